@@ -1,0 +1,3 @@
+//! The one binary: arguments, configuration, wiring.
+
+fn main() {}
