@@ -1,1 +1,3 @@
-//! Room `link`.
+//! The link between agents and the gateway: HTTP/2 with the roles reversed over one outbound WebSocket.
+
+pub mod v1;

@@ -1,0 +1,267 @@
+//! Logs: sources, queries, streams.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Names containers. Every field given narrows; a field left out means any.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogSelect {
+    /// Name or id.
+    #[serde(default)]
+    pub cluster: Option<String>,
+    #[serde(default)]
+    pub namespace: Option<String>,
+    #[serde(default)]
+    pub pod: Option<String>,
+    #[serde(default)]
+    pub pod_uid: Option<String>,
+    #[serde(default)]
+    pub container: Option<String>,
+    /// UID of a workload: all its pods.
+    #[serde(default)]
+    pub workload_uid: Option<String>,
+    /// Kind of a workload named by `workload`.
+    #[serde(default)]
+    pub workload_kind: Option<String>,
+    #[serde(default)]
+    pub workload: Option<String>,
+    #[serde(default)]
+    pub node: Option<String>,
+    /// All containers of a pod, else its default container.
+    #[serde(default)]
+    pub all_containers: bool,
+}
+
+/// `POST /api/v1/logs/sources` → [`LogSources`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogSourcesAsk {
+    /// Empty: every source that the caller may read.
+    #[serde(default)]
+    pub sources: Vec<LogSelect>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogSources {
+    pub sources: Vec<LogSource>,
+    pub gaps: Vec<LogGap>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogSource {
+    /// Stable within one answer or stream: `<cluster id>/<namespace>/<pod uid>/<container>`.
+    pub id: String,
+    pub cluster: String,
+    pub namespace: String,
+    pub workload_kind: String,
+    pub workload: String,
+    pub pod: String,
+    pub pod_uid: String,
+    pub container: String,
+    pub node: String,
+    /// `running`, `waiting`, `terminated`, `gone`.
+    pub state: String,
+    pub runs: Vec<LogRun>,
+    pub bytes: u64,
+    pub first_ns: Option<String>,
+    pub last_ns: Option<String>,
+    /// Lines a second over the last minute, where lines are shipped.
+    pub lines_per_s: Option<f64>,
+    pub restarts: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogRun {
+    pub run: u32,
+    pub segments: Vec<LogSegment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogSegment {
+    pub file: String,
+    pub bytes: u64,
+    pub gzip: bool,
+}
+
+/// `POST /api/v1/logs/query` → [`LogPage`]; `POST /api/v1/logs/streams` → 201 [`LogStreamOpened`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogQuery {
+    pub sources: Vec<LogSelect>,
+    /// RFC 3339 or ms UTC as text; inclusive.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Exclusive.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// `tail` (default), `head`, `all`.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// Page token or cursor; exclusive.
+    #[serde(default)]
+    pub after: Option<String>,
+    #[serde(default)]
+    pub before: Option<String>,
+    #[serde(default)]
+    pub filter: LogFilter,
+    /// Records in this page, default 300, at most 1,000.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// `auto` (default): files where they exist, the store for older time; `files`; `store`.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// Streams: go on with new lines.
+    #[serde(default)]
+    pub follow: bool,
+    /// All restarts, else the current run.
+    #[serde(default)]
+    pub all_runs: bool,
+}
+
+/// All given conditions must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogFilter {
+    /// Message contains this text; insensitive unless it has an upper-case letter.
+    #[serde(default)]
+    pub contains: Option<String>,
+    /// Message does not contain this.
+    #[serde(default)]
+    pub excludes: Option<String>,
+    /// At least this level; lines of unknown level are left out.
+    #[serde(default)]
+    pub level: Option<String>,
+    /// `stdout`, `stderr`.
+    #[serde(default)]
+    pub stream: Option<String>,
+    /// Exact values of fields (JSON or logfmt keys of the message).
+    #[serde(default)]
+    pub fields: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogRecord {
+    /// RFC 3339 with nine digits, UTC.
+    pub ts: String,
+    /// Index into `sources` of the page or stream.
+    pub source: u32,
+    /// `stdout`, `stderr`, `unknown`.
+    pub stream: String,
+    /// `trace` … `fatal`, `unknown`.
+    pub level: String,
+    /// Invalid UTF-8 replaced; exact bytes then in `message_b64`.
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_b64: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    pub restart: u32,
+    /// Names this very line: survives rotation, gzip, restarts of agent and server.
+    pub cursor: String,
+    /// `files` or `store`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub origin: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogGap {
+    /// `rotated_away`, `before_oldest`, `truncated`, `nul_run`, `corrupt`, `read_error`, `skipped`, `budget`, `stalled`,
+    /// `node_unreachable`, `cluster_unreachable`, `denied`.
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<u32>,
+    pub source_name: String,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub bytes: Option<u64>,
+    pub lines: Option<u64>,
+    pub exact: bool,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogMarker {
+    /// `restarted`, `ended`, `joined`.
+    pub kind: String,
+    pub source: u32,
+    pub restart: u32,
+    pub at: Option<String>,
+    pub exit_code: Option<i32>,
+    pub reason: String,
+}
+
+/// Records ascending by time; within one source always in file order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogPage {
+    pub sources: Vec<LogSource>,
+    pub records: Vec<LogRecord>,
+    pub gaps: Vec<LogGap>,
+    pub markers: Vec<LogMarker>,
+    /// Token for newer records.
+    pub next: Option<String>,
+    /// Token for older records.
+    pub prev: Option<String>,
+    pub summary: LogSummary,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogSummary {
+    pub sources_read: u32,
+    pub sources_known: u32,
+    pub files_read: u32,
+    pub files_known: u32,
+    pub scanned_bytes: u64,
+    pub known_bytes: u64,
+    pub lines: u64,
+    pub matches: u64,
+    pub cut_lines: u64,
+    pub gaps: u64,
+    pub oldest: Option<String>,
+    /// `done`, `rows`, `bytes`, `time`, `cancelled`.
+    pub stopped: String,
+    /// `proven`, `unproven`, `incomplete`.
+    pub completeness: String,
+    pub took_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogStreamOpened {
+    pub id: String,
+    /// To be claimed by then, by its creator.
+    pub expires_ms: i64,
+}
+
+/// Client frames of `GET /api/v1/logs/streams/{id}`, subprotocol `pilothouse.logs.v1`, JSON text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LogStreamAsk {
+    /// Bytes of batches that the client can take beyond what it was sent. 1 MiB is granted at the start.
+    Credit {
+        bytes: u64,
+    },
+    Pause,
+    Resume,
+    /// A new query on the same socket.
+    Open {
+        query: LogQuery,
+    },
+    Close,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum LogStreamFrame {
+    /// All sources so far; a later frame replaces it, indexes never change.
+    Sources { sources: Vec<LogSource> },
+    Batch { records: Vec<LogRecord>, bytes: u64, next: String },
+    Progress { source: u32, at: Option<String>, scanned_bytes: u64, total_bytes: u64, caught_up: bool },
+    Gap { gap: LogGap },
+    Marker { marker: LogMarker },
+    /// How far behind the file the client is.
+    Lag { bytes: u64, lines: u64 },
+    Summary { summary: LogSummary },
+    Error { kind: String, detail: String, next_step: Option<String> },
+}

@@ -1,0 +1,218 @@
+//! The store's contract: a dozen operations that every backend answers alike.
+//!
+//! Times: metrics ms, rows ns, UTC; ranges half-open. Every call takes a [`TenantCtx`] and sees that organisation alone.
+
+use futures::stream::BoxStream;
+use ph_access::TenantCtx;
+use ph_filter::Filter;
+use ph_model::{BatchId, ErrorKind, EventRow, Labels, LogRow, Matcher, RangeMs, RangeNs, Sample, Series, SeriesKind, Signal, SpanRow};
+
+/// Why an operation failed. The text names the thing, the cause and the next step.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Error {
+    pub kind: ErrorKind,
+    pub text: String,
+    /// When trying again may help.
+    pub retry_after_ms: Option<u64>,
+    #[source]
+    pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), retry_after_ms: None, cause: None }
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+/// Rows of one signal.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    Metrics(Vec<Series>),
+    Logs(Vec<LogRow>),
+    Spans(Vec<SpanRow>),
+    Events(Vec<EventRow>),
+}
+
+impl Rows {
+    pub fn signal(&self) -> Signal {
+        match self {
+            Rows::Metrics(_) => Signal::Metrics,
+            Rows::Logs(_) => Signal::Logs,
+            Rows::Spans(_) => Signal::Spans,
+            Rows::Events(_) => Signal::Events,
+        }
+    }
+}
+
+/// What is appended in one piece. With an `id`, a repeat is acknowledged and not stored again.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub id: Option<BatchId>,
+    pub rows: Rows,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Stable: `duplicate_timestamp`, `too_old`, `too_far_in_future`, `invalid_labels`, `series_limit` …
+    pub reason: &'static str,
+    pub count: u64,
+    /// One refused label set or row, in words.
+    pub example: String,
+}
+
+/// The answer to an append: durable when it is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    pub accepted: u64,
+    pub rejected: Vec<Rejection>,
+    pub lsn: u64,
+    /// The batch had been stored before; nothing was stored now.
+    pub repeated: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct SeriesAsk {
+    pub matchers: Vec<Matcher>,
+    pub range: RangeMs,
+    /// `Exhausted` above this many series.
+    pub max_series: usize,
+}
+
+/// One series: strictly ascending time, merged over head and parts, no duplicates, clipped to the range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesSamples {
+    pub labels: Labels,
+    pub kind: SeriesKind,
+    pub unit: String,
+    pub samples: Vec<Sample>,
+}
+
+/// Sorted, unique; `truncated` instead of a silent cut.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LabelPage {
+    pub values: Vec<String>,
+    pub truncated: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Ascending,
+    Descending,
+}
+
+#[derive(Clone, Debug)]
+pub struct SearchAsk {
+    pub signal: Signal,
+    pub filter: Filter,
+    pub range: RangeNs,
+    pub order: Order,
+    pub limit: usize,
+    /// From an earlier [`SearchPage::next`] of the same ask.
+    pub cursor: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum SearchRows {
+    Logs(Vec<LogRow>),
+    Spans(Vec<SpanRow>),
+    Events(Vec<EventRow>),
+}
+
+/// One page, ordered by `(ts, stream, lsn, row)`.
+#[derive(Clone, Debug)]
+pub struct SearchPage {
+    pub rows: SearchRows,
+    pub next: Option<String>,
+    pub scanned_rows: u64,
+    pub scanned_bytes: u64,
+    /// What could not be read, in words.
+    pub incomplete: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct CountAsk {
+    pub signal: Signal,
+    pub filter: Filter,
+    pub range: RangeNs,
+    /// Width of a bucket; buckets are aligned to multiples of it.
+    pub step_ns: i64,
+    /// Field to group by; `None`: one group `""`.
+    pub by: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bucket {
+    pub start_ns: i64,
+    pub group: String,
+    pub count: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gap {
+    pub dropped: u64,
+}
+
+#[derive(Clone, Debug)]
+pub enum TailEvent {
+    Rows(SearchRows),
+    /// The reader was too slow: the oldest rows were dropped.
+    Gap(Gap),
+}
+
+/// What an organisation holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    pub active_series: u64,
+    pub parts: u64,
+    /// Rows (samples for metrics) by signal, in the order metrics, logs, spans, events.
+    pub rows: [u64; 4],
+    pub bytes: [u64; 4],
+    /// ms UTC of the oldest row by signal.
+    pub oldest_ms: [Option<i64>; 4],
+}
+
+/// Every backend's operations. Dropping a stream or future cancels its work.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Durable when it returns; all or nothing but for the listed rejections.
+    async fn append(&self, ctx: &TenantCtx, batch: Batch) -> Result<Appended, Error>;
+
+    /// Batches of series, ascending by label set.
+    async fn select_series(
+        &self,
+        ctx: &TenantCtx,
+        ask: SeriesAsk,
+    ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error>;
+
+    /// Label sets with a sample in the range, ascending.
+    async fn series(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error>;
+
+    async fn label_names(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<LabelPage, Error>;
+
+    async fn label_values(&self, ctx: &TenantCtx, name: &str, ask: SeriesAsk) -> Result<LabelPage, Error>;
+
+    async fn search(&self, ctx: &TenantCtx, ask: SearchAsk) -> Result<SearchPage, Error>;
+
+    async fn count(&self, ctx: &TenantCtx, ask: CountAsk) -> Result<Vec<Bucket>, Error>;
+
+    /// Rows from now on, as they become durable, in the order of arrival; a ring of 8 MiB a reader.
+    async fn tail(
+        &self,
+        ctx: &TenantCtx,
+        signal: Signal,
+        filter: Filter,
+    ) -> Result<BoxStream<'static, Result<TailEvent, Error>>, Error>;
+
+    async fn stats(&self, ctx: &TenantCtx) -> Result<Stats, Error>;
+}
