@@ -1,9 +1,21 @@
-//! One language for picking log lines, spans and events: in files, in the store, live.
+//! The filter that log lines and spans are asked with, and what can be read out of a line: level and fields.
+//!
+//! In:     a `Filter` tree (also as JSON), records behind the `Record` trait, message bytes.
+//! Out:    a `Compiled` filter that answers yes or no; levels with confidence; JSON and logfmt fields.
+//! Never:  I/O, a clock, look-around or any matching that is not linear in the length of the line.
 
-/// What to keep. `All` keeps everything.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Filter {
-    #[default]
-    All,
-}
+mod ast;
+mod compile;
+mod error;
+mod fields;
+mod json;
+mod level;
+mod logfmt;
+#[cfg(test)]
+mod tests;
+
+pub use ast::{Case, Filter, LevelTest, MAX_DEPTH};
+pub use compile::{Compiled, Record};
+pub use error::Error;
+pub use fields::{field, fields};
+pub use level::{Confidence, level_of};

@@ -1,0 +1,25 @@
+//! Why a filter could not be used.
+
+use ph_model::ErrorKind;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("filter is nested {depth} deep; at most {max} levels are allowed, so flatten its and/or groups")]
+    TooDeep { depth: usize, max: usize },
+    #[error(
+        "filter term for field {field:?} has an empty text; name the text to look for or leave the term out"
+    )]
+    EmptyText { field: String },
+    #[error("compile the text {text:?} of a filter term")]
+    Pattern {
+        text: String,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}

@@ -1,0 +1,180 @@
+//! What filters, fields and levels say, by example.
+
+use std::borrow::Cow;
+
+use expect_test::expect;
+use ph_model::Level;
+use proptest::prelude::*;
+
+use crate::*;
+
+struct Line(&'static str);
+
+impl Record for Line {
+    fn ts_ns(&self) -> i64 {
+        1_000
+    }
+    fn level(&self) -> Level {
+        level_of(self.0.as_bytes()).0
+    }
+    fn message(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        field(self.0.as_bytes(), name)
+    }
+}
+
+fn check(filter: &Filter, line: &'static str, expected: bool) {
+    let compiled = Compiled::new(filter).unwrap();
+    assert_eq!(compiled.matches(&Line(line)), expected, "{filter:?} on {line:?}");
+    let json = serde_json::to_string(filter).unwrap();
+    let back: Filter = serde_json::from_str(&json).unwrap();
+    assert_eq!(&back, filter, "{json}");
+}
+
+#[test]
+fn contains_folds_case_smartly() {
+    check(&Filter::contains("boom"), "a BOOM here", true);
+    check(&Filter::contains("Boom"), "a BOOM here", false);
+    check(&Filter::contains("привет"), "скажи ПРИВЕТ", true);
+    check(&Filter::contains("a.b(c"), "xA.B(Cx", true);
+    check(&Filter::contains("a.b"), "axb", false);
+    let exact = Filter::Contains { field: None, text: "boom".into(), case: Case::Sensitive };
+    check(&exact, "BOOM", false);
+    let folded = Filter::Contains { field: None, text: "Boom".into(), case: Case::Insensitive };
+    check(&folded, "bOOM", true);
+}
+
+#[test]
+fn a_missing_field_satisfies_only_negations() {
+    let equal = Filter::equal("status", "500");
+    check(&equal, r#"{"status":500}"#, true);
+    check(&equal, r#"{"other":1}"#, false);
+    check(&Filter::Not(Box::new(equal)), r#"{"other":1}"#, true);
+    let null = Filter::equal("status", "null");
+    check(&null, r#"{"status":null}"#, false);
+    let inside = Filter::Contains { field: Some("user.name".into()), text: "ann".into(), case: Case::Smart };
+    check(&inside, r#"{"user":{"name":"Joanna"}}"#, true);
+    check(&inside, r#"{"user.name":"Joanna"}"#, true);
+    check(&inside, "user.name=Hannah x=1", true);
+    check(&inside, "joanna", false);
+}
+
+#[test]
+fn level_at_least_never_matches_unknown() {
+    check(&Filter::at_least(Level::Warn), r#"{"level":"error"}"#, true);
+    check(&Filter::at_least(Level::Warn), r#"{"level":"info"}"#, false);
+    check(&Filter::at_least(Level::Trace), "plain text", false);
+    check(&Filter::Level(LevelTest::AnyOf(vec![Level::Unknown])), "plain text", true);
+    check(&Filter::equal("level", "warning"), r#"{"level":"warn"}"#, true);
+}
+
+#[test]
+fn groups_and_time() {
+    let both = Filter::And(vec![Filter::contains("a"), Filter::Not(Box::new(Filter::contains("b")))]);
+    check(&both, "a", true);
+    check(&both, "ab", false);
+    check(&Filter::And(vec![]), "x", true);
+    check(&Filter::Or(vec![]), "x", false);
+    check(&Filter::Time { from: Some(1_000), to: Some(1_001) }, "x", true);
+    check(&Filter::Time { from: None, to: Some(1_000) }, "x", false);
+}
+
+#[test]
+fn bad_filters_are_named() {
+    let mut deep = Filter::All;
+    for _ in 0..64 {
+        deep = Filter::Not(Box::new(deep));
+    }
+    let error = Compiled::new(&deep).unwrap_err();
+    assert_eq!(error.kind(), ph_model::ErrorKind::Invalid);
+    expect!["filter is nested 65 deep; at most 64 levels are allowed, so flatten its and/or groups"]
+        .assert_eq(&error.to_string());
+    let empty = Compiled::new(&Filter::contains("")).unwrap_err();
+    assert!(empty.to_string().contains("empty text"), "{empty}");
+    assert!(serde_json::from_str::<Filter>(r#"{"contains":{"text":"x","typo":1}}"#).is_err());
+}
+
+#[test]
+fn json_form_is_stable() {
+    let filter = Filter::And(vec![Filter::contains("x"), Filter::at_least(Level::Error), Filter::All]);
+    expect![[r#"{"and":[{"contains":{"text":"x","case":"smart"}},{"level":{"at_least":"error"}},"all"]}"#]]
+        .assert_eq(&serde_json::to_string(&filter).unwrap());
+}
+
+#[test]
+fn fields_flatten() {
+    let json = br#" {"a":{"b":1,"c":[1,{"d":2}]},"e":"x\n\u00e9\ud83d\ude00","f":null,"g":true} "#;
+    expect![[r#"[("a.b", "1"), ("a.c", "[1,{\"d\":2}]"), ("e", "x\né😀"), ("g", "true")]"#]]
+        .assert_eq(&format!("{:?}", fields(json)));
+    let logfmt = br#"time=12 msg="a \"b\" = c" url=/x?y=z flag k="#;
+    expect![[r#"[("time", "12"), ("msg", "a \"b\" = c"), ("url", "/x?y=z"), ("k", "")]"#]]
+        .assert_eq(&format!("{:?}", fields(logfmt)));
+    assert!(fields(b"plain words").is_empty());
+    assert_eq!(fields(br#"{"a":1,"b":"#), vec![("a".to_owned(), "1".to_owned())]);
+}
+
+#[test]
+fn levels_with_confidence() {
+    use Confidence::{Certain, Guess, Likely, None as No};
+    use Level::{Debug, Error, Fatal, Info, Trace, Unknown, Warn};
+    let table: &[(&str, Level, Confidence)] = &[
+        (r#"{"level":"info","msg":"error"}"#, Info, Certain),
+        (r#"{"lvl":"WARN"}"#, Warn, Certain),
+        (r#"{"severity":"CRITICAL"}"#, Fatal, Certain),
+        (r#"{"log.level":"debug"}"#, Debug, Certain),
+        (r#"{"log":{"level":"error"}}"#, Error, Certain),
+        (r#"{"levelname":"ERROR"}"#, Error, Certain),
+        (r#"{"level":10}"#, Trace, Certain),
+        (r#"{"level":30}"#, Info, Certain),
+        (r#"{"level":60}"#, Fatal, Certain),
+        (r#"{"level":3}"#, Unknown, No),
+        (r#"{"priority":3}"#, Error, Certain),
+        (r#"{"priority":"6"}"#, Info, Certain),
+        (r#"{"severity_number":17}"#, Error, Certain),
+        (r#"{"severity_number":99}"#, Unknown, No),
+        (r#"{"msg":"ERROR in text"}"#, Unknown, No),
+        (r#"{"level":"E"}"#, Error, Certain),
+        ("level=warn msg=x", Warn, Certain),
+        ("ts=1 lvl=eror msg=x", Error, Certain),
+        ("2026-01-01 app: level=warn", Warn, Likely),
+        ("I1120 14:03:00.000000       1 main.go:5] hello", Info, Likely),
+        ("E1120 14:03:00.000000       1 main.go:5] level=info", Error, Likely),
+        ("[ERROR] broken", Error, Likely),
+        ("2026-01-01T00:00:00Z [warn] careful", Warn, Likely),
+        ("[2026-01-01 00:00:00] [notice] ready", Info, Likely),
+        ("2026-01-01 00:00:00,123 ERROR main broken", Error, Guess),
+        ("WARNING: deprecated", Warn, Guess),
+        ("error: no such file", Error, Guess),
+        ("there was no error here", Unknown, No),
+        ("main panic: runtime", Fatal, Guess),
+        ("informative text", Unknown, No),
+        ("", Unknown, No),
+        ("\u{1f600} plain", Unknown, No),
+    ];
+    for (text, level, confidence) in table {
+        assert_eq!(level_of(text.as_bytes()), (*level, *confidence), "{text}");
+    }
+    let far = format!("{} ERROR", "x ".repeat(40));
+    assert_eq!(level_of(far.as_bytes()).0, Unknown);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = level_of(&bytes);
+        let _ = fields(&bytes);
+        let mut object = b"{\"a\":".to_vec();
+        object.extend_from_slice(&bytes);
+        let _ = level_of(&object);
+        let _ = fields(&object);
+    }
+
+    #[test]
+    fn json_fields_agree_with_serde(key in "[a-z]{1,4}", value in "\\PC{0,12}") {
+        let text = serde_json::json!({ "x": [1], &key: { "y": &value } }).to_string();
+        let found = field(text.as_bytes(), &format!("{key}.y"));
+        prop_assert_eq!(found.as_deref(), Some(value.as_str()));
+    }
+}
