@@ -27,16 +27,46 @@ pub enum LiveAsk {
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum LiveFrame {
     /// Full state; deltas follow.
-    Snap { id: u32, epoch: u64, offset: u64, resume: String, at: i64, state: Vec<LiveSet> },
+    Snap {
+        id: u32,
+        epoch: u64,
+        offset: u64,
+        resume: String,
+        at: i64,
+        state: Vec<LiveSet>,
+    },
     /// `offset` is one more than the frame before on this channel.
-    Delta { id: u32, offset: u64, resume: String, at: i64, set: Vec<LiveSet>, del: Vec<String> },
+    Delta {
+        id: u32,
+        offset: u64,
+        resume: String,
+        at: i64,
+        set: Vec<LiveSet>,
+        del: Vec<String>,
+    },
     /// Deltas were lost for good; a new `snap` follows.
-    Resync { id: u32 },
-    Gap { id: u32, dropped: u64, from: i64, to: i64 },
-    Denied { id: u32, reason: String },
-    Pong { at: i64 },
+    Resync {
+        id: u32,
+    },
+    Gap {
+        id: u32,
+        dropped: u64,
+        from: i64,
+        to: i64,
+    },
+    Denied {
+        id: u32,
+        reason: String,
+    },
+    Pong {
+        at: i64,
+    },
     /// The server closes; `resume` lists `(id, token)` to go on with.
-    Bye { code: u16, reason: String, resume: Vec<(u32, String)> },
+    Bye {
+        code: u16,
+        reason: String,
+        resume: Vec<(u32, String)>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

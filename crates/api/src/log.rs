@@ -255,13 +255,38 @@ pub enum LogStreamAsk {
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum LogStreamFrame {
     /// All sources so far; a later frame replaces it, indexes never change.
-    Sources { sources: Vec<LogSource> },
-    Batch { records: Vec<LogRecord>, bytes: u64, next: String },
-    Progress { source: u32, at: Option<String>, scanned_bytes: u64, total_bytes: u64, caught_up: bool },
-    Gap { gap: LogGap },
-    Marker { marker: LogMarker },
+    Sources {
+        sources: Vec<LogSource>,
+    },
+    Batch {
+        records: Vec<LogRecord>,
+        bytes: u64,
+        next: String,
+    },
+    Progress {
+        source: u32,
+        at: Option<String>,
+        scanned_bytes: u64,
+        total_bytes: u64,
+        caught_up: bool,
+    },
+    Gap {
+        gap: LogGap,
+    },
+    Marker {
+        marker: LogMarker,
+    },
     /// How far behind the file the client is.
-    Lag { bytes: u64, lines: u64 },
-    Summary { summary: LogSummary },
-    Error { kind: String, detail: String, next_step: Option<String> },
+    Lag {
+        bytes: u64,
+        lines: u64,
+    },
+    Summary {
+        summary: LogSummary,
+    },
+    Error {
+        kind: String,
+        detail: String,
+        next_step: Option<String>,
+    },
 }

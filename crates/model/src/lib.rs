@@ -22,7 +22,9 @@ pub use id::{AgentId, BotId, ClusterId, KeyId, OrgId, SessionId, UserId};
 pub use labels::Labels;
 pub use log::{Level, LogFlags, LogRow, Position};
 pub use matcher::{MatchOp, Matcher};
-pub use metric::{NumberValue, Point, PointKind, STALE_NAN_BITS, Sample, Series, SeriesKind, is_stale_marker, stale_marker};
+pub use metric::{
+    NumberValue, Point, PointKind, STALE_NAN_BITS, Sample, Series, SeriesKind, is_stale_marker, stale_marker,
+};
 pub use object::{ObjectKind, ObjectRef};
 pub use secret::Secret;
 pub use span::{SpanKind, SpanRow, SpanStatus};

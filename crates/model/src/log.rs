@@ -3,7 +3,9 @@
 use crate::Attributes;
 
 /// Severity words; numbers are OpenTelemetry's lowest of each range, 0 is unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Level {
@@ -103,7 +105,9 @@ impl LogFlags {
 }
 
 /// Where a record begins: run, segment and decompressed byte offset. Outlives rotation, gzip and restarts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Position {
     /// Restart number of the container.
     pub run: u32,
