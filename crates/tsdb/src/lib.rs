@@ -1,1 +1,26 @@
-//! Room `tsdb`.
+//! Metrics engine: head, chunk and page codecs, series index, immutable blocks, merge, range functions.
+//!
+//! In:     series with samples; directories and file sinks that the caller owns.
+//! Out:    series in label order with strictly ascending samples, from memory and from blocks.
+//! Never:  a socket, a clock, a thread of its own, an async runtime. Time is passed in.
+
+mod bits;
+mod chunk;
+mod error;
+mod fold;
+mod matching;
+mod postings;
+mod series;
+mod varint;
+
+mod head;
+mod merge;
+mod rate;
+pub mod wal;
+
+pub use error::Error;
+pub use head::{AppendOutcome, Cut, CutSeries, Head, HeadConfig, HeadStats, Rejection};
+pub use matching::LabelTest;
+pub use merge::{Source, merge, merge_samples};
+pub use rate::{Grid, RangeFn, rate_at};
+pub use series::{Listing, SeriesSamples, StartRun};

@@ -1,0 +1,232 @@
+//! The head: recent samples of all active series of one organisation, in memory.
+//!
+//! In:     batches of series, and the time now for the future limit.
+//! Out:    selections and label look-ups in label order; cuts that become blocks.
+//! Never:  reads a clock or a file. All methods take `&self`; reads go on beside appends.
+
+mod cut;
+mod index;
+mod lookup;
+mod memory;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use ph_model::{Labels, Series};
+
+use index::Index;
+use memory::{MemSeries, Refusal};
+
+pub use cut::{Cut, CutSeries};
+
+/// Limits of a head. Times in ms.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadConfig {
+    /// How much older than its series' newest a sample may be.
+    pub out_of_order_ms: i64,
+    /// How far ahead of `now_ms` a sample may be.
+    pub future_ms: i64,
+    /// How label sets are hashed. Only tests set this, to make different sets collide.
+    pub hash: fn(&Labels) -> u128,
+}
+
+impl Default for HeadConfig {
+    fn default() -> Self {
+        Self { out_of_order_ms: 3_600_000, future_ms: 600_000, hash: Labels::hash128 }
+    }
+}
+
+/// Samples refused for one reason: `duplicate_timestamp`, `too_old`, `too_far_in_future` or `invalid_labels`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub reason: &'static str,
+    /// Refused samples.
+    pub count: u64,
+    /// The first refused sample, with its series and time.
+    pub example: String,
+}
+
+/// What became of a batch. `accepted` counts samples, also exact repeats, which are stored once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppendOutcome {
+    pub accepted: u64,
+    /// At most one entry a reason, in order of first occurrence.
+    pub rejected: Vec<Rejection>,
+}
+
+/// Sizes of a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadStats {
+    pub series: u64,
+    pub samples: u64,
+    /// Bytes of sample chunks and label index, estimated.
+    pub bytes: u64,
+    /// First and last sample time; `None` without samples.
+    pub first_ms: Option<i64>,
+    pub last_ms: Option<i64>,
+}
+
+/// Recent samples of one organisation. See the module's description.
+#[derive(Debug)]
+pub struct Head {
+    config: HeadConfig,
+    index: RwLock<Index>,
+    next_ref: AtomicU64,
+}
+
+impl Head {
+    pub fn new(config: HeadConfig) -> Self {
+        Self { config, index: RwLock::new(Index::default()), next_ref: AtomicU64::new(1) }
+    }
+
+    /// Adds samples. Each sample is accepted or refused on its own; a series' samples may come in any order.
+    ///
+    /// `now_ms` bounds the future only; a replay passes `i64::MAX`.
+    pub fn append(&self, batch: &[Series], now_ms: i64) -> AppendOutcome {
+        let mut run = Run {
+            outcome: AppendOutcome::default(),
+            limit_ms: now_ms.saturating_add(self.config.future_ms),
+            window_ms: self.config.out_of_order_ms,
+        };
+        let mut unknown = Vec::new();
+        // The lock is held while samples go in, so that a series cannot leave the head in between.
+        let index = self.read();
+        for series in batch {
+            if !valid_labels(&series.labels) {
+                run.refuse_all(series);
+                continue;
+            }
+            let hash = (self.config.hash)(&series.labels);
+            match index.find(hash, &series.labels) {
+                Some(memory) => run.add(series, memory),
+                None => unknown.push((hash, series)),
+            }
+        }
+        drop(index);
+        if !unknown.is_empty() {
+            let mut index = self.write();
+            for (hash, series) in unknown {
+                if run.has_acceptable(series) {
+                    let memory = self.create(&mut index, hash, &series.labels);
+                    run.add(series, &memory);
+                } else {
+                    run.refuse_future(series);
+                }
+            }
+        }
+        run.outcome
+    }
+
+    /// The number of a series, which it keeps while it is in the head; the series enters the head if it is new.
+    ///
+    /// Numbers are never used twice by one head. `None` for labels that `append` refuses.
+    pub fn series_ref(&self, labels: &Labels) -> Option<u64> {
+        if !valid_labels(labels) {
+            return None;
+        }
+        let hash = (self.config.hash)(labels);
+        if let Some(memory) = self.read().find(hash, labels) {
+            return Some(memory.series_ref);
+        }
+        let mut index = self.write();
+        Some(self.create(&mut index, hash, labels).series_ref)
+    }
+
+    /// Sizes; walks over all series.
+    pub fn stats(&self) -> HeadStats {
+        let index = self.read();
+        let mut stats =
+            HeadStats { series: index.len() as u64, bytes: index.size_bytes(), ..HeadStats::default() };
+        for memory in index.all_series() {
+            let state = memory.state();
+            stats.samples += state.count();
+            stats.bytes += state.size_bytes();
+            if let Some((first, last)) = state.bounds() {
+                stats.first_ms = Some(stats.first_ms.map_or(first, |f| f.min(first)));
+                stats.last_ms = Some(stats.last_ms.map_or(last, |l| l.max(last)));
+            }
+        }
+        stats
+    }
+
+    /// How many series are in the head.
+    pub fn series_count(&self) -> usize {
+        self.read().len()
+    }
+
+    fn create(&self, index: &mut Index, hash: u128, labels: &Labels) -> Arc<MemSeries> {
+        if let Some(memory) = index.find(hash, labels) {
+            return memory.clone();
+        }
+        let memory = Arc::new(MemSeries::new(self.next_ref.fetch_add(1, Ordering::Relaxed)));
+        index.insert(hash, labels, memory.clone());
+        memory
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn valid_labels(labels: &Labels) -> bool {
+    !labels.is_empty() && labels.iter().all(|(name, _)| !name.is_empty())
+}
+
+/// One append under way.
+struct Run {
+    outcome: AppendOutcome,
+    limit_ms: i64,
+    window_ms: i64,
+}
+
+impl Run {
+    fn add(&mut self, series: &Series, memory: &MemSeries) {
+        let mut state = memory.state();
+        state.describe(series);
+        for sample in &series.samples {
+            let result = if sample.at_ms > self.limit_ms {
+                Err(Refusal::TooFarInFuture)
+            } else {
+                state.append(*sample, self.window_ms, series.start_ms)
+            };
+            match result {
+                Ok(()) => self.outcome.accepted += 1,
+                Err(refusal) => self.refuse(refusal.reason(), series, sample.at_ms),
+            }
+        }
+    }
+
+    fn has_acceptable(&self, series: &Series) -> bool {
+        series.samples.iter().any(|s| s.at_ms <= self.limit_ms)
+    }
+
+    fn refuse_future(&mut self, series: &Series) {
+        for sample in &series.samples {
+            self.refuse(Refusal::TooFarInFuture.reason(), series, sample.at_ms);
+        }
+    }
+
+    fn refuse_all(&mut self, series: &Series) {
+        for sample in &series.samples {
+            self.refuse("invalid_labels", series, sample.at_ms);
+        }
+    }
+
+    fn refuse(&mut self, reason: &'static str, series: &Series, at_ms: i64) {
+        match self.outcome.rejected.iter_mut().find(|r| r.reason == reason) {
+            Some(known) => known.count += 1,
+            None => self.outcome.rejected.push(Rejection {
+                reason,
+                count: 1,
+                example: format!("{} at {at_ms} ms", series.labels),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

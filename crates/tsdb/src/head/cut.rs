@@ -1,0 +1,143 @@
+//! Cuts: everything older than a border, set apart so that it can become a block.
+
+use std::sync::Arc;
+
+use ph_model::Labels;
+
+use super::Head;
+use super::index::Pair;
+use super::memory::MemSeries;
+use crate::chunk::Chunk;
+use crate::series::{SeriesSamples, StartRun};
+
+/// What a head set apart for a block. It stays readable in the head until [`Head::drop_cut`].
+///
+/// Dropping a `Cut` without `drop_cut` loses nothing: the next cut holds the same samples again.
+#[derive(Debug)]
+pub struct Cut {
+    border_ms: i64,
+    texts: Vec<Arc<str>>,
+    /// Ascending by labels.
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    pairs: Arc<[Pair]>,
+    series: Arc<MemSeries>,
+    chunks: Arc<[Chunk]>,
+}
+
+/// Series of a cut in label order, decoded one at a time.
+pub struct CutSeries<'a> {
+    cut: &'a Cut,
+    at: usize,
+}
+
+impl Head {
+    /// Sets all samples before `border_ms` apart.
+    ///
+    /// Samples that arrive later are not in the cut, whatever their time, and survive its drop. The caller who
+    /// ties the cut to a log position holds appends back during the call, which is O(series).
+    pub fn cut(&self, border_ms: i64) -> Cut {
+        let index = self.read();
+        let texts = index.texts().to_vec();
+        let mut parts: Vec<Part> = Vec::new();
+        for slot in index.slots() {
+            if let Some(chunks) = slot.series.state().cut(border_ms) {
+                parts.push(Part { pairs: slot.pairs.clone(), series: slot.series.clone(), chunks });
+            }
+        }
+        drop(index);
+        let rank = ranks(&texts);
+        let key = |s: u32| rank.get(s as usize).copied().unwrap_or(0);
+        parts.sort_by(|a, b| {
+            let a = a.pairs.iter().map(|p| (key(p.0), key(p.1)));
+            a.cmp(b.pairs.iter().map(|p| (key(p.0), key(p.1))))
+        });
+        Cut { border_ms, texts, parts }
+    }
+
+    /// Forgets the samples of a cut, after its block is visible to readers. Series left with nothing leave the head.
+    pub fn drop_cut(&self, cut: &Cut) {
+        for part in &cut.parts {
+            part.series.state().forget(&part.chunks);
+        }
+        self.write().drop_empty();
+    }
+}
+
+/// Position of each text in byte order, so that label sets compare as numbers.
+fn ranks(texts: &[Arc<str>]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..texts.len() as u32).collect();
+    order.sort_unstable_by(|a, b| texts[*a as usize].cmp(&texts[*b as usize]));
+    let mut rank = vec![0; texts.len()];
+    for (position, symbol) in order.into_iter().enumerate() {
+        rank[symbol as usize] = position as u32;
+    }
+    rank
+}
+
+impl Cut {
+    /// All samples of the cut are older.
+    pub fn border_ms(&self) -> i64 {
+        self.border_ms
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub fn series_count(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub fn sample_count(&self) -> u64 {
+        self.parts.iter().flat_map(|p| p.chunks.iter()).map(|c| u64::from(c.count)).sum()
+    }
+
+    /// Times of the first and the last sample.
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        let chunks = self.parts.iter().flat_map(|p| p.chunks.iter());
+        chunks.map(|c| (c.first_ms, c.last_ms)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// Series ascending by labels, with all their samples. Each call starts anew.
+    pub fn iter(&self) -> CutSeries<'_> {
+        CutSeries { cut: self, at: 0 }
+    }
+
+    fn text(&self, symbol: u32) -> String {
+        self.texts.get(symbol as usize).map_or(String::new(), |t| t.to_string())
+    }
+}
+
+impl<'a> IntoIterator for &'a Cut {
+    type Item = SeriesSamples;
+    type IntoIter = CutSeries<'a>;
+
+    fn into_iter(self) -> CutSeries<'a> {
+        self.iter()
+    }
+}
+
+impl Iterator for CutSeries<'_> {
+    type Item = SeriesSamples;
+
+    fn next(&mut self) -> Option<SeriesSamples> {
+        let part = self.cut.parts.get(self.at)?;
+        self.at += 1;
+        let samples: Vec<_> = part.chunks.iter().flat_map(Chunk::samples).collect();
+        let last_ms = samples.last().map_or(i64::MIN, |s| s.at_ms);
+        let state = part.series.state();
+        let starts: Vec<StartRun> = state.starts.iter().filter(|r| r.from_ms <= last_ms).copied().collect();
+        let labels: Labels = part.pairs.iter().map(|p| (self.cut.text(p.0), self.cut.text(p.1))).collect();
+        Some(SeriesSamples {
+            labels,
+            kind: state.kind,
+            unit: state.unit.as_deref().unwrap_or_default().to_owned(),
+            starts,
+            samples,
+        })
+    }
+}

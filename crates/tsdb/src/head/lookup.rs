@@ -1,0 +1,106 @@
+//! Questions to the head: samples, series, label names and values.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ph_model::{Labels, Matcher, RangeMs};
+
+use super::Head;
+use super::index::{Index, Slot};
+use super::memory::MemSeries;
+use crate::Error;
+use crate::fold::FoldBuild;
+use crate::matching::LabelTest;
+use crate::postings::find;
+use crate::series::{Listing, SeriesSamples};
+
+impl Head {
+    /// Series that all matchers accept and that have samples in the range, ascending by labels.
+    ///
+    /// A reader of head and blocks asks the head **first** and takes its list of blocks afterwards: what a cut
+    /// drops from the head is then in a block that the list holds.
+    ///
+    /// Errors: `Invalid` for a regular expression that does not compile.
+    pub fn select(&self, matchers: &[Matcher], range: RangeMs) -> Result<Vec<SeriesSamples>, Error> {
+        let tests = LabelTest::all(matchers)?;
+        let mut out = Vec::new();
+        for (labels, series) in self.matching(&tests, range)? {
+            let state = series.state();
+            let samples = state.samples(range);
+            if samples.is_empty() {
+                continue;
+            }
+            out.push(SeriesSamples {
+                labels,
+                kind: state.kind,
+                unit: state.unit.as_deref().unwrap_or_default().to_owned(),
+                starts: state.starts.clone(),
+                samples,
+            });
+        }
+        out.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(out)
+    }
+
+    /// Label sets of series whose first to last sample touches the range, ascending.
+    pub fn series(
+        &self,
+        matchers: &[Matcher],
+        range: RangeMs,
+        limit: usize,
+    ) -> Result<Listing<Labels>, Error> {
+        let tests = LabelTest::all(matchers)?;
+        let found = self.matching(&tests, range)?;
+        Ok(Listing::cut(found.into_iter().map(|(labels, _)| labels).collect(), limit))
+    }
+
+    /// Names of labels that such series have, ascending.
+    pub fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: RangeMs,
+        limit: usize,
+    ) -> Result<Listing<String>, Error> {
+        let tests = LabelTest::all(matchers)?;
+        let index = self.read();
+        let mut names: HashSet<u32, FoldBuild> = HashSet::default();
+        for slot in slots(&index, &tests, range)? {
+            names.extend(slot.pairs.iter().map(|p| p.0));
+        }
+        Ok(Listing::cut(names.into_iter().map(|n| index.text(n).to_owned()).collect(), limit))
+    }
+
+    /// Values that such series have for one label, ascending.
+    pub fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: RangeMs,
+        limit: usize,
+    ) -> Result<Listing<String>, Error> {
+        let tests = LabelTest::all(matchers)?;
+        let index = self.read();
+        let Some(name) = index.symbol(name) else { return Ok(Listing::cut(Vec::new(), limit)) };
+        let mut values: HashSet<u32, FoldBuild> = HashSet::default();
+        for slot in slots(&index, &tests, range)? {
+            values.extend(slot.pairs.iter().filter(|p| p.0 == name).map(|p| p.1));
+        }
+        Ok(Listing::cut(values.into_iter().map(|v| index.text(v).to_owned()).collect(), limit))
+    }
+
+    fn matching(&self, tests: &[LabelTest], range: RangeMs) -> Result<Vec<(Labels, Arc<MemSeries>)>, Error> {
+        let index = self.read();
+        let found = slots(&index, tests, range)?;
+        Ok(found.into_iter().map(|slot| (index.labels(&slot.pairs), slot.series.clone())).collect())
+    }
+}
+
+fn slots<'a>(index: &'a Index, tests: &[LabelTest], range: RangeMs) -> Result<Vec<&'a Slot>, Error> {
+    if range.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = find(index, tests)?;
+    let touched =
+        |slot: &&Slot| slot.series.state().bounds().is_some_and(|(first, last)| range.touches(first, last));
+    Ok(ids.iter().filter_map(|id| index.slot(id)).filter(touched).collect())
+}

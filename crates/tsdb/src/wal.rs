@@ -1,0 +1,255 @@
+//! Payloads of metric records in a write-ahead log. Framing, compression and checksums are the caller's.
+//!
+//! A payload holds definitions of the series that its segment has not named yet, each with the row where it starts to
+//! hold, then columns: reference, count, time, value. A value is coded against the series' value before it in the same segment, so payloads of one
+//! segment are decoded in the order in which they were encoded, all of them.
+//!
+//! Source: the layout is our own; numbers are LEB128 varints, little endian where they are fixed.
+
+use std::collections::{HashMap, VecDeque};
+
+use ph_model::{Labels, Sample, Series, SeriesKind};
+
+use crate::Error;
+use crate::fold::FoldBuild;
+use crate::varint::{Reader, put, put_signed, put_str};
+
+const VERSION: u8 = 1;
+/// The payload stands alone: forget what the segment said before.
+const FRESH: u8 = 1;
+/// Every series has exactly one sample; the count column is left out.
+const SINGLE: u8 = 2;
+
+/// Encodes the payloads of one segment of one organisation.
+///
+/// An encoded payload that does not reach the log must be followed by [`Encoder::reset`].
+#[derive(Debug, Default)]
+pub struct Encoder {
+    known: HashMap<u64, Known, FoldBuild>,
+    started: bool,
+}
+
+#[derive(Debug)]
+struct Known {
+    start_ms: i64,
+    value: u64,
+}
+
+/// What a segment's payloads have defined so far: one table per segment and organisation.
+#[derive(Debug, Default)]
+pub struct DefTable {
+    known: HashMap<u64, Def, FoldBuild>,
+}
+
+#[derive(Debug)]
+struct Def {
+    labels: Labels,
+    kind: SeriesKind,
+    unit: String,
+    start_ms: Option<i64>,
+    value: u64,
+}
+
+impl Encoder {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next payload will stand alone, with all definitions it needs.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Encodes a batch. Each series comes with its reference, see [`crate::Head::series_ref`].
+    pub fn encode<'a>(&mut self, batch: impl IntoIterator<Item = (u64, &'a Series)>) -> Vec<u8> {
+        let fresh = !std::mem::replace(&mut self.started, true);
+        let (mut defs, mut def_count) = (Vec::new(), 0);
+        let (mut refs, mut counts, mut times, mut values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut last_ref, mut last_ms, mut rows, mut single) = (0_u64, 0_i64, 0_u64, true);
+        for (series_ref, series) in batch {
+            let known =
+                self.known.entry(series_ref).or_insert_with(|| Known { start_ms: i64::MIN, value: 0 });
+            // `i64::MIN` stands for "not defined"; a series without start is defined with `MIN + 1`.
+            let start_ms = series.start_ms.map_or(i64::MIN + 1, |s| s.max(i64::MIN + 2));
+            if known.start_ms != start_ms {
+                known.start_ms = start_ms;
+                known.value = 0;
+                put(&mut defs, rows);
+                put_def(&mut defs, series);
+                def_count += 1;
+            }
+            put_signed(&mut refs, series_ref.wrapping_sub(last_ref) as i64);
+            put(&mut counts, series.samples.len() as u64);
+            single &= series.samples.len() == 1;
+            for sample in &series.samples {
+                put_signed(&mut times, sample.at_ms.wrapping_sub(last_ms));
+                put_value(&mut values, sample.value.to_bits() ^ known.value);
+                last_ms = sample.at_ms;
+                known.value = sample.value.to_bits();
+            }
+            last_ref = series_ref;
+            rows += 1;
+        }
+        let mut out = Vec::with_capacity(defs.len() + refs.len() + times.len() + values.len() + 24);
+        out.push(VERSION);
+        out.push(if fresh { FRESH } else { 0 } | if single { SINGLE } else { 0 });
+        put(&mut out, def_count);
+        out.extend_from_slice(&defs);
+        put(&mut out, rows);
+        out.extend_from_slice(&refs);
+        if !single {
+            out.extend_from_slice(&counts);
+        }
+        out.extend_from_slice(&times);
+        out.extend_from_slice(&values);
+        out
+    }
+}
+
+fn put_def(out: &mut Vec<u8>, series: &Series) {
+    out.push(series.kind as u8);
+    put_str(out, &series.unit);
+    match series.start_ms {
+        Some(start_ms) => {
+            out.push(1);
+            put_signed(out, start_ms);
+        }
+        None => out.push(0),
+    }
+    put(out, series.labels.len() as u64);
+    for (name, value) in series.labels.iter() {
+        put_str(out, name);
+        put_str(out, value);
+    }
+}
+
+/// A byte with the zero bytes before (high half) and after (low half), then the bytes between.
+fn put_value(out: &mut Vec<u8>, diff: u64) {
+    let (before, after) = (diff.leading_zeros() / 8, diff.trailing_zeros().min(63) / 8);
+    out.push((before << 4 | after) as u8);
+    let bytes = diff.to_be_bytes();
+    out.extend_from_slice(bytes.get(before as usize..8 - after as usize).unwrap_or_default());
+}
+
+fn take_value(from: &mut Reader<'_>) -> Option<u64> {
+    let head = from.byte()?;
+    let (before, after) = (usize::from(head >> 4), usize::from(head & 15));
+    if before == 8 {
+        return Some(0);
+    }
+    let len = 8_usize.checked_sub(before + after)?;
+    let mut bytes = [0; 8];
+    bytes.get_mut(before..8 - after)?.copy_from_slice(from.take(len)?);
+    Some(u64::from_be_bytes(bytes))
+}
+
+/// Decodes one payload; definitions go into `table`.
+///
+/// Series come as they were encoded, a series without samples included.
+/// Errors: [`Error::Record`] for anything that `Encoder` does not write. The table is then not to be used further.
+pub fn decode(payload: &[u8], table: &mut DefTable) -> Result<Vec<Series>, Error> {
+    let mut from = Reader::new(payload);
+    let result = read_payload(&mut from, table);
+    result.map_err(|what| Error::Record { offset: from.at, what })
+}
+
+const SHORT: &str = "it ends early or holds an impossible number";
+
+fn read_payload(from: &mut Reader<'_>, table: &mut DefTable) -> Result<Vec<Series>, &'static str> {
+    if from.byte().ok_or(SHORT)? != VERSION {
+        return Err("unknown version");
+    }
+    let flags = from.byte().ok_or(SHORT)?;
+    if flags & FRESH != 0 {
+        table.known.clear();
+    }
+    let mut defs = VecDeque::new();
+    for _ in 0..from.count().ok_or(SHORT)? {
+        let row = from.varint().ok_or(SHORT)?;
+        defs.push_back((row, read_def(from).ok_or(SHORT)?));
+    }
+    let rows = from.count().ok_or(SHORT)?;
+    let mut refs = Vec::with_capacity(rows);
+    let mut series_ref = 0_u64;
+    for _ in 0..rows {
+        series_ref = series_ref.wrapping_add(from.signed().ok_or(SHORT)? as u64);
+        refs.push(series_ref);
+    }
+    let mut counts = vec![1; rows];
+    if flags & SINGLE == 0 {
+        for count in &mut counts {
+            *count = from.count().ok_or(SHORT)?;
+        }
+    }
+    let total = counts.iter().try_fold(0_usize, |sum, n| sum.checked_add(*n)).ok_or(SHORT)?;
+    if total > from.left() {
+        return Err(SHORT);
+    }
+    let mut times = Vec::with_capacity(total);
+    let mut at_ms = 0_i64;
+    for _ in 0..total {
+        at_ms = at_ms.wrapping_add(from.signed().ok_or(SHORT)?);
+        times.push(at_ms);
+    }
+    let rows = Rows { defs, times, refs: refs.into_iter().zip(counts) };
+    read_rows(from, table, rows)
+}
+
+/// The columns of a payload that stand before its values.
+struct Rows<R> {
+    /// Definitions that hold from a row on, ascending by row.
+    defs: VecDeque<(u64, Def)>,
+    /// (reference, count) of each row.
+    refs: R,
+    times: Vec<i64>,
+}
+
+fn read_rows(
+    from: &mut Reader<'_>,
+    table: &mut DefTable,
+    rows: Rows<impl Iterator<Item = (u64, usize)>>,
+) -> Result<Vec<Series>, &'static str> {
+    let Rows { mut defs, refs, times } = rows;
+    let mut times = times.into_iter();
+    let mut out = Vec::with_capacity(refs.size_hint().0);
+    for (row, (series_ref, count)) in (0..).zip(refs) {
+        if let Some((_, def)) = defs.pop_front_if(|(at, _)| *at == row) {
+            table.known.insert(series_ref, def);
+        }
+        let def = table.known.get_mut(&series_ref).ok_or("a series is not defined in this segment")?;
+        let mut samples = Vec::with_capacity(count);
+        for at_ms in times.by_ref().take(count) {
+            def.value ^= take_value(from).ok_or(SHORT)?;
+            samples.push(Sample { at_ms, value: f64::from_bits(def.value) });
+        }
+        out.push(Series {
+            labels: def.labels.clone(),
+            kind: def.kind,
+            unit: def.unit.clone(),
+            start_ms: def.start_ms,
+            samples,
+        });
+    }
+    if from.left() > 0 || !defs.is_empty() {
+        return Err("something is left over");
+    }
+    Ok(out)
+}
+
+fn read_def(from: &mut Reader<'_>) -> Option<Def> {
+    let kind = SeriesKind::from_u8(from.byte()?)?;
+    let unit = from.str()?.to_owned();
+    let start_ms = match from.byte()? {
+        0 => None,
+        1 => Some(from.signed()?),
+        _ => return None,
+    };
+    let mut pairs = Vec::new();
+    for _ in 0..from.count()? {
+        pairs.push((from.str()?.to_owned(), from.str()?.to_owned()));
+    }
+    Some(Def { labels: Labels::new(pairs), kind, unit, start_ms, value: 0 })
+}
+
+#[cfg(test)]
+mod tests;
