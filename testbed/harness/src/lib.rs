@@ -1,1 +1,29 @@
-//! A real Kubernetes on this machine, for end-to-end tests.
+//! A real Kubernetes on this machine, for end-to-end tests, the demo and benchmarks.
+//!
+//! In: `Options`. Out: a `Bed` with its kubeconfig, its network and its nodes; a Docker host beside it.
+//! Never: a process, mount, namespace or cgroup left behind once a `Bed` is dropped; a process ended by name.
+
+mod bed;
+mod cache;
+mod control;
+pub mod docker;
+mod forward;
+mod image;
+mod layout;
+mod network;
+mod node;
+mod pki;
+mod prerequisite;
+mod process;
+mod registry;
+mod shell;
+mod teardown;
+
+pub use bed::{Bed, Options};
+pub use cache::{Program, program};
+pub use forward::Forward;
+pub use image::PackOptions;
+pub use network::connect;
+pub use prerequisite::ready_to_run;
+pub use registry::{registered, sweep};
+pub use shell::wait_for;

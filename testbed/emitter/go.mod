@@ -1,0 +1,3 @@
+module pilothouse.test/emitter
+
+go 1.26
