@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::layout::Layout;
 use crate::network;
-use crate::process::{Process, kill, noted, stop as stop_processes};
+use crate::process::{Process, kill, noted};
 use crate::registry;
 use crate::shell::{command, succeeds, wait_for};
 
@@ -18,13 +18,13 @@ const EMPTY: Duration = Duration::from_secs(10);
 
 /// Stops everything of the bed. Its directory stays, with logs and kubeconfigs.
 pub(crate) fn stop(layout: &Layout) {
-    // First those who would start containers again.
-    stop_processes(&noted(&layout.dir, |name| name.starts_with("kubelet")));
+    // First those who would start containers again. Nothing of a bed is kept, so nobody is asked to end gently.
+    kill(&noted(&layout.dir, |name| name.starts_with("kubelet")));
     let roots = cgroup_roots(layout);
     kill(&members(&roots));
     let emptied = wait_for("containers end", EMPTY, || members(&roots).is_empty());
     kill(&shims(&layout.dir));
-    stop_processes(&noted(&layout.dir, |_| true));
+    kill(&noted(&layout.dir, |_| true));
     for mount in mounts_below(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(), &layout.dir) {
         succeeds(command("umount", ["--lazy"]).arg(mount));
     }
