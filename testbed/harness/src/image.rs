@@ -26,7 +26,7 @@ pub struct PackOptions {
 }
 
 /// Packs `binary` as `/bin/NAME` with the shared libraries it needs into `tar`, as image `reference` (`host/name:tag`).
-pub(crate) fn pack(tar: &Path, reference: &str, binary: &Path, options: &PackOptions) -> Result<()> {
+pub fn pack(tar: &Path, reference: &str, binary: &Path, options: &PackOptions) -> Result<()> {
     let root = tar.with_extension("root");
     let packed = fill(&root, binary, options).and_then(|program| {
         let entrypoint =

@@ -22,7 +22,7 @@ mod teardown;
 pub use bed::{Bed, Options};
 pub use cache::{Program, program};
 pub use forward::Forward;
-pub use image::PackOptions;
+pub use image::{PackOptions, pack as pack_image};
 pub use network::connect;
 pub use prerequisite::ready_to_run;
 pub use registry::{registered, sweep};

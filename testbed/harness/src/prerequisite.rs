@@ -21,6 +21,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("socat", "socat"),
     ("setcap", "libcap2-bin"),
     ("nsenter", "util-linux"),
+    ("dockerd", "docker.io"),
 ];
 const CNI: &str = "/usr/lib/cni/bridge";
 
