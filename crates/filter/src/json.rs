@@ -13,14 +13,14 @@ pub(crate) fn is_object(message: &[u8]) -> bool {
 }
 
 /// The members of the object at the start of `text`: raw key (between its quotes) and raw value, in order.
-pub(crate) struct Members<'a> {
+pub struct Members<'a> {
     text: &'a [u8],
     at: usize,
     first: bool,
     done: bool,
 }
 
-pub(crate) fn members(text: &[u8]) -> Members<'_> {
+pub fn members(text: &[u8]) -> Members<'_> {
     let at = skip_space(text, 0);
     let done = text.get(at) != Some(&b'{');
     Members { text, at: at + 1, first: true, done }
@@ -100,9 +100,20 @@ pub(crate) fn text_of(value: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// The text of a raw string (without quotes). Damaged escapes stay as they are.
-pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, str> {
+pub fn unescape(raw: &[u8]) -> Cow<'_, str> {
+    match unescape_bytes(raw) {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Owned(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Cow::Owned(text),
+            Err(e) => Cow::Owned(String::from_utf8_lossy(e.as_bytes()).into_owned()),
+        },
+    }
+}
+
+/// As [`unescape`], but bytes that are no UTF-8 stay as they are.
+pub fn unescape_bytes(raw: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', raw).is_none() {
-        return String::from_utf8_lossy(raw);
+        return Cow::Borrowed(raw);
     }
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;
@@ -113,10 +124,7 @@ pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, str> {
         rest = after.get(used..).unwrap_or_default();
     }
     out.extend_from_slice(rest);
-    match String::from_utf8(out) {
-        Ok(text) => Cow::Owned(text),
-        Err(e) => Cow::Owned(String::from_utf8_lossy(e.as_bytes()).into_owned()),
-    }
+    Cow::Owned(out)
 }
 
 /// Writes the character of the escape at the start of `text`; returns how many bytes it took.

@@ -8,7 +8,7 @@ mod ast;
 mod compile;
 mod error;
 mod fields;
-mod json;
+pub mod json;
 mod level;
 mod logfmt;
 #[cfg(test)]

@@ -1,1 +1,32 @@
-//! Room `taillog`.
+//! Container log files: listed, read forwards and backwards, sought by time, followed across rotation.
+//!
+//! In:     CRI files below `/var/log/pods`, json-file logs below `/var/lib/docker/containers`.
+//! Out:    batches of whole records in file order, with positions that outlive rotation, and a gap for what is missing.
+//! Never:  sockets, async, a clock (`now_ns` is an argument), or buffering for a slow reader: the caller pulls.
+
+mod assemble;
+mod back;
+mod batch;
+mod content;
+mod cursor;
+mod error;
+mod layout;
+mod lines;
+mod piece;
+mod probe;
+mod reader;
+mod roots;
+mod seek;
+mod source;
+mod stamp;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use batch::{Batch, Gap, GapKind, Marker, Note, Record, State, Stream};
+pub use error::Error;
+pub use layout::{Run, Segment};
+pub use reader::{Mode, ReadAsk, Reader, Seek, Stats, Streams};
+pub use roots::Roots;
+pub use source::{SourceDir, SourceId, Warning, discover, inspect, list_sources};
+pub use watch::{Change, WatchId, Watcher};

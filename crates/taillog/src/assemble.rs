@@ -1,0 +1,289 @@
+//! Pieces become records: joined per stream, cut at the cap, chosen by the query, written into the batch.
+//!
+//! In:     pieces in file order. Out: records in the order of their last pieces.
+//! Never:  joins across runs; holds more than the cap per stream.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ph_filter::Compiled;
+use ph_model::{Level, LogFlags, Position};
+
+use crate::batch::{Batch, Record, Stream};
+use crate::piece::Piece;
+use crate::reader::{Stats, Streams};
+
+/// Where a physical line lies. `abs` counts bytes of the whole run as this reader sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub run: u32,
+    pub key: u128,
+    pub start: u64,
+    pub end: u64,
+    pub abs_start: u64,
+    pub abs_end: u64,
+}
+
+/// Which records a query wants.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub filter: Arc<Compiled>,
+    pub streams: Streams,
+    pub from_ns: i64,
+    pub to_ns: i64,
+}
+
+/// A record that waits for its last piece.
+#[derive(Debug)]
+struct Open {
+    first: Span,
+    last: Span,
+    ts_ns: i64,
+    bytes: Vec<u8>,
+    full: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Assembler {
+    choice: Choice,
+    max_line: usize,
+    open: [Option<Open>; 2],
+    /// Records whose last piece ends at or before this are not given out: they were before.
+    pub emit_after: u64,
+    pub last_ns: Option<i64>,
+    /// Whether the last record seen lies at or after the end of the time range.
+    pub past_end: bool,
+    pub stats: Stats,
+    seen: [bool; 2],
+    block_max_ns: Option<i64>,
+}
+
+struct Draft<'a> {
+    first: Span,
+    last: Span,
+    ts_ns: i64,
+    stream: Stream,
+    flags: LogFlags,
+    full: u64,
+    bytes: &'a [u8],
+}
+
+impl Assembler {
+    pub fn new(choice: Choice, max_line: usize) -> Self {
+        Self {
+            choice,
+            max_line,
+            open: [None, None],
+            emit_after: 0,
+            last_ns: None,
+            past_end: false,
+            stats: Stats::default(),
+            seen: [false, false],
+            block_max_ns: None,
+        }
+    }
+
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// Whether no record waits for its last piece.
+    pub fn is_idle(&self) -> bool {
+        self.open.iter().all(Option::is_none)
+    }
+
+    /// Forgets what is open, for a reader of blocks.
+    pub fn begin_block(&mut self, emit_after: u64) {
+        self.open = [None, None];
+        self.emit_after = emit_after;
+        self.seen = [false, false];
+        self.block_max_ns = None;
+    }
+
+    /// Which streams (stdout, stderr) the block holds.
+    pub fn seen(&self) -> [bool; 2] {
+        self.seen
+    }
+
+    /// The latest time in the block.
+    pub fn block_max_ns(&self) -> Option<i64> {
+        self.block_max_ns
+    }
+
+    /// Takes the next piece; `skipped` bytes of its content were cut off already.
+    pub fn piece(&mut self, piece: &Piece<'_>, at: Span, cut: Cut, batch: &mut Batch) {
+        self.last_ns = Some(piece.ts_ns);
+        self.block_max_ns = self.block_max_ns.max(self.last_ns);
+        let full = piece.content.len() as u64 + cut.skipped;
+        let slot = usize::from(piece.stream == Stream::Stderr);
+        let (Some(place), Some(seen)) = (self.open.get_mut(slot), self.seen.get_mut(slot)) else { return };
+        *seen = true;
+        if piece.partial {
+            let open = place.get_or_insert_with(|| Open {
+                first: at,
+                last: at,
+                ts_ns: piece.ts_ns,
+                bytes: Vec::new(),
+                full: 0,
+            });
+            open.add(piece, at, full, self.max_line);
+            return;
+        }
+        match place.take() {
+            None => self.emit(
+                &Draft {
+                    first: at,
+                    last: at,
+                    ts_ns: piece.ts_ns,
+                    stream: piece.stream,
+                    flags: cut.flags,
+                    full,
+                    bytes: &piece.content,
+                },
+                batch,
+            ),
+            Some(mut open) => {
+                open.add(piece, at, full, self.max_line);
+                self.emit_open(&open, piece.stream, cut.flags, batch);
+            }
+        }
+    }
+
+    /// Takes a line that is not in the runtime's format.
+    pub fn malformed(&mut self, line: &[u8], at: Span, cut: Cut, fallback_ns: i64, batch: &mut Batch) {
+        let draft = Draft {
+            first: at,
+            last: at,
+            ts_ns: self.last_ns.unwrap_or(fallback_ns),
+            stream: Stream::Unknown,
+            flags: cut.flags.with(LogFlags::MALFORMED),
+            full: line.len() as u64 + cut.skipped,
+            bytes: line,
+        };
+        self.emit(&draft, batch);
+    }
+
+    /// Gives out, as if it ended at `end`, what waits for a last piece that will never come.
+    pub fn flush(&mut self, end: Span, batch: &mut Batch) {
+        let before = self.rewind(end.abs_end);
+        let both = self.open.iter().all(Option::is_some);
+        let mut waiting: Vec<(Stream, Open)> = Vec::new();
+        for (slot, stream) in self.open.iter_mut().zip([Stream::Stdout, Stream::Stderr]) {
+            waiting.extend(slot.take().map(|open| (stream, open)));
+        }
+        waiting.sort_by_key(|(_, open)| open.last.abs_end);
+        // These were never given out, however far the reader before us came.
+        let emit_after = std::mem::replace(&mut self.emit_after, 0);
+        for (i, (stream, mut open)) in waiting.into_iter().enumerate() {
+            open.last = end;
+            let count = batch.records.len();
+            self.emit_open(&open, stream, LogFlags::UNTERMINATED, batch);
+            if both
+                && i == 0
+                && let Some(record) = batch.records.get_mut(count)
+            {
+                // Going on between the two gives the first again rather than losing the second.
+                record.resume.rewind = before;
+            }
+        }
+        self.emit_after = emit_after;
+    }
+
+    /// How far back a reader that goes on at `abs` must begin.
+    pub fn rewind(&self, abs: u64) -> u32 {
+        let first = self.open.iter().flatten().map(|o| o.first.abs_start).min().unwrap_or(abs);
+        u32::try_from(abs.saturating_sub(first)).unwrap_or(u32::MAX)
+    }
+
+    fn emit_open(&mut self, open: &Open, stream: Stream, flags: LogFlags, batch: &mut Batch) {
+        let draft = Draft {
+            first: open.first,
+            last: open.last,
+            ts_ns: open.ts_ns,
+            stream,
+            flags,
+            full: open.full,
+            bytes: &open.bytes,
+        };
+        self.emit(&draft, batch);
+    }
+
+    fn emit(&mut self, draft: &Draft<'_>, batch: &mut Batch) {
+        if draft.last.abs_end <= self.emit_after {
+            return;
+        }
+        self.stats.lines += 1;
+        self.past_end = draft.ts_ns >= self.choice.to_ns;
+        if self.past_end || draft.ts_ns < self.choice.from_ns || !self.choice.streams.has(draft.stream) {
+            return;
+        }
+        let kept = draft.bytes.get(..self.max_line).unwrap_or(draft.bytes);
+        let (level, _) = ph_filter::level_of(kept);
+        let seen = Seen { ts_ns: draft.ts_ns, level, stream: draft.stream, message: kept };
+        if !self.choice.filter.matches(&seen) {
+            return;
+        }
+        let cut = draft.full > kept.len() as u64;
+        self.stats.matches += 1;
+        self.stats.cut_lines += u64::from(cut);
+        let last = draft.last;
+        batch.records.push(Record {
+            position: position(draft.first, draft.first.start, 0),
+            resume: position(last, last.end, self.rewind(last.abs_end)),
+            ts_ns: draft.ts_ns,
+            stream: draft.stream,
+            flags: if cut { draft.flags.with(LogFlags::TRUNCATED) } else { draft.flags },
+            level,
+            full_bytes: if cut { draft.full } else { 0 },
+            last_start: last.start,
+            start: batch.arena.len() as u32,
+            len: kept.len() as u32,
+        });
+        batch.arena.extend_from_slice(kept);
+    }
+}
+
+/// What is known of a line before it is parsed: bytes skipped, flags.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    pub skipped: u64,
+    pub flags: LogFlags,
+}
+
+impl Open {
+    fn add(&mut self, piece: &Piece<'_>, at: Span, full: u64, max: usize) {
+        let room = max.saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(piece.content.get(..room).unwrap_or(&piece.content));
+        self.full += full;
+        self.last = at;
+    }
+}
+
+fn position(span: Span, offset: u64, rewind: u32) -> Position {
+    Position { run: span.run, segment_key: span.key, offset, rewind }
+}
+
+struct Seen<'a> {
+    ts_ns: i64,
+    level: Level,
+    stream: Stream,
+    message: &'a [u8],
+}
+
+impl ph_filter::Record for Seen<'_> {
+    fn ts_ns(&self) -> i64 {
+        self.ts_ns
+    }
+    fn level(&self) -> Level {
+        self.level
+    }
+    fn message(&self) -> &[u8] {
+        self.message
+    }
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        match name {
+            "stream" => Some(Cow::Borrowed(self.stream.as_str())).filter(|s| !s.is_empty()),
+            _ => ph_filter::field(self.message(), name),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Reading backwards: blocks from the end, each assembled forwards and turned round.
+//!
+//! Out: exactly the records of a forward reader, last first. A block begins at a line; what was open there is joined by
+//!      going back to its first piece.
+
+use std::io;
+
+use ph_model::Position;
+
+use crate::Error;
+use crate::assemble::Assembler;
+use crate::batch::{Batch, Gap, GapKind, Note};
+use crate::cursor::Cursor;
+use crate::layout::Run;
+use crate::roots::Roots;
+use crate::seek::{self, Reach, Spot};
+
+/// A block grows to this while nothing matches; bytes.
+const MAX_BLOCK: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Back {
+    runs: Vec<Run>,
+    run: usize,
+    segment: usize,
+    /// Where the unread part of the segment ends; `None` until it was opened.
+    hi: Option<u64>,
+    /// Flushed records that an earlier reader gave out already.
+    skip_flushed: usize,
+    block: u64,
+    from_ns: i64,
+    cap: usize,
+    given: u64,
+    done: bool,
+    key: u128,
+    /// Which streams (stdout, stderr) were met so far.
+    pub seen: [bool; 2],
+}
+
+impl Back {
+    /// Reads `runs` from their end.
+    pub fn new(runs: Vec<Run>, from_ns: i64, cap: usize) -> Self {
+        let run = runs.iter().rposition(|r| !r.segments.is_empty());
+        let segment = run.and_then(|r| runs.get(r)).map_or(0, |r| r.segments.len().saturating_sub(1));
+        Self {
+            done: run.is_none(),
+            run: run.unwrap_or(0),
+            runs,
+            segment,
+            hi: None,
+            skip_flushed: 0,
+            block: 64 << 10,
+            from_ns,
+            cap,
+            given: 0,
+            key: 0,
+            seen: [false, false],
+        }
+    }
+
+    /// Goes to a backward resume point; false when its segment is not there any more.
+    pub fn before(&mut self, at: Position) -> bool {
+        for (r, run) in self.runs.iter().enumerate().filter(|(_, run)| run.number == at.run) {
+            let Some(s) = run.segments.iter().position(|s| s.key.unwrap_or(0) == at.segment_key) else {
+                continue;
+            };
+            (self.run, self.segment, self.hi) = (r, s, Some(at.offset));
+            self.skip_flushed = at.rewind as usize;
+            self.done = false;
+            return true;
+        }
+        self.done = true;
+        false
+    }
+
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
+    pub fn gave(&mut self, records: u64) {
+        self.given += records;
+    }
+
+    /// Run and segment (indices) that the last block was read from, or the next one will be.
+    pub fn at(&self) -> (usize, usize) {
+        (self.run, self.segment)
+    }
+
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    pub fn resume(&self) -> Option<Position> {
+        let number = self.runs.get(self.run)?.number;
+        Some(Position { run: number, segment_key: self.key, offset: self.hi?, rewind: 0 })
+    }
+
+    /// Reads one block; its records follow those in the batch, last first. False when nothing lies before it.
+    /// The block's segment stays [`Back::at`] until the next call.
+    ///
+    /// # Errors
+    /// `denied`; damage is a gap.
+    pub fn next(&mut self, roots: &Roots, asm: &mut Assembler, batch: &mut Batch) -> Result<bool, Error> {
+        if self.hi == Some(0) {
+            self.step_segment();
+        }
+        if self.done {
+            return Ok(false);
+        }
+        match self.block(roots, asm, batch) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                let path = self.runs.get(self.run).and_then(|r| r.segments.get(self.segment));
+                return Err(Error::io(&path.map(|s| roots.full(&s.place)).unwrap_or_default(), e));
+            }
+            Err(e) => {
+                batch.note(Note::Gap(self.damage(&e)));
+                self.hi = Some(0);
+            }
+        }
+        Ok(!self.done && !(self.hi == Some(0) && self.run == 0 && self.segment == 0))
+    }
+
+    fn step_segment(&mut self) {
+        self.hi = None;
+        if self.segment > 0 {
+            self.segment -= 1;
+            return;
+        }
+        match self.runs.iter().take(self.run).rposition(|r| !r.segments.is_empty()) {
+            Some(run) => {
+                self.run = run;
+                self.segment = self.runs.get(run).map_or(0, |r| r.segments.len() - 1);
+            }
+            None => self.done = true,
+        }
+    }
+
+    fn block(&mut self, roots: &Roots, asm: &mut Assembler, batch: &mut Batch) -> io::Result<()> {
+        let Some(run) = self.runs.get(self.run) else { return Ok(()) };
+        let Some(segment) = run.segments.get(self.segment) else { return Ok(()) };
+        let mut cur = Cursor::open(roots, run.number, segment, self.cap)?;
+        asm.stats.segments_opened += u64::from(self.hi.is_none());
+        self.key = cur.key.unwrap_or(0);
+        let newest = self.run + 1 == self.runs.len();
+        let last = self.segment + 1 == run.segments.len();
+        let size = cur.content.size()?;
+        let end =
+            if segment.live && newest { cur.content.last_lf(0, size)?.map_or(0, |lf| lf + 1) } else { size };
+        let hi = self.hi.unwrap_or(end).min(end);
+        let lo = block_start(&mut cur, hi, self.block)?;
+        let ends_run = last && !newest && hi == end;
+        let (first, lines) = (batch.records.len(), asm.stats);
+        let arena = batch.arena.len();
+        let spot = Spot { segment: self.segment, offset: lo };
+        asm.begin_block(0);
+        cur.seek(lo);
+        run_block(&mut cur, hi, hi == size, asm, batch)?;
+        let seen = asm.seen();
+        self.seen = [self.seen[0] || seen[0], self.seen[1] || seen[1]];
+        let from = seek::look_back(roots, &run.segments, spot, Reach { exact: seen, bound: 0 })?;
+        if from != spot {
+            // Something was open where the block begins: again, from its first piece on.
+            batch.records.truncate(first);
+            batch.arena.truncate(arena);
+            asm.stats = lines;
+            cur = rerun(roots, run, from, spot, asm, batch, self.cap)?;
+            run_block(&mut cur, hi, hi == size, asm, batch)?;
+        }
+        let flushed = batch.records.len();
+        if ends_run {
+            asm.flush(cur.here(), batch);
+        }
+        turn(batch, first, flushed, &mut self.skip_flushed);
+        let too_old =
+            asm.block_max_ns().is_some_and(|ts| ts < self.from_ns) && seek::ordered(&mut cur.content)?;
+        if batch.records.len() == first && self.block < MAX_BLOCK {
+            self.block *= 2;
+        }
+        asm.begin_block(0);
+        self.hi = Some(lo);
+        self.done |= too_old;
+        Ok(())
+    }
+
+    fn damage(&self, cause: &io::Error) -> Gap {
+        let segment = self.runs.get(self.run).and_then(|r| r.segments.get(self.segment));
+        let kind = if segment.is_some_and(|s| s.gz) { GapKind::Corrupt } else { GapKind::ReadError };
+        let name = segment.map_or("", |s| s.name.as_str());
+        Gap {
+            kind,
+            from: None,
+            to: self.resume(),
+            from_ns: None,
+            bytes: None,
+            lines: None,
+            exact: false,
+            text: format!("read {name} backwards: {cause}"),
+        }
+    }
+}
+
+fn block_start(cur: &mut Cursor, hi: u64, block: u64) -> io::Result<u64> {
+    let guess = hi.saturating_sub(block.max(cur.content.back_step()));
+    if guess == 0 {
+        return Ok(0);
+    }
+    match cur.content.after_next_lf(guess - 1, hi)? {
+        Some(start) if start < hi => Ok(start),
+        _ => Ok(cur.content.last_lf(0, guess)?.map_or(0, |lf| lf + 1)),
+    }
+}
+
+fn run_block(
+    cur: &mut Cursor,
+    hi: u64,
+    to_end: bool,
+    asm: &mut Assembler,
+    batch: &mut Batch,
+) -> io::Result<()> {
+    while cur.step(hi, asm, batch)? {}
+    if to_end {
+        cur.finish(asm, batch);
+    }
+    Ok(())
+}
+
+/// Reads from `from` up to `spot`, giving out nothing, so that what is open there is known.
+fn rerun(
+    roots: &Roots,
+    run: &Run,
+    from: Spot,
+    spot: Spot,
+    asm: &mut Assembler,
+    batch: &mut Batch,
+    cap: usize,
+) -> io::Result<Cursor> {
+    asm.begin_block(u64::MAX);
+    let mut abs = 0;
+    for index in from.segment..=spot.segment {
+        let Some(segment) = run.segments.get(index) else { continue };
+        let mut cur = Cursor::open(roots, run.number, segment, cap)?;
+        cur.abs_base = abs;
+        if index == from.segment {
+            cur.seek(from.offset);
+        }
+        if index == spot.segment {
+            while cur.step(spot.offset, asm, batch)? {}
+            asm.emit_after = abs + spot.offset;
+            return Ok(cur);
+        }
+        run_block(&mut cur, u64::MAX, true, asm, batch)?;
+        abs = cur.abs();
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// Turns the block's records round and makes their resume points backward ones.
+fn turn(batch: &mut Batch, first: usize, flushed: usize, skip_flushed: &mut usize) {
+    let keep = batch.records.len().saturating_sub(std::mem::take(skip_flushed)).max(flushed);
+    batch.records.truncate(keep);
+    let total = batch.records.len();
+    for (i, record) in batch.records.iter_mut().enumerate().skip(first) {
+        record.resume.offset = record.last_start;
+        record.resume.rewind = if i >= flushed { (total - i) as u32 } else { 0 };
+    }
+    if let Some(block) = batch.records.get_mut(first..) {
+        block.reverse();
+    }
+}

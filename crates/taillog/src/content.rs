@@ -1,0 +1,224 @@
+//! The bytes of one segment, plain or gzipped, at any decompressed offset.
+//!
+//! Cost: plain files are read with `pread`; gzip is inflated forwards, and going back starts again from the first byte.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::layout::Segment;
+use crate::piece::{Format, Parsed};
+use crate::roots::Roots;
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Plain(File),
+    Gzip(Box<Gzip>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Gzip {
+    file: Arc<File>,
+    inflate: MultiGzDecoder<BufReader<At>>,
+    at: u64,
+}
+
+/// Reads a file from its start without moving a shared offset.
+#[derive(Debug)]
+pub(crate) struct At {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buf, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+fn inflate(file: &Arc<File>) -> MultiGzDecoder<BufReader<At>> {
+    MultiGzDecoder::new(BufReader::with_capacity(32 << 10, At { file: file.clone(), at: 0 }))
+}
+
+impl Content {
+    /// Opens a segment; when its plain file was gzipped meanwhile, the gzipped one.
+    pub fn open(roots: &Roots, segment: &Segment) -> io::Result<Self> {
+        let (file, _) = roots.open_file(&segment.place)?;
+        Ok(Self::of(file, segment.gz))
+    }
+
+    fn of(file: File, gz: bool) -> Self {
+        if !gz {
+            return Content::Plain(file);
+        }
+        let file = Arc::new(file);
+        let inflate = inflate(&file);
+        Content::Gzip(Box::new(Gzip { file, inflate, at: 0 }))
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Content::Plain(file) => file,
+            Content::Gzip(gz) => &gz.file,
+        }
+    }
+
+    /// Device and inode of the open descriptor.
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let meta = self.file().metadata()?;
+        Ok((meta.dev(), meta.ino()))
+    }
+
+    /// How many names the file still has.
+    pub fn links(&self) -> io::Result<u64> {
+        Ok(self.file().metadata()?.nlink())
+    }
+
+    /// Size of a plain file now; `None` for gzip, whose decompressed size shows only at its end.
+    pub fn plain_size(&self) -> io::Result<Option<u64>> {
+        match self {
+            Content::Plain(file) => Ok(Some(file.metadata()?.len())),
+            Content::Gzip(_) => Ok(None),
+        }
+    }
+
+    /// How far back one step of a backward reader should go; bytes.
+    pub fn back_step(&self) -> u64 {
+        match self {
+            Content::Plain(_) => 64 << 10,
+            Content::Gzip(_) => 4 << 20,
+        }
+    }
+
+    /// Reads at a decompressed offset; 0 only at the end. May return less than asked.
+    pub fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            let n = match self {
+                Content::Plain(file) => file.read_at(buf, offset),
+                Content::Gzip(gz) => gz.read_at(buf, offset),
+            };
+            match n {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Fills the buffer as far as the content reaches.
+    pub fn read_full(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buf.len() {
+            let n = self.read_at(buf.get_mut(done..).unwrap_or_default(), offset + done as u64)?;
+            if n == 0 {
+                break;
+            }
+            done += n;
+        }
+        Ok(done)
+    }
+
+    /// Decompressed size now. Inflates a gzip file to its end.
+    pub fn size(&mut self) -> io::Result<u64> {
+        if let Some(size) = self.plain_size()? {
+            return Ok(size);
+        }
+        let mut buf = vec![0; 64 << 10];
+        let mut at = match self {
+            Content::Gzip(gz) => gz.at,
+            Content::Plain(_) => 0,
+        };
+        loop {
+            match self.read_at(&mut buf, at)? {
+                0 => return Ok(at),
+                n => at += n as u64,
+            }
+        }
+    }
+
+    /// The offset of the last LF before `hi` and not before `lo`.
+    pub fn last_lf(&mut self, lo: u64, hi: u64) -> io::Result<Option<u64>> {
+        let step = self.back_step();
+        let mut buf = Vec::new();
+        let mut end = hi;
+        while end > lo {
+            let start = end.saturating_sub(step).max(lo);
+            buf.resize((end - start) as usize, 0);
+            let n = self.read_full(&mut buf, start)?;
+            if let Some(i) = memchr::memrchr(b'\n', buf.get(..n).unwrap_or_default()) {
+                return Ok(Some(start + i as u64));
+            }
+            end = start;
+        }
+        Ok(None)
+    }
+
+    /// The offset after the first LF at or after `from` and before `hi`.
+    pub fn after_next_lf(&mut self, from: u64, hi: u64) -> io::Result<Option<u64>> {
+        let mut buf = vec![0; 16 << 10];
+        let mut at = from;
+        while at < hi {
+            let want = ((hi - at) as usize).min(buf.len());
+            let n = self.read_at(buf.get_mut(..want).unwrap_or_default(), at)?;
+            if n == 0 {
+                break;
+            }
+            if let Some(i) = memchr::memchr(b'\n', buf.get(..n).unwrap_or_default()) {
+                return Ok(Some(at + i as u64 + 1));
+            }
+            at += n as u64;
+        }
+        Ok(None)
+    }
+}
+
+impl Gzip {
+    fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset < self.at {
+            self.inflate = inflate(&self.file);
+            self.at = 0;
+        }
+        let mut scratch = [0; 8 << 10];
+        while self.at < offset {
+            let want = ((offset - self.at) as usize).min(scratch.len());
+            let n = self.inflate.read(scratch.get_mut(..want).unwrap_or_default())?;
+            if n == 0 {
+                return Ok(0);
+            }
+            self.at += n as u64;
+        }
+        let n = self.inflate.read(buf)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+/// Time of the last whole line of a plain segment, looked for in its last 256 KiB; `None` for gzip.
+pub(crate) fn last_time(roots: &Roots, segment: &Segment) -> Option<i64> {
+    if segment.gz {
+        return None;
+    }
+    let mut content = Content::open(roots, segment).ok()?;
+    let size = content.plain_size().ok()??;
+    let floor = size.saturating_sub(256 << 10);
+    let mut end = content.last_lf(floor, size).ok()??;
+    for _ in 0..8 {
+        let start = match content.last_lf(floor, end).ok()? {
+            Some(lf) => lf + 1,
+            None if floor == 0 => 0,
+            None => return None,
+        };
+        let mut line = vec![0; (end - start) as usize];
+        let n = content.read_full(&mut line, start).ok()?;
+        let line = line.get(..n)?;
+        if let Parsed::Piece(piece) = Format::of(line)?.parse(line) {
+            return Some(piece.ts_ns);
+        }
+        end = start.checked_sub(1)?;
+    }
+    None
+}

@@ -1,0 +1,172 @@
+//! One open segment, read forwards line by line into the assembler.
+
+use std::io;
+
+use ph_model::{LogFlags, Position};
+
+use crate::assemble::{Assembler, Cut, Span};
+use crate::batch::{Batch, Gap, GapKind, Note};
+use crate::content::Content;
+use crate::layout::Segment;
+use crate::lines::{LineAt, Lines};
+use crate::piece::{Format, Parsed};
+use crate::probe;
+use crate::roots::Roots;
+
+/// NUL bytes from this many on are named as missing.
+const NUL_GAP: u64 = 16;
+
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    pub run: u32,
+    pub segment: Segment,
+    pub content: Content,
+    /// `None` until the first line is complete.
+    pub key: Option<u128>,
+    pub identity: (u64, u64),
+    /// Offset 0 of this segment in bytes of the run as this reader sees it.
+    pub abs_base: u64,
+    /// Whether its times ascend, once that was asked.
+    pub ordered: Option<bool>,
+    lines: Lines,
+    format: Option<Format>,
+    cap: usize,
+}
+
+impl Cursor {
+    /// Opens a segment to be read from `offset` on.
+    pub fn open(roots: &Roots, run: u32, segment: &Segment, cap: usize) -> io::Result<Self> {
+        let mut content = Content::open(roots, segment)?;
+        let identity = content.identity()?;
+        let first = probe::probe(&mut content)?;
+        let format = probe::format(&mut content)?;
+        Ok(Self {
+            run,
+            segment: segment.clone(),
+            content,
+            key: first.key,
+            identity,
+            abs_base: 0,
+            ordered: None,
+            lines: Lines::new(0, cap),
+            format,
+            cap,
+        })
+    }
+
+    /// Goes to an offset that is the start of a line.
+    pub fn seek(&mut self, offset: u64) {
+        self.lines = Lines::new(offset, self.cap);
+    }
+
+    /// Offset of the first byte that is not consumed.
+    pub fn offset(&self) -> u64 {
+        self.lines.offset()
+    }
+
+    pub fn read_to(&self) -> u64 {
+        self.lines.read_to()
+    }
+
+    pub fn abs(&self) -> u64 {
+        self.abs_base + self.offset()
+    }
+
+    /// Begins the file anew after it was cut to zero in place.
+    pub fn restart(&mut self) {
+        self.abs_base = self.abs_base + self.read_to() + 1;
+        self.key = None;
+        self.format = None;
+        self.lines = Lines::new(0, self.cap);
+    }
+
+    pub fn shrink(&mut self) {
+        self.lines.shrink();
+    }
+
+    /// Where a later reader goes on.
+    pub fn resume(&self, asm: &Assembler) -> Position {
+        Position {
+            run: self.run,
+            segment_key: self.key.unwrap_or(0),
+            offset: self.offset(),
+            rewind: asm.rewind(self.abs()),
+        }
+    }
+
+    /// A span of no length at the point reached.
+    pub fn here(&self) -> Span {
+        self.span(self.offset(), self.offset())
+    }
+
+    /// Takes one line that begins before `until`; false when there is none now.
+    pub fn step(&mut self, until: u64, asm: &mut Assembler, batch: &mut Batch) -> io::Result<bool> {
+        if self.offset() >= until {
+            return Ok(false);
+        }
+        let Some(line) = self.lines.next(&mut self.content)? else { return Ok(false) };
+        self.take(line, asm, batch);
+        Ok(true)
+    }
+
+    /// Takes what stands after the last LF, when nothing will follow.
+    pub fn finish(&mut self, asm: &mut Assembler, batch: &mut Batch) {
+        if let Some(line) = self.lines.rest() {
+            self.take(line, asm, batch);
+        }
+    }
+
+    fn span(&self, start: u64, end: u64) -> Span {
+        Span {
+            run: self.run,
+            key: self.key.unwrap_or(0),
+            start,
+            end,
+            abs_start: self.abs_base + start,
+            abs_end: self.abs_base + end,
+        }
+    }
+
+    fn take(&mut self, line: LineAt, asm: &mut Assembler, batch: &mut Batch) {
+        let bytes = self.lines.bytes(line);
+        if self.key.is_none() && line.offset == line.nuls && (line.has_lf || bytes.len() >= probe::KEY_BYTES)
+        {
+            self.key = Some(match line.nuls {
+                0 => probe::key_of(bytes),
+                n => probe::key_after_nuls(n, bytes),
+            });
+        }
+        let at = self.span(line.offset, line.next);
+        batch.scanned_bytes += line.next - line.offset + line.nuls;
+        asm.stats.scanned_bytes += line.next - line.offset + line.nuls;
+        if line.nuls >= NUL_GAP && at.abs_end > asm.emit_after {
+            batch.note(Note::Gap(nul_gap(at, line.nuls, asm.last_ns)));
+        }
+        if bytes.is_empty() && line.nuls > 0 && !line.has_lf {
+            return;
+        }
+        if self.format.is_none() {
+            self.format = Format::of(bytes);
+        }
+        let flags = if line.has_lf { LogFlags::default() } else { LogFlags::UNTERMINATED };
+        let cut = Cut { skipped: line.skipped, flags };
+        match self.format.map(|f| f.parse(bytes)) {
+            Some(Parsed::Piece(piece)) => asm.piece(&piece, at, cut, batch),
+            _ => asm.malformed(bytes, at, cut, self.segment.mtime_ns, batch),
+        }
+    }
+}
+
+fn nul_gap(at: Span, nuls: u64, last_ns: Option<i64>) -> Gap {
+    let place = |offset| Position { run: at.run, segment_key: at.key, offset, rewind: 0 };
+    Gap {
+        kind: GapKind::NulRun,
+        from: Some(place(at.start.saturating_sub(nuls))),
+        to: Some(place(at.start)),
+        from_ns: last_ns,
+        bytes: Some(nuls),
+        lines: None,
+        exact: true,
+        text: format!("{nuls} NUL bytes stand where lines should be, as a power loss leaves them"),
+    }
+}

@@ -1,0 +1,230 @@
+//! Runs and segments: which files make up a source's log, in the order they were written.
+//!
+//! In:     a source's directory. Out: runs ascending, segments oldest first, the live one last.
+//! Source: kubelet's container log manager (`<N>.log.<stamp>[.gz]`), dockerd's json-file driver (`….1`, higher is older).
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+
+use rustix::fs::{AtFlags, Dir, FileType};
+
+use crate::Error;
+use crate::content::Content;
+use crate::probe::{self, Probe};
+use crate::roots::{Base, Place, Roots};
+use crate::source::SourceId;
+
+/// The log of one start of a container.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Restart number; 0 on a Docker host, whose files span restarts.
+    pub number: u32,
+    pub segments: Vec<Segment>,
+}
+
+/// One file of a run.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    pub name: String,
+    /// On disk, compressed or not.
+    pub size_bytes: u64,
+    pub gz: bool,
+    /// Whether it has the name that the runtime writes to.
+    pub live: bool,
+    /// ns UTC of the first record; `None` when it has none yet.
+    pub first_ns: Option<i64>,
+    /// ns UTC of the last record; `None` when unknown (always for gzip).
+    pub last_ns: Option<i64>,
+    /// `None` until the first line is complete.
+    pub key: Option<u128>,
+    pub(crate) place: Place,
+    pub(crate) identity: (u64, u64),
+    pub(crate) mtime_ns: i64,
+}
+
+/// What is known of files that did not change since they were last opened.
+#[derive(Debug, Default)]
+pub(crate) struct Probes {
+    known: HashMap<Stamp, Probe>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Stamp {
+    identity: (u64, u64),
+    size: u64,
+    mtime_ns: i64,
+}
+
+/// A file name taken apart.
+#[derive(Debug, PartialEq)]
+struct Name {
+    run: u32,
+    /// Empty for the live file.
+    suffix: String,
+    gz: bool,
+}
+
+/// Lists a source's runs.
+///
+/// # Errors
+/// `not_found` when the directory is gone, `denied`.
+pub(crate) fn list(roots: &Roots, id: &SourceId, probes: &mut Probes) -> Result<Vec<Run>, Error> {
+    let place = id.place()?;
+    let full = roots.full(&place);
+    let wrap = |e: io::Error| Error::io(&full, e);
+    let mut fresh = Probes::default();
+    let runs = match id {
+        SourceId::Docker { container_id } => {
+            let live = format!("{container_id}-json.log");
+            let files = docker(roots, &place, &live, 0).map_err(wrap)?;
+            vec![Run { number: 0, segments: ordered(roots, files, probes, &mut fresh) }]
+        }
+        SourceId::Pod { .. } => {
+            let mut files = cri(roots, &place).map_err(wrap)?;
+            let mut numbers: Vec<u32> = files.iter().map(|(n, _)| n.run).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            let mut runs = Vec::with_capacity(numbers.len());
+            for number in numbers {
+                let (mine, rest): (Vec<_>, Vec<_>) = files.into_iter().partition(|(n, _)| n.run == number);
+                files = rest;
+                runs.push(Run { number, segments: ordered(roots, mine, probes, &mut fresh) });
+            }
+            runs
+        }
+    };
+    *probes = fresh;
+    Ok(runs)
+}
+
+type Found = Vec<(Name, Segment)>;
+
+fn cri(roots: &Roots, place: &Place) -> io::Result<Found> {
+    let mut found = Vec::new();
+    for name in names(roots, place)? {
+        let Some(parsed) = cri_name(&name) else { continue };
+        let at = Place { base: place.base, rel: place.rel.join(&name) };
+        let Ok(target) = roots.resolve(&at) else { continue };
+        if target.base == Base::Docker && parsed.suffix.is_empty() {
+            // A cri-dockerd link: the rotated files lie beside its target.
+            let live = target.rel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let dir =
+                Place { base: Base::Docker, rel: target.rel.parent().map(PathBuf::from).unwrap_or_default() };
+            found.extend(docker(roots, &dir, &live, parsed.run)?);
+        } else if let Ok(segment) = segment(roots, target, &parsed) {
+            found.push((parsed, segment));
+        }
+    }
+    Ok(found)
+}
+
+fn docker(roots: &Roots, place: &Place, live: &str, run: u32) -> io::Result<Found> {
+    let mut found = Vec::new();
+    for name in names(roots, place)? {
+        let Some(parsed) = docker_name(&name, live, run) else { continue };
+        let at = Place { base: place.base, rel: place.rel.join(&name) };
+        if let Ok(segment) = segment(roots, at, &parsed) {
+            found.push((parsed, segment));
+        }
+    }
+    Ok(found)
+}
+
+fn segment(roots: &Roots, place: Place, name: &Name) -> io::Result<Segment> {
+    use std::os::unix::fs::MetadataExt;
+    let (file, place) = roots.open_file(&place)?;
+    let meta = file.metadata()?;
+    Ok(Segment {
+        name: place.rel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        size_bytes: meta.len(),
+        gz: name.gz,
+        live: name.suffix.is_empty(),
+        first_ns: None,
+        last_ns: None,
+        key: None,
+        place,
+        identity: (meta.dev(), meta.ino()),
+        mtime_ns: meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
+    })
+}
+
+/// Puts one run's files into the order they were written; a plain file hides its gzipped copy when it opens.
+fn ordered(roots: &Roots, mut files: Found, old: &Probes, fresh: &mut Probes) -> Vec<Segment> {
+    files.sort_by(|(a, _), (b, _)| (&a.suffix, a.gz).cmp(&(&b.suffix, b.gz)));
+    let mut kept: Found = Vec::with_capacity(files.len());
+    for (name, mut segment) in files {
+        if kept.last().is_some_and(|(n, _)| n.suffix == name.suffix) {
+            continue;
+        }
+        let stamp =
+            Stamp { identity: segment.identity, size: segment.size_bytes, mtime_ns: segment.mtime_ns };
+        let probe = match old.known.get(&stamp) {
+            Some(probe) if !segment.live => probe.clone(),
+            _ => match Content::open(roots, &segment).and_then(|mut c| probe::probe(&mut c)) {
+                Ok(probe) => probe,
+                // It went away between listing and opening: its gzipped copy, if listed, is next.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(_) => Probe::default(),
+            },
+        };
+        (segment.key, segment.first_ns) = (probe.key, probe.first_ns);
+        fresh.known.insert(stamp, probe);
+        kept.push((name, segment));
+    }
+    kept.sort_by(|(a, x), (b, y)| order(a, x).cmp(&order(b, y)));
+    kept.into_iter().map(|(_, segment)| segment).collect()
+}
+
+/// Live last; numbers (Docker) descending; stamps (kubelet) by first time, then stamp.
+fn order<'a>(name: &'a Name, segment: &Segment) -> (bool, std::cmp::Reverse<u32>, i64, &'a str) {
+    let number = name.suffix.parse::<u32>().ok().filter(|_| name.suffix.len() < 8);
+    let first = segment.first_ns.unwrap_or(segment.mtime_ns);
+    let time = if number.is_some() { 0 } else { first };
+    (segment.live, std::cmp::Reverse(number.unwrap_or(0)), time, &name.suffix)
+}
+
+fn names(roots: &Roots, place: &Place) -> io::Result<Vec<String>> {
+    let dir = roots.open_dir(place)?;
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&dir)? {
+        let entry = entry?;
+        let kind = match entry.file_type() {
+            FileType::Unknown => rustix::fs::statat(&dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+                .map_or(FileType::Unknown, |s| FileType::from_raw_mode(s.st_mode)),
+            known => known,
+        };
+        if let (FileType::RegularFile | FileType::Symlink, Ok(name)) = (kind, entry.file_name().to_str()) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn cri_name(name: &str) -> Option<Name> {
+    let (number, rest) = name.split_once(".log")?;
+    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let run = number.parse().ok()?;
+    if rest.is_empty() {
+        return Some(Name { run, suffix: String::new(), gz: false });
+    }
+    let rest = rest.strip_prefix('.')?;
+    let (suffix, gz) = rest.strip_suffix(".gz").map_or((rest, false), |s| (s, true));
+    if suffix.is_empty() || suffix.contains('.') || !suffix.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    Some(Name { run, suffix: suffix.to_owned(), gz })
+}
+
+fn docker_name(name: &str, live: &str, run: u32) -> Option<Name> {
+    let rest = name.strip_prefix(live)?;
+    if rest.is_empty() {
+        return Some(Name { run, suffix: String::new(), gz: false });
+    }
+    let rest = rest.strip_prefix('.')?;
+    let (suffix, gz) = rest.strip_suffix(".gz").map_or((rest, false), |s| (s, true));
+    suffix.parse::<u32>().ok()?;
+    Some(Name { run, suffix: suffix.to_owned(), gz })
+}

@@ -1,0 +1,158 @@
+//! Physical lines, read forwards out of a bounded window.
+//!
+//! Never: grows beyond the cap it is given. A longer line keeps its first bytes; the rest is counted and skipped.
+
+use std::io;
+
+use crate::content::Content;
+
+/// How much is read at once; bytes.
+const STEP: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(crate) struct Lines {
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How far from `start` no LF was found.
+    clean: usize,
+    /// Offset of `buf[start]`, or of the long line's first byte.
+    offset: u64,
+    /// Bytes of a long line that were dropped already.
+    dropped: u64,
+    /// NUL bytes passed over before the line that begins at `offset`.
+    nuls: u64,
+    cap: usize,
+}
+
+/// A line's place in the window and in the segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineAt {
+    pub from: usize,
+    pub to: usize,
+    pub offset: u64,
+    /// The byte after its LF.
+    pub next: u64,
+    /// Bytes that were skipped because the line is longer than the cap.
+    pub skipped: u64,
+    /// NUL bytes that stood before `offset` and are no part of the line.
+    pub nuls: u64,
+    pub has_lf: bool,
+}
+
+impl Lines {
+    pub fn new(offset: u64, cap: usize) -> Self {
+        Self { buf: Vec::new(), start: 0, end: 0, clean: 0, offset, dropped: 0, nuls: 0, cap }
+    }
+
+    /// Offset of the first byte that was not given out as a line.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Offset up to which bytes were read from the file.
+    pub fn read_to(&self) -> u64 {
+        self.offset + (self.end - self.start) as u64 + self.dropped
+    }
+
+    pub fn bytes(&self, line: LineAt) -> &[u8] {
+        self.buf.get(line.from..line.to).unwrap_or_default()
+    }
+
+    /// Gives the window back while nothing is in it.
+    pub fn shrink(&mut self) {
+        if self.start == self.end {
+            self.buf = Vec::new();
+            (self.start, self.end, self.clean) = (0, 0, 0);
+        }
+    }
+
+    /// The next line that ends with LF; `None` when the content has no more now.
+    pub fn next(&mut self, content: &mut Content) -> io::Result<Option<LineAt>> {
+        loop {
+            let window = self.buf.get(self.start + self.clean..self.end).unwrap_or_default();
+            if let Some(i) = memchr::memchr(b'\n', window) {
+                return Ok(Some(self.take(self.clean + i)));
+            }
+            self.clean = self.end - self.start;
+            self.pass_nuls();
+            if self.clean > self.cap {
+                self.dropped += (self.clean - self.cap) as u64;
+                self.clean = self.cap;
+                self.end = self.start + self.cap;
+            }
+            if self.fill(content)? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What is left without LF, when the caller knows that nothing will follow.
+    pub fn rest(&mut self) -> Option<LineAt> {
+        if self.start == self.end {
+            return None;
+        }
+        let mut line = self.take(self.end - self.start);
+        line.has_lf = false;
+        line.next -= 1;
+        self.offset -= 1;
+        self.start = self.start.min(self.end);
+        Some(line)
+    }
+
+    /// Leading NUL bytes are what a power loss or a truncated file leaves; they may be longer than any window.
+    fn pass_nuls(&mut self) {
+        let window = self.buf.get(self.start..self.end).unwrap_or_default();
+        let count = window.iter().take_while(|b| **b == 0).count();
+        if self.dropped > 0 || count == 0 {
+            return;
+        }
+        self.start += count;
+        self.clean -= count;
+        self.offset += count as u64;
+        self.nuls += count as u64;
+    }
+
+    fn take(&mut self, length: usize) -> LineAt {
+        let lead = match self.dropped {
+            0 => self.buf.get(self.start..self.start + length).unwrap_or_default(),
+            _ => &[],
+        };
+        let lead = lead.iter().take_while(|b| **b == 0).count();
+        self.start += lead;
+        self.offset += lead as u64;
+        self.nuls += lead as u64;
+        let length = length - lead;
+        let kept = length.min(self.cap);
+        let next = self.offset + length as u64 + self.dropped + 1;
+        let line = LineAt {
+            from: self.start,
+            to: self.start + kept,
+            offset: self.offset,
+            next,
+            skipped: self.dropped + (length - kept) as u64,
+            nuls: std::mem::take(&mut self.nuls),
+            has_lf: true,
+        };
+        self.start += length + 1;
+        self.offset = next;
+        self.clean = 0;
+        self.dropped = 0;
+        line
+    }
+
+    fn fill(&mut self, content: &mut Content) -> io::Result<usize> {
+        if self.start > 0 {
+            self.buf.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.buf.len() < self.end + STEP {
+            self.buf.resize(self.end + STEP, 0);
+        }
+        let at = self.read_to();
+        let n = content.read_at(self.buf.get_mut(self.end..).unwrap_or_default(), at)?;
+        self.end += n;
+        Ok(n)
+    }
+}

@@ -1,0 +1,309 @@
+//! Reads one source: forwards or backwards, from a position, a time or the end, and on across rotation and restarts.
+//!
+//! In:     a `ReadAsk`; the caller's clock. Out: batches, pulled one by one.
+//! Never:  waits. A follower that has caught up says so; the caller waits on a `Watcher` and asks again.
+
+mod chain;
+mod start;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ph_filter::Compiled;
+use ph_model::Position;
+
+use crate::Error;
+use crate::assemble::{Assembler, Choice};
+use crate::back::Back;
+use crate::batch::{Batch, Gap, GapKind, Note, State, Stream};
+use crate::cursor::Cursor;
+use crate::layout::Probes;
+use crate::roots::Roots;
+use crate::source::SourceId;
+use chain::{Chain, Step};
+
+/// Records in one batch at most, so that small lines do not make a large batch.
+const MAX_RECORDS: usize = 8 << 10;
+/// A batch ends after this many scanned bytes even without a match, so that the caller can report progress.
+const MAX_SCAN: u64 = 4 << 20;
+/// How often a follower that waits should look by itself, whatever its watch says; ns.
+pub(crate) const RECHECK_NS: i64 = 5_000_000_000;
+
+/// Where to begin and which way to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Oldest first, everything in range.
+    #[default]
+    All,
+    /// The last so many matches, oldest first; with `follow` goes on from there. 0 begins at the end.
+    Tail(u64),
+    /// Newest first, from `before` or the end.
+    Backward,
+}
+
+/// Which outputs are wanted. Lines of unknown stream come with both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Streams {
+    #[default]
+    Both,
+    Stdout,
+    Stderr,
+}
+
+impl Streams {
+    pub(crate) fn has(self, stream: Stream) -> bool {
+        match self {
+            Streams::Both => true,
+            Streams::Stdout => stream == Stream::Stdout,
+            Streams::Stderr => stream == Stream::Stderr,
+        }
+    }
+}
+
+/// A question to one source. `Default` reads everything of the current run.
+#[derive(Clone, Debug)]
+pub struct ReadAsk {
+    pub mode: Mode,
+    /// Go on after this resume point; wins over `mode` and `from_ns` as the place to begin (not for `Backward`).
+    pub after: Option<Position>,
+    /// `Backward` only: records before this resume point.
+    pub before: Option<Position>,
+    /// ns UTC, inclusive.
+    pub from_ns: Option<i64>,
+    /// ns UTC, exclusive.
+    pub to_ns: Option<i64>,
+    pub filter: Arc<Compiled>,
+    /// Matching records in all; `None` is no limit.
+    pub limit: Option<u64>,
+    /// Longer messages are cut and marked. Clamped to 64 KiB – 16 MiB.
+    pub max_line: usize,
+    pub follow: bool,
+    pub streams: Streams,
+    /// All restarts; else the current run only (`follow` goes on into new ones).
+    pub all_runs: bool,
+}
+
+impl Default for ReadAsk {
+    fn default() -> Self {
+        Self {
+            mode: Mode::All,
+            after: None,
+            before: None,
+            from_ns: None,
+            to_ns: None,
+            filter: Arc::new(Compiled::all()),
+            limit: None,
+            max_line: 1 << 20,
+            follow: false,
+            streams: Streams::Both,
+            all_runs: false,
+        }
+    }
+}
+
+/// What a reader did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub segments_opened: u64,
+    pub scanned_bytes: u64,
+    pub lines: u64,
+    pub matches: u64,
+    pub cut_lines: u64,
+    pub gaps: u64,
+}
+
+/// How a place in time was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Seek {
+    /// Nothing was sought, or everything was read.
+    #[default]
+    Proven,
+    /// Bisected; probes showed no disorder.
+    AssumedOrdered,
+}
+
+/// One source being read.
+#[derive(Debug)]
+pub struct Reader {
+    roots: Roots,
+    source: SourceId,
+    ask: ReadAsk,
+    asm: Assembler,
+    probes: Probes,
+    cur: Option<Cursor>,
+    chain: Chain,
+    back: Option<Back>,
+    /// Notes for the next batch.
+    pending: Vec<Note>,
+    seek: Seek,
+    ended: bool,
+    caught_up: bool,
+}
+
+impl Reader {
+    /// Finds where to begin. Blocks for as long as seeking takes: reads at most what lies behind that place.
+    ///
+    /// # Errors
+    /// `not_found` when the source has no directory, `denied`, `unavailable`.
+    pub fn open(roots: &Roots, source: &SourceId, ask: ReadAsk) -> Result<Self, Error> {
+        let max_line = ask.max_line.clamp(64 << 10, 16 << 20);
+        let choice = Choice {
+            filter: ask.filter.clone(),
+            streams: ask.streams,
+            from_ns: ask.from_ns.unwrap_or(i64::MIN),
+            to_ns: ask.to_ns.unwrap_or(i64::MAX),
+        };
+        let mut reader = Self {
+            roots: roots.clone(),
+            source: source.clone(),
+            asm: Assembler::new(choice, max_line),
+            ask: ReadAsk { max_line, ..ask },
+            probes: Probes::default(),
+            cur: None,
+            chain: Chain::default(),
+            back: None,
+            pending: Vec::new(),
+            seek: Seek::Proven,
+            ended: false,
+            caught_up: false,
+        };
+        reader.begin()?;
+        Ok(reader)
+    }
+
+    /// The directories that change when this source does: to be watched, before the first batch is asked for.
+    pub fn dirs(&self) -> Vec<PathBuf> {
+        let mut dirs: Vec<PathBuf> = self.source.path(&self.roots).into_iter().collect();
+        if let Some(cur) = &self.cur
+            && let Some(dir) = self.roots.full(&cur.segment.place).parent()
+            && !dirs.iter().any(|d| d == dir)
+        {
+            dirs.push(dir.to_owned());
+        }
+        dirs
+    }
+
+    /// Tells that a writer closed this file (see `Change::closed`), so that its last line is known to be written.
+    pub fn note_closed(&mut self, name: &str) {
+        self.chain.note_closed(name);
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.asm.stats
+    }
+
+    pub fn seek(&self) -> Seek {
+        self.seek
+    }
+
+    /// The next batch: ends at about `max_bytes` of messages, at 4 MiB scanned, or when nothing more is there now.
+    /// A batch without a record whose state is `More` is progress, not an end. `now_ns` is the caller's clock.
+    ///
+    /// # Errors
+    /// `denied` or `unavailable` when the directory can no longer be read. Damage in files is a gap, no error.
+    pub fn next_batch(&mut self, max_bytes: usize, now_ns: i64) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        for note in self.pending.drain(..) {
+            batch.note(note);
+        }
+        if self.ended {
+            batch.state = State::Ended;
+            return Ok(batch);
+        }
+        if self.back.is_some() {
+            self.backward(max_bytes, &mut batch)?;
+        } else {
+            self.forward(max_bytes, now_ns, &mut batch)?;
+            batch.resume = self.cur.as_ref().map(|c| c.resume(&self.asm)).or(self.ask.after);
+        }
+        batch.at_ns = self.asm.last_ns;
+        self.asm.stats.gaps += batch.gaps().count() as u64;
+        self.ended = batch.state == State::Ended;
+        Ok(batch)
+    }
+
+    fn backward(&mut self, max_bytes: usize, batch: &mut Batch) -> Result<(), Error> {
+        let Some(back) = &mut self.back else { return Ok(()) };
+        let left = self.ask.limit.map(|l| l.saturating_sub(back.given()));
+        batch.state = State::More;
+        while batch.state == State::More && batch.arena.len() < max_bytes && batch.scanned_bytes < MAX_SCAN {
+            let more = back.next(&self.roots, &mut self.asm, batch)?;
+            let enough = left.is_some_and(|l| batch.records.len() as u64 >= l);
+            if let (true, Some(left)) = (enough, left) {
+                batch.records.truncate(left as usize);
+            }
+            if enough || !more {
+                batch.state = State::Ended;
+            }
+        }
+        back.gave(batch.records.len() as u64);
+        batch.resume = batch.records.last().map(|r| r.resume).or_else(|| back.resume());
+        Ok(())
+    }
+
+    fn forward(&mut self, max_bytes: usize, now_ns: i64, batch: &mut Batch) -> Result<(), Error> {
+        if std::mem::take(&mut self.caught_up) {
+            self.check_rewritten(batch);
+        }
+        let limit = self.ask.limit.unwrap_or(u64::MAX);
+        loop {
+            if self.asm.stats.matches >= limit {
+                batch.state = State::Ended;
+                return Ok(());
+            }
+            if batch.arena.len() >= max_bytes
+                || batch.records.len() >= MAX_RECORDS
+                || batch.scanned_bytes >= MAX_SCAN
+            {
+                batch.state = State::More;
+                return Ok(());
+            }
+            let stepped = match &mut self.cur {
+                Some(cur) if !self.chain.failed() => cur.step(u64::MAX, &mut self.asm, batch),
+                _ => Ok(false),
+            };
+            let step = match stepped {
+                Ok(true) if self.asm.past_end => self.past_end()?,
+                Ok(true) => Step::Go,
+                Ok(false) => self.at_end(now_ns, batch)?,
+                Err(cause) => self.damaged(&cause, batch),
+            };
+            match step {
+                Step::Go => {}
+                Step::Wait(wake_at_ns) if self.ask.follow => {
+                    if let Some(cur) = &mut self.cur {
+                        cur.shrink();
+                    }
+                    self.caught_up = true;
+                    batch.state = State::CaughtUp { wake_at_ns };
+                    return Ok(());
+                }
+                Step::Wait(_) | Step::End => {
+                    batch.state = State::Ended;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Notes a damaged segment; reading goes on with the next one.
+    fn damaged(&mut self, cause: &std::io::Error, batch: &mut Batch) -> Step {
+        let Some(cur) = &mut self.cur else { return Step::End };
+        let kind = if cur.segment.gz { GapKind::Corrupt } else { GapKind::ReadError };
+        let gap = Gap {
+            kind,
+            from: Some(cur.resume(&self.asm)),
+            to: None,
+            from_ns: self.asm.last_ns,
+            bytes: None,
+            lines: None,
+            exact: false,
+            text: format!("read {} after byte {}: {cause}", cur.segment.name, cur.read_to()),
+        };
+        cur.finish(&mut self.asm, batch);
+        self.asm.flush(cur.here(), batch);
+        batch.note(Note::Gap(gap));
+        self.chain.give_up();
+        Step::Go
+    }
+}

@@ -1,0 +1,242 @@
+//! Where a reader begins: at a position, a time, the last so many matches, or the oldest byte.
+
+use ph_model::Position;
+
+use super::{Mode, Reader, Seek, Step, chain};
+use crate::Error;
+use crate::assemble::Assembler;
+use crate::back::Back;
+use crate::batch::{Batch, Gap, GapKind, Marker, Note};
+use crate::content::Content;
+use crate::layout::{self, Run};
+use crate::seek::{self, Reach, Spot};
+
+/// How far to look for the first piece of a record that is open where reading begins; bytes.
+const OPEN_REACH: u64 = 1 << 20;
+
+impl Reader {
+    /// Files may be renamed or gzipped between listing and opening: then the listing is made again.
+    pub(super) fn begin(&mut self) -> Result<(), Error> {
+        let mut tries = 0;
+        loop {
+            let runs = layout::list(&self.roots, &self.source, &mut self.probes)?;
+            match self.try_begin(runs) {
+                Err(Error::NotFound { .. }) if tries < 8 => tries += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn try_begin(&mut self, runs: Vec<Run>) -> Result<(), Error> {
+        let runs: Vec<Run> = runs.into_iter().filter(|r| !r.segments.is_empty()).collect();
+        if let (Some(after), false) = (self.ask.after, self.ask.mode == Mode::Backward) {
+            return self.begin_after(&runs, after);
+        }
+        let first = if self.ask.all_runs { 0 } else { runs.len().saturating_sub(1) };
+        match self.ask.mode {
+            Mode::Backward => {
+                self.begin_backward(runs);
+                Ok(())
+            }
+            Mode::Tail(0) => self.begin_at_end(&runs),
+            Mode::Tail(n) => self.begin_tail(runs.get(first..).unwrap_or_default().to_vec(), n),
+            Mode::All => match self.ask.from_ns {
+                Some(from) => self.begin_at_time(runs.get(first..).unwrap_or_default(), from),
+                None => {
+                    runs.get(first).map_or(Ok(()), |run| self.start(run, Spot { segment: 0, offset: 0 }, 0))
+                }
+            },
+        }
+    }
+
+    fn cap(&self) -> usize {
+        self.ask.max_line + (64 << 10)
+    }
+
+    fn begin_backward(&mut self, mut runs: Vec<Run>) {
+        if !self.ask.all_runs {
+            let wanted = self.ask.before.map_or_else(|| runs.last().map_or(0, |r| r.number), |b| b.run);
+            // The newest run stays in the list: whether a run is over shows in what follows it.
+            runs.retain(|r| r.number >= wanted);
+        }
+        let mut back = Back::new(runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
+        if let Some(before) = self.ask.before
+            && !back.before(before)
+        {
+            self.pending.push(Note::Gap(gone(before)));
+        }
+        self.back = Some(back);
+    }
+
+    /// Starts at the end of the newest segment.
+    fn begin_at_end(&mut self, runs: &[Run]) -> Result<(), Error> {
+        let Some(run) = runs.last() else { return Ok(()) };
+        let index = run.segments.len().saturating_sub(1);
+        let Some(segment) = run.segments.get(index) else { return Ok(()) };
+        let wrap = |e| Error::io(&self.roots.full(&segment.place), e);
+        let mut content = Content::open(&self.roots, segment).map_err(wrap)?;
+        let size = content.size().map_err(wrap)?;
+        let offset = content.last_lf(0, size).map_err(wrap)?.map_or(0, |lf| lf + 1);
+        self.start_joined(run, Spot { segment: index, offset }, [false, false])
+    }
+
+    fn begin_at_time(&mut self, runs: &[Run], from_ns: i64) -> Result<(), Error> {
+        // A run is over before the next one begins: the last run that began before the time, or the first.
+        let began = |r: &Run| r.segments.first().and_then(|s| s.first_ns).is_some_and(|ts| ts <= from_ns);
+        let Some(run) = runs.iter().rev().find(|r| began(r)).or(runs.first()) else { return Ok(()) };
+        let path = self.source.path(&self.roots)?;
+        let (spot, assumed) =
+            seek::by_time(&self.roots, &run.segments, from_ns).map_err(|e| Error::io(&path, e))?;
+        self.seek = if assumed { Seek::AssumedOrdered } else { Seek::Proven };
+        self.start_joined(run, spot, [false, false])
+    }
+
+    /// Counts matches from the end, then starts at the one that is wanted first.
+    fn begin_tail(&mut self, runs: Vec<Run>, wanted: u64) -> Result<(), Error> {
+        let mut back = Back::new(runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
+        let mut asm = Assembler::new(self.asm.choice().clone(), self.ask.max_line);
+        let mut found = 0;
+        loop {
+            let mut batch = Batch::default();
+            let more = back.next(&self.roots, &mut asm, &mut batch)?;
+            let (run, segment) = back.at();
+            let left = wanted - found;
+            if let Some(record) = usize::try_from(left - 1).ok().and_then(|i| batch.records.get(i)) {
+                let spot = Spot { segment, offset: record.resume.offset };
+                let seen = back.seen;
+                self.asm.stats.scanned_bytes += asm.stats.scanned_bytes;
+                let Some(run) = back.runs().get(run).cloned() else { return Ok(()) };
+                return self.start_joined(&run, spot, seen);
+            }
+            found += batch.records.len() as u64;
+            if !more {
+                break;
+            }
+        }
+        let Some(run) = back.runs().first().cloned() else { return Ok(()) };
+        self.start(&run, Spot { segment: 0, offset: 0 }, 0)
+    }
+
+    fn begin_after(&mut self, runs: &[Run], after: Position) -> Result<(), Error> {
+        let run = runs.iter().find(|r| r.number == after.run);
+        let index = run.and_then(|r| find_segment(r, after));
+        if let (Some(run), Some(segment)) = (run, index) {
+            let held = run.segments.get(segment);
+            if held.is_some_and(|s| !s.gz && s.size_bytes < after.offset) {
+                self.pending.push(Note::Gap(shorter(after)));
+                return self.start(run, Spot { segment, offset: 0 }, 0);
+            }
+            return self.start(run, Spot { segment, offset: after.offset }, after.rewind);
+        }
+        let next = run.or_else(|| runs.iter().find(|r| r.number > after.run));
+        let Some(next) = next else {
+            self.pending.push(Note::Gap(gone(after)));
+            return Ok(());
+        };
+        self.start(next, Spot { segment: 0, offset: 0 }, 0)?;
+        if let Some(cur) = &self.cur {
+            self.pending.push(Note::Gap(chain::rotated_away(after, cur, None)));
+        }
+        if next.number != after.run {
+            self.pending.push(Note::Marker(Marker::Restarted { run: next.number }));
+        }
+        Ok(())
+    }
+
+    /// Starts at a spot whose open records are not known: looks back for their beginning.
+    fn start_joined(&mut self, run: &Run, spot: Spot, exact: [bool; 2]) -> Result<(), Error> {
+        let path = self.source.path(&self.roots)?;
+        let reach = Reach { exact, bound: OPEN_REACH };
+        let from =
+            seek::look_back(&self.roots, &run.segments, spot, reach).map_err(|e| Error::io(&path, e))?;
+        let rewind = self.distance(run, from, spot)?;
+        self.start(run, spot, u32::try_from(rewind).unwrap_or(u32::MAX))
+    }
+
+    fn distance(&self, run: &Run, from: Spot, to: Spot) -> Result<u64, Error> {
+        let mut bytes = to.offset;
+        for index in from.segment..to.segment {
+            bytes += self.size(run, index)?;
+        }
+        Ok(bytes - from.offset)
+    }
+
+    fn size(&self, run: &Run, index: usize) -> Result<u64, Error> {
+        let Some(segment) = run.segments.get(index) else { return Ok(0) };
+        Content::open(&self.roots, segment)
+            .and_then(|mut c| c.size())
+            .map_err(|e| Error::io(&self.roots.full(&segment.place), e))
+    }
+
+    /// Holds the segment that lies `rewind` bytes before the spot; gives out only what ends after the spot.
+    fn start(&mut self, run: &Run, spot: Spot, rewind: u32) -> Result<(), Error> {
+        let (mut index, mut offset) = (spot.segment, spot.offset);
+        let mut back = u64::from(rewind);
+        let mut emit_after = spot.offset;
+        while back > offset && index > 0 {
+            back -= offset;
+            index -= 1;
+            offset = self.size(run, index)?;
+            emit_after += offset;
+        }
+        let offset = offset.saturating_sub(back);
+        let Some(segment) = run.segments.get(index) else { return Ok(()) };
+        let mut cur =
+            self.cursor(run.number, segment).map_err(|e| Error::io(&self.roots.full(&segment.place), e))?;
+        cur.seek(offset);
+        self.asm.emit_after = emit_after;
+        self.hold(cur);
+        Ok(())
+    }
+
+    /// What to do at a record that lies after the time range: leave the segment when its times ascend.
+    pub(super) fn past_end(&mut self) -> Result<Step, Error> {
+        self.asm.past_end = false;
+        if self.ask.follow {
+            return Ok(Step::End);
+        }
+        if !self.asm.is_idle() {
+            return Ok(Step::Go);
+        }
+        let Some(cur) = &mut self.cur else { return Ok(Step::End) };
+        if cur.ordered.is_none() {
+            cur.ordered = seek::ordered(&mut cur.content).ok();
+        }
+        if cur.ordered == Some(true) {
+            self.chain.give_up();
+        }
+        Ok(Step::Go)
+    }
+}
+
+/// The segment of a position; among equal keys the first that reaches so far. No key means the run's start.
+fn find_segment(run: &Run, at: Position) -> Option<usize> {
+    if at.segment_key == 0 {
+        return (at.offset == 0).then_some(0);
+    }
+    let named = |s: &layout::Segment| s.key == Some(at.segment_key);
+    let reaches = |s: &layout::Segment| named(s) && (s.gz || s.size_bytes >= at.offset);
+    run.segments.iter().position(reaches).or_else(|| run.segments.iter().position(named))
+}
+
+fn gone(from: Position) -> Gap {
+    Gap {
+        kind: GapKind::RotatedAway,
+        from: Some(from),
+        to: None,
+        from_ns: None,
+        bytes: None,
+        lines: None,
+        exact: false,
+        text: "the segment of this position was removed".to_owned(),
+    }
+}
+
+fn shorter(from: Position) -> Gap {
+    Gap {
+        kind: GapKind::Truncated,
+        to: Some(Position { offset: 0, rewind: 0, ..from }),
+        text: "the file is shorter than this position: it was cut in place".to_owned(),
+        ..gone(from)
+    }
+}

@@ -1,0 +1,143 @@
+//! The two directories below which logs lie, and opening beneath them only.
+//!
+//! In:     paths relative to a root. Out: open files and directories.
+//! Never:  follows a link to anything that is not below one of the two roots: a pod that may write to `/var/log` could
+//!         plant one. Such a file is refused and counted.
+//! Source: openat2(2), RESOLVE_BENEATH.
+
+use std::fs::File;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// Where logs lie. Clones share the count of refused files.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    pods: PathBuf,
+    docker: PathBuf,
+    refused: Arc<AtomicU64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Base {
+    Pods,
+    Docker,
+}
+
+/// A path below one root. Holds no `..` and no absolute part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub base: Base,
+    pub rel: PathBuf,
+}
+
+impl Default for Roots {
+    /// `/var/log/pods` and `/var/lib/docker/containers`.
+    fn default() -> Self {
+        Self::new("/var/log/pods", "/var/lib/docker/containers")
+    }
+}
+
+impl Roots {
+    pub fn new(pods: impl Into<PathBuf>, docker: impl Into<PathBuf>) -> Self {
+        Self { pods: pods.into(), docker: docker.into(), refused: Arc::default() }
+    }
+
+    pub fn pods(&self) -> &Path {
+        &self.pods
+    }
+
+    pub fn docker(&self) -> &Path {
+        &self.docker
+    }
+
+    /// How many files were refused because they point outside of the roots.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn base(&self, base: Base) -> &Path {
+        match base {
+            Base::Pods => &self.pods,
+            Base::Docker => &self.docker,
+        }
+    }
+
+    pub(crate) fn full(&self, place: &Place) -> PathBuf {
+        self.base(place.base).join(&place.rel)
+    }
+
+    /// Opens a directory for listing; links are not followed.
+    pub(crate) fn open_dir(&self, place: &Place) -> io::Result<File> {
+        Ok(self.beneath(place, OFlags::RDONLY | OFlags::DIRECTORY)?)
+    }
+
+    /// Opens a regular file, following a link when it names a file below one of the roots.
+    pub(crate) fn open_file(&self, place: &Place) -> io::Result<(File, Place)> {
+        let place = self.resolve(place)?;
+        let file = self.beneath(&place, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        if !file.metadata()?.is_file() {
+            return Err(self.refuse());
+        }
+        Ok((file, place))
+    }
+
+    /// The place a path leads to: itself, or where its links lead when that is below a root.
+    pub(crate) fn resolve(&self, place: &Place) -> io::Result<Place> {
+        let mut at = place.clone();
+        for _ in 0..4 {
+            match self.beneath(&at, OFlags::PATH) {
+                Ok(_) => return Ok(at),
+                Err(Errno::LOOP) => {
+                    let full = self.full(&at);
+                    let target = std::fs::read_link(&full).map_err(|_| self.refuse())?;
+                    let target = full.parent().map_or(target.clone(), |dir| dir.join(&target));
+                    at = self.place_of(&target).ok_or_else(|| self.refuse())?;
+                }
+                Err(Errno::XDEV) => return Err(self.refuse()),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(self.refuse())
+    }
+
+    fn beneath(&self, place: &Place, flags: OFlags) -> Result<File, Errno> {
+        let root = rustix::fs::open(
+            self.base(place.base),
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        let rel = if place.rel.as_os_str().is_empty() { Path::new(".") } else { &place.rel };
+        let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let fd = rustix::fs::openat2(root, rel, flags | OFlags::CLOEXEC, Mode::empty(), how)?;
+        Ok(File::from(fd))
+    }
+
+    fn place_of(&self, path: &Path) -> Option<Place> {
+        let mut clean = PathBuf::new();
+        for part in path.components() {
+            match part {
+                Component::ParentDir => {
+                    clean.pop();
+                }
+                Component::CurDir => {}
+                other => clean.push(other),
+            }
+        }
+        for base in [Base::Pods, Base::Docker] {
+            if let Ok(rel) = clean.strip_prefix(self.base(base)) {
+                return Some(Place { base, rel: rel.to_owned() });
+            }
+        }
+        None
+    }
+
+    fn refuse(&self) -> io::Error {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Errno::LOOP.into()
+    }
+}

@@ -1,0 +1,1 @@
+//! Real files, written as kubelet, containerd and dockerd write them.
