@@ -13,11 +13,13 @@ mod postings;
 mod series;
 mod varint;
 
+pub mod block;
 mod head;
 mod merge;
 mod rate;
 pub mod wal;
 
+pub use block::{Block, BlockMeta};
 pub use error::Error;
 pub use head::{AppendOutcome, Cut, CutSeries, Head, HeadConfig, HeadStats, Rejection};
 pub use matching::LabelTest;

@@ -106,11 +106,6 @@ impl Index {
         self.values.get(&name).map_or(&[], Vec::as_slice)
     }
 
-    /// Symbols of all names.
-    pub fn names(&self) -> impl Iterator<Item = u32> {
-        self.values.keys().copied()
-    }
-
     pub fn find(&self, hash: u128, labels: &Labels) -> Option<&Arc<MemSeries>> {
         let mut at = *self.by_hash[shard_of(hash)].get(&hash)?;
         while let Some(slot) = self.slot(at) {
