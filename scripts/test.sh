@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# `test.sh all`: crates, web, end to end. `test.sh e2e [FILTER]`: the last alone. With CI=true nothing is skipped.
+. "$(dirname "$0")/env.sh"
+scripts/setup.sh all
+scripts/web.sh build
+if [ "${1:-all}" = all ]; then
+  say "crates"
+  cargo test --workspace
+  if [ -f web/package.json ]; then
+    say "web"
+    npm --prefix web test
+  fi
+fi
+say "end to end"
+cargo test -p pilothouse --test e2e -- --test-threads=1 "${@:2}"
