@@ -5,7 +5,10 @@
 use futures::stream::BoxStream;
 use ph_access::TenantCtx;
 use ph_filter::Filter;
-use ph_model::{BatchId, ErrorKind, EventRow, Labels, LogRow, Matcher, RangeMs, RangeNs, Sample, Series, SeriesKind, Signal, SpanRow};
+use ph_model::{
+    BatchId, ErrorKind, EventRow, Labels, LogRow, Matcher, RangeMs, RangeNs, Sample, Series, SeriesKind,
+    Signal, SpanRow,
+};
 
 /// Why an operation failed. The text names the thing, the cause and the next step.
 #[derive(Debug, thiserror::Error)]
