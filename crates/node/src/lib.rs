@@ -1,1 +1,12 @@
-//! Room `node`.
+//! The node agent: measures a Kubernetes node, a Docker host or a plain host, ships container logs, answers for both
+//! over the link.
+
+pub mod cgroup;
+mod error;
+pub mod group;
+pub mod host;
+pub mod kubelet;
+pub mod names;
+pub mod time;
+
+pub use error::{Error, Result};

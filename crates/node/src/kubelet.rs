@@ -1,0 +1,3 @@
+//! The kubelet's summary: how it is asked for, and what its answer says.
+
+pub mod summary;
