@@ -62,7 +62,8 @@ impl Default for Options {
     }
 }
 
-/// A running Kubernetes. Owned: stopped and removed on drop. Opened by its directory: left alone.
+/// A running Kubernetes. Owned: stopped and removed on drop (a panic keeps its logs; for an error see `with_bed`).
+/// Opened by its directory: left alone.
 #[derive(Debug)]
 pub struct Bed {
     layout: Layout,
@@ -260,7 +261,7 @@ impl Bed {
     }
 
     /// Notes what the cluster knows, stops everything, keeps logs; answers where they are.
-    fn fail(mut self) -> PathBuf {
+    pub fn fail(mut self) -> PathBuf {
         self.owned = false;
         self.keep_logs()
     }
@@ -280,12 +281,12 @@ impl Bed {
         for node in 1..=self.layout.nodes {
             let _ =
                 fs::rename(self.layout.node_home(node).join("var/pods"), log.join(format!("pods-{node}")));
-            let _ = fs::remove_dir_all(self.layout.node_home(node));
         }
-        for folder in ["img", "etcd", "packed", "bin", "run"] {
-            let _ = fs::remove_dir_all(self.layout.dir.join(folder));
+        for entry in fs::read_dir(&self.layout.dir).into_iter().flatten().flatten() {
+            if entry.path() != log {
+                let _ = fs::remove_dir_all(entry.path()).or_else(|_| fs::remove_file(entry.path()));
+            }
         }
-        let _ = fs::remove_file(self.layout.dir.join("bed.json"));
         log
     }
 }
@@ -301,6 +302,22 @@ impl Drop for Bed {
             teardown::stop(&self.layout);
             let _ = fs::remove_dir_all(&self.layout.dir);
         }
+    }
+}
+
+/// The end-to-end test `test` on a bed of its own: skipped or refused as `ready_to_run` says; logs are kept and their
+/// place is told when `body` fails, be it by a panic or by an error.
+pub fn with_bed(test: &str, options: &Options, body: impl FnOnce(&Bed) -> Result<()>) -> Result<()> {
+    if !prerequisite::ready_to_run(test)? {
+        return Ok(());
+    }
+    let bed = Bed::start(options)?;
+    match body(&bed) {
+        Ok(()) => {
+            bed.stop();
+            Ok(())
+        }
+        Err(error) => Err(error.context(format!("the logs are kept in {}", bed.fail().display()))),
     }
 }
 

@@ -19,7 +19,7 @@ mod registry;
 mod shell;
 mod teardown;
 
-pub use bed::{Bed, Options};
+pub use bed::{Bed, Options, with_bed};
 pub use cache::{Program, program};
 pub use forward::Forward;
 pub use image::{PackOptions, pack as pack_image};

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testbed::{Bed, Options, ready_to_run, wait_for};
+use testbed::{Bed, Options, wait_for, with_bed};
 
 const WRITER: &str = r#"
 apiVersion: v1
@@ -19,22 +19,19 @@ spec:
 
 #[test]
 fn a_pod_writes_every_numbered_line() -> Result<()> {
-    if !ready_to_run("a_pod_writes_every_numbered_line")? {
-        return Ok(());
-    }
-    let bed = Bed::start(&Options::default())?;
-    apply(&bed, WRITER)?;
-    wait_for("the writer is done", Duration::from_secs(60), || {
-        bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"])
-            .is_ok_and(|said| said.stdout == b"Succeeded")
-    })?;
-    let said = bed.kubectl(&["logs", "writer"])?;
-    let text = String::from_utf8(said.stdout)?;
-    let numbers: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("seq=")?.split(' ').next()).collect();
-    let wanted: Vec<String> = (1..=500).map(|number| number.to_string()).collect();
-    assert_eq!(numbers, wanted);
-    Ok(())
+    with_bed("a_pod_writes_every_numbered_line", &Options::default(), |bed| {
+        apply(bed, WRITER)?;
+        wait_for("the writer is done", Duration::from_secs(60), || {
+            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"])
+                .is_ok_and(|said| said.stdout == b"Succeeded")
+        })?;
+        let text = String::from_utf8(bed.kubectl(&["logs", "writer"])?.stdout)?;
+        let numbers: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("seq=")?.split(' ').next()).collect();
+        let wanted: Vec<String> = (1..=500).map(|number| number.to_string()).collect();
+        assert_eq!(numbers, wanted);
+        Ok(())
+    })
 }
 
 /// `kubectl apply` of a manifest; an error carries what kubectl said.
