@@ -41,3 +41,6 @@ pub const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MAX_STREAMS;
 
 /// Largest WebSocket message accepted on the link; HTTP/2 frames are far below it.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests;
