@@ -30,6 +30,9 @@ pub use writer::{Files, Writer, encode, write};
 /// Version of the files that this release writes, and the newest that it reads.
 const VERSION: u16 = 1;
 
+/// Samples of one series in one block; more than a day at one each ms is refused.
+const MAX_SAMPLES: usize = 100_000_000;
+
 /// Names of the binary files and their first eight bytes.
 const SYMBOLS: (&str, &[u8; 8]) = ("symbols", b"PHMSYMB\n");
 const SERIES: (&str, &[u8; 8]) = ("series", b"PHMSERI\n");

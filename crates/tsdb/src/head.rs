@@ -9,7 +9,7 @@ mod index;
 mod lookup;
 mod memory;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ph_model::{Labels, Series};
@@ -72,11 +72,18 @@ pub struct Head {
     config: HeadConfig,
     index: RwLock<Index>,
     next_ref: AtomicU64,
+    /// Border of the newest cut that was not dropped; `i64::MIN` without one.
+    cut_border_ms: AtomicI64,
 }
 
 impl Head {
     pub fn new(config: HeadConfig) -> Self {
-        Self { config, index: RwLock::new(Index::default()), next_ref: AtomicU64::new(1) }
+        Self {
+            config,
+            index: RwLock::new(Index::default()),
+            next_ref: AtomicU64::new(1),
+            cut_border_ms: AtomicI64::new(i64::MIN),
+        }
     }
 
     /// Adds samples. Each sample is accepted or refused on its own; a series' samples may come in any order.

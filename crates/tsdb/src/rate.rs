@@ -4,6 +4,8 @@
 //! Out:    one optional value a step.
 //! Source: the extrapolation rule of Prometheus' `rate`, `increase` and `delta`.
 
+use std::borrow::Cow;
+
 use ph_model::{Sample, is_stale_marker};
 
 /// Threshold for extrapolating to a range's edge, in mean intervals.
@@ -79,7 +81,11 @@ fn last_at(samples: &[Sample], lookback_ms: i64, grid: Grid) -> Vec<Option<f64>>
 }
 
 fn extrapolated(samples: &[Sample], function: RangeFn, range_ms: i64, grid: Grid) -> Vec<Option<f64>> {
-    let live: Vec<Sample> = samples.iter().filter(|s| !is_stale_marker(s.value)).copied().collect();
+    let live: Cow<'_, [Sample]> = if samples.iter().any(|s| is_stale_marker(s.value)) {
+        samples.iter().filter(|s| !is_stale_marker(s.value)).copied().collect()
+    } else {
+        samples.into()
+    };
     // Index of the sample after each reset.
     let resets: Vec<usize> = match function {
         RangeFn::Delta => Vec::new(),

@@ -7,7 +7,7 @@ use super::file::{BlockFile, ReadAt};
 use super::inverted::Inverted;
 use super::paged::PagedFile;
 use super::table::Row;
-use super::{BlockMeta, META, PAGES, POSTINGS, SERIES, SYMBOLS, table, times, values};
+use super::{BlockMeta, MAX_SAMPLES, META, PAGES, POSTINGS, SERIES, SYMBOLS, table, times, values};
 use crate::Error;
 use crate::varint::Reader;
 use ph_model::Sample;
@@ -157,7 +157,7 @@ impl Block {
 fn decode_samples(row: &Row, page: &[u8]) -> Option<Vec<Sample>> {
     let mut from = Reader::new(page.get(row.offset as usize..)?);
     let forms = from.byte()?;
-    let count = usize::try_from(row.count).ok()?;
+    let count = usize::try_from(row.count).ok().filter(|n| *n <= MAX_SAMPLES)?;
     let times = times::decode(forms & 15, row.first_ms, count, &mut from)?;
     let bits = values::decode(forms >> 4, count, &mut from)?;
     let sample = |(at_ms, bits)| Sample { at_ms, value: f64::from_bits(bits) };

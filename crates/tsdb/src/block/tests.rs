@@ -124,6 +124,15 @@ proptest! {
         prop_assert!(error.to_string().contains(&format!("b/{name}")), "{} in {}", error, name);
     }
 
+    /// Bytes that pass a checksum and still make no sense end in an error, not in a panic.
+    #[test]
+    fn decoders_refuse_nonsense(bytes in prop::collection::vec(any::<u8>(), 0..200), form in 0_u8..5, count in 1_usize..300) {
+        let _ = values::decode(form, count, &mut Reader::new(&bytes));
+        let _ = times::decode(form, 0, count, &mut Reader::new(&bytes));
+        let _ = (table::rows(&bytes), table::texts(&bytes));
+        let _ = BlockMeta::from_json("f", &bytes);
+    }
+
     #[test]
     fn cut_files_are_contained(series in prop::collection::btree_map(any_labels(), any_samples(40), 1..6), file in 0_usize..5, at in any::<prop::sample::Index>()) {
         let (_, mut files) = encoded(&series);

@@ -10,7 +10,7 @@ use ph_model::Labels;
 
 use super::paged::PagedWriter;
 use super::table::{PAGE_BYTES, Row, put_row, put_text};
-use super::{BlockMeta, META, PAGES, SERIES, SYMBOLS, Sink, inverted, times, values};
+use super::{BlockMeta, MAX_SAMPLES, META, PAGES, SERIES, SYMBOLS, Sink, inverted, times, values};
 use crate::Error;
 use crate::fold::FoldBuild;
 use crate::series::SeriesSamples;
@@ -60,6 +60,9 @@ impl<'a> Writer<'a> {
         }
         if !series.samples.is_sorted_by(|a, b| a.at_ms < b.at_ms) {
             return order("samples");
+        }
+        if series.samples.len() > MAX_SAMPLES {
+            return Err(Error::TooMany { what: "samples of one series" });
         }
         let row_number = u32::try_from(self.rows.len()).map_err(|_| Error::TooMany { what: "series" })?;
         let body = encode_samples(series);

@@ -1,6 +1,7 @@
 //! Cuts: everything older than a border, set apart so that it can become a block.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ph_model::Labels;
 
@@ -35,11 +36,12 @@ pub struct CutSeries<'a> {
 }
 
 impl Head {
-    /// Sets all samples before `border_ms` apart.
+    /// Sets all samples before `border_ms` apart, or before the border of an earlier cut that was not dropped yet.
     ///
     /// Samples that arrive later are not in the cut, whatever their time, and survive its drop. The caller who
     /// ties the cut to a log position holds appends back during the call, which is O(series).
     pub fn cut(&self, border_ms: i64) -> Cut {
+        let border_ms = border_ms.max(self.cut_border_ms.fetch_max(border_ms, Ordering::SeqCst));
         let index = self.read();
         let texts = index.texts().to_vec();
         let mut parts: Vec<Part> = Vec::new();
@@ -64,6 +66,9 @@ impl Head {
             part.series.state().forget(&part.chunks);
         }
         self.write().drop_empty();
+        // A newer cut with a later border stays in force; if it is not there, nothing changes.
+        let _ =
+            self.cut_border_ms.compare_exchange(cut.border_ms, i64::MIN, Ordering::SeqCst, Ordering::SeqCst);
     }
 }
 

@@ -219,8 +219,9 @@ impl State {
     pub fn forget(&mut self, cut: &Arc<[Chunk]>) {
         if self.cut.as_ref().is_some_and(|held| Arc::ptr_eq(held, cut)) {
             self.cut = None;
-            let keep_from = self.starts.len().saturating_sub(1);
-            self.starts.drain(..keep_from);
+            let last_ms = cut.last().map_or(i64::MIN, |c| c.last_ms);
+            let holding = self.starts.partition_point(|r| r.from_ms <= last_ms).saturating_sub(1);
+            self.starts.drain(..holding);
         }
     }
 

@@ -111,8 +111,27 @@ fn start_times_are_runs() {
     for (start_ms, at_ms) in [(5, 10), (5, 20), (25, 30)] {
         head.append(&[Series { start_ms: Some(start_ms), ..series("a=1", &[(at_ms, 1.0)]) }], 0);
     }
-    let runs = head.select(&[], RangeMs::ALL).unwrap().remove(0).starts;
-    assert_eq!(runs, vec![StartRun { from_ms: 10, start_ms: 5 }, StartRun { from_ms: 30, start_ms: 25 }]);
+    let run = |from_ms, start_ms| StartRun { from_ms, start_ms };
+    assert_eq!(head.select(&[], RangeMs::ALL).unwrap()[0].starts, vec![run(10, 5), run(30, 25)]);
+    head.append(&[Series { start_ms: Some(45), ..series("a=1", &[(50, 1.0)]) }], 0);
+    let cut = head.cut(31);
+    assert_eq!(cut.iter().next().unwrap().starts, vec![run(10, 5), run(30, 25)]);
+    head.drop_cut(&cut);
+    assert_eq!(head.select(&[], RangeMs::ALL).unwrap()[0].starts, vec![run(30, 25), run(50, 45)]);
+}
+
+#[test]
+fn a_cut_never_takes_less_than_one_that_waits() {
+    let head = Head::new(HeadConfig::default());
+    head.append(&[series("a=1", &[(1, 1.0), (50, 1.0), (90, 1.0)]), series("b=1", &[(95, 1.0)])], 0);
+    let failed = head.cut(60);
+    head.append(&[series("a=1", &[(55, 1.0)])], 0);
+    let again = head.cut(10);
+    assert_eq!((again.border_ms(), again.sample_count()), (60, 3));
+    head.drop_cut(&failed);
+    assert_eq!(head.stats().samples, 5);
+    head.drop_cut(&again);
+    assert_eq!((head.stats().samples, head.cut(10).border_ms()), (2, 10));
 }
 
 use crate::series::StartRun;

@@ -15,9 +15,9 @@ fn at(rows: &[(i64, f64)], function: RangeFn, range_ms: i64, at_ms: i64) -> Opti
 
 /// One step by the book: scan everything, no state between steps.
 fn reference(rows: &[Sample], function: RangeFn, range_ms: i64, at_ms: i64) -> Option<f64> {
-    let inside = rows.iter().filter(|s| at_ms - range_ms < s.at_ms && s.at_ms <= at_ms);
+    let mut inside = rows.iter().filter(|s| at_ms - range_ms < s.at_ms && s.at_ms <= at_ms);
     if function == RangeFn::Last {
-        return inside.last().filter(|s| !is_stale_marker(s.value)).map(|s| s.value);
+        return inside.next_back().filter(|s| !is_stale_marker(s.value)).map(|s| s.value);
     }
     let window: Vec<Sample> = inside.filter(|s| !is_stale_marker(s.value)).copied().collect();
     if window.len() < 2 {
