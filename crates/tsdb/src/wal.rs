@@ -19,6 +19,8 @@ const VERSION: u8 = 1;
 const FRESH: u8 = 1;
 /// Every series has exactly one sample; the count column is left out.
 const SINGLE: u8 = 2;
+/// All samples have one time; the time column has one entry.
+const ALIKE: u8 = 4;
 
 /// Encodes the payloads of one segment of one organisation.
 ///
@@ -66,6 +68,8 @@ impl Encoder {
         let (mut defs, mut def_count) = (Vec::new(), 0);
         let (mut refs, mut counts, mut times, mut values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut last_ref, mut last_ms, mut rows, mut single) = (0_u64, 0_i64, 0_u64, true);
+        let mut first_entry: Option<usize> = None;
+        let mut alike = true;
         for (series_ref, series) in batch {
             let known =
                 self.known.entry(series_ref).or_insert_with(|| Known { start_ms: i64::MIN, value: 0 });
@@ -82,7 +86,9 @@ impl Encoder {
             put(&mut counts, series.samples.len() as u64);
             single &= series.samples.len() == 1;
             for sample in &series.samples {
+                alike &= first_entry.is_none() || sample.at_ms == last_ms;
                 put_signed(&mut times, sample.at_ms.wrapping_sub(last_ms));
+                first_entry.get_or_insert(times.len());
                 put_value(&mut values, sample.value.to_bits() ^ known.value);
                 last_ms = sample.at_ms;
                 known.value = sample.value.to_bits();
@@ -92,13 +98,17 @@ impl Encoder {
         }
         let mut out = Vec::with_capacity(defs.len() + refs.len() + times.len() + values.len() + 24);
         out.push(VERSION);
-        out.push(if fresh { FRESH } else { 0 } | if single { SINGLE } else { 0 });
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        out.push(flag(fresh, FRESH) | flag(single, SINGLE) | flag(alike, ALIKE));
         put(&mut out, def_count);
         out.extend_from_slice(&defs);
         put(&mut out, rows);
         out.extend_from_slice(&refs);
         if !single {
             out.extend_from_slice(&counts);
+        }
+        if alike {
+            times.truncate(first_entry.unwrap_or(0));
         }
         out.extend_from_slice(&times);
         out.extend_from_slice(&values);
@@ -187,8 +197,10 @@ fn read_payload(from: &mut Reader<'_>, table: &mut DefTable) -> Result<Vec<Serie
     }
     let mut times = Vec::with_capacity(total);
     let mut at_ms = 0_i64;
-    for _ in 0..total {
-        at_ms = at_ms.wrapping_add(from.signed().ok_or(SHORT)?);
+    for i in 0..total {
+        if i == 0 || flags & ALIKE == 0 {
+            at_ms = at_ms.wrapping_add(from.signed().ok_or(SHORT)?);
+        }
         times.push(at_ms);
     }
     let rows = Rows { defs, times, refs: refs.into_iter().zip(counts) };

@@ -158,8 +158,7 @@ fn decode_samples(row: &Row, page: &[u8]) -> Option<Vec<Sample>> {
     let mut from = Reader::new(page.get(row.offset as usize..)?);
     let forms = from.byte()?;
     let count = usize::try_from(row.count).ok().filter(|n| *n <= MAX_SAMPLES)?;
-    let times = times::decode(forms & 15, row.first_ms, count, &mut from)?;
-    let bits = values::decode(forms >> 4, count, &mut from)?;
-    let sample = |(at_ms, bits)| Sample { at_ms, value: f64::from_bits(bits) };
-    (times.len() == bits.len()).then(|| times.into_iter().zip(bits).map(sample).collect())
+    let mut samples = times::decode(forms & 15, row.first_ms, count, &mut from)?;
+    values::decode(forms >> 4, &mut samples, &mut from)?;
+    Some(samples)
 }

@@ -71,7 +71,9 @@ proptest! {
         let bits: Vec<u64> = values.iter().map(|v| v.to_bits()).collect();
         let mut out = Vec::new();
         let form = values::encode(&bits, &mut out);
-        prop_assert_eq!(values::decode(form, bits.len(), &mut Reader::new(&out)), Some(bits));
+        let mut back = vec![Sample { at_ms: 0, value: 0.0 }; bits.len()];
+        prop_assert_eq!(values::decode(form, &mut back, &mut Reader::new(&out)), Some(()));
+        prop_assert_eq!(back.iter().map(|s| s.value.to_bits()).collect::<Vec<_>>(), bits);
     }
 
     #[test]
@@ -127,7 +129,7 @@ proptest! {
     /// Bytes that pass a checksum and still make no sense end in an error, not in a panic.
     #[test]
     fn decoders_refuse_nonsense(bytes in prop::collection::vec(any::<u8>(), 0..200), form in 0_u8..5, count in 1_usize..300) {
-        let _ = values::decode(form, count, &mut Reader::new(&bytes));
+        let _ = values::decode(form, &mut vec![Sample { at_ms: 0, value: 0.0 }; count], &mut Reader::new(&bytes));
         let _ = times::decode(form, 0, count, &mut Reader::new(&bytes));
         let _ = (table::rows(&bytes), table::texts(&bytes));
         let _ = BlockMeta::from_json("f", &bytes);

@@ -1,5 +1,7 @@
 //! Times of one series: a constant step, or second differences as varints. The first time stands in the series row.
 
+use ph_model::Sample;
+
 use crate::varint::{Reader, put, put_signed};
 
 pub(super) const STEP: u8 = 0;
@@ -23,9 +25,9 @@ pub(super) fn encode(times: &[i64], out: &mut Vec<u8>) -> u8 {
     CHANGES
 }
 
-/// Reads `count` times.
-pub(super) fn decode(form: u8, first_ms: i64, count: usize, from: &mut Reader<'_>) -> Option<Vec<i64>> {
-    let mut times = Vec::with_capacity(count.min(1 << 16));
+/// Reads `count` times into samples whose values are still zero.
+pub(super) fn decode(form: u8, first_ms: i64, count: usize, from: &mut Reader<'_>) -> Option<Vec<Sample>> {
+    let mut samples = Vec::with_capacity(count.min(1 << 16));
     let mut step = from.varint()? as i64;
     let mut at_ms = first_ms;
     for i in 0..count {
@@ -35,7 +37,7 @@ pub(super) fn decode(form: u8, first_ms: i64, count: usize, from: &mut Reader<'_
         if i > 0 {
             at_ms = at_ms.wrapping_add(step);
         }
-        times.push(at_ms);
+        samples.push(Sample { at_ms, value: 0.0 });
     }
-    (form <= CHANGES).then_some(times)
+    (form <= CHANGES).then_some(samples)
 }

@@ -3,6 +3,8 @@
 //! Scaled integers are `mantissa << shift` divided by a power of ten. Values that this form would change (negative
 //! zero, NaN, infinities, long fractions) are listed apart with their bits, as long as they are at most one in 16.
 
+use ph_model::Sample;
+
 use crate::bits::{BitReader, BitWriter, Xor};
 use crate::varint::{Reader, put, put_signed, width, zigzag};
 
@@ -42,27 +44,32 @@ pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) -> u8 {
     XOR
 }
 
-/// Reads `count` values as bits.
-pub(super) fn decode(form: u8, count: usize, from: &mut Reader<'_>) -> Option<Vec<u64>> {
+/// Reads a value for each of the samples, at least one.
+pub(super) fn decode(form: u8, samples: &mut [Sample], from: &mut Reader<'_>) -> Option<()> {
     match form {
-        CONSTANT => Some(vec![from.u64()?; count]),
-        DELTA | CHANGE => decode_scaled(form, count, from),
-        XOR => {
-            let mut xor = Xor::new(from.u64()?);
-            let rest = from.take(from.left())?;
-            let mut bits = BitReader::new(rest);
-            let mut out = Vec::with_capacity(count.min(rest.len() * 8 + 1));
-            out.push(xor.value);
-            for _ in 1..count {
-                if bits.read(1)? == 1 {
-                    xor.next(&mut bits)?;
-                }
-                out.push(xor.value);
-            }
-            Some(out)
+        CONSTANT => {
+            let value = f64::from_bits(from.u64()?);
+            samples.iter_mut().for_each(|s| s.value = value);
+            Some(())
         }
+        DELTA | CHANGE => decode_scaled(form, samples, from),
+        XOR => decode_xor(samples, from),
         _ => None,
     }
+}
+
+fn decode_xor(samples: &mut [Sample], from: &mut Reader<'_>) -> Option<()> {
+    let mut xor = Xor::new(from.u64()?);
+    let mut bits = BitReader::new(from.take(from.left())?);
+    let (first, rest) = samples.split_first_mut()?;
+    first.value = f64::from_bits(xor.value);
+    for sample in rest {
+        if bits.read(1)? == 1 {
+            xor.next(&mut bits)?;
+        }
+        sample.value = f64::from_bits(xor.value);
+    }
+    Some(())
 }
 
 /// Integers and a power of ten that stand for a series' values.
@@ -81,12 +88,12 @@ fn mantissa(bits: u64, exponent: usize) -> Option<i64> {
     let power = POWERS[exponent];
     let whole = if exponent == 0 { value as i64 } else { (value * power + 0.5_f64.copysign(value)) as i64 };
     let fits = exponent == 0 || (-MAX_MANTISSA..=MAX_MANTISSA).contains(&whole);
-    (fits && restore(whole, power) == bits).then_some(whole)
+    (fits && restore(whole, power).to_bits() == bits).then_some(whole)
 }
 
 #[inline]
-fn restore(mantissa: i64, power: f64) -> u64 {
-    (mantissa as f64 / power).to_bits()
+fn restore(mantissa: i64, power: f64) -> f64 {
+    mantissa as f64 / power
 }
 
 impl Scaled {
@@ -152,10 +159,10 @@ fn walk(mantissas: &[i64], mut visit: impl FnMut(i64, i64)) {
     }
 }
 
-fn decode_scaled(form: u8, count: usize, from: &mut Reader<'_>) -> Option<Vec<u64>> {
+fn decode_scaled(form: u8, samples: &mut [Sample], from: &mut Reader<'_>) -> Option<()> {
     let power = *POWERS.get(usize::from(from.byte()?))?;
     let shift = u32::from(from.byte()?);
-    if shift > 63 || count > from.left() {
+    if shift > 63 {
         return None;
     }
     let mut exceptions = Vec::new();
@@ -165,17 +172,17 @@ fn decode_scaled(form: u8, count: usize, from: &mut Reader<'_>) -> Option<Vec<u6
         exceptions.push((position, from.u64()?));
         position = position.checked_add(1)?;
     }
-    let mut out = Vec::with_capacity(count);
+    let (first, rest) = samples.split_first_mut()?;
     let (mut value, mut delta) = (from.signed()?, 0_i64);
-    out.push(restore(value << shift, power));
-    for _ in 1..count {
+    first.value = restore(value << shift, power);
+    for sample in rest {
         let number = from.signed()?;
         delta = if form == DELTA { number } else { delta.wrapping_add(number) };
         value = value.wrapping_add(delta);
-        out.push(restore(value << shift, power));
+        sample.value = restore(value << shift, power);
     }
     for (position, bits) in exceptions {
-        *out.get_mut(position)? = bits;
+        samples.get_mut(position)?.value = f64::from_bits(bits);
     }
-    Some(out)
+    Some(())
 }

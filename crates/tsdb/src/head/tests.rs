@@ -195,8 +195,9 @@ impl LabelTestOracle<'_> {
 
 proptest! {
     #[test]
-    fn matchers_equal_brute_force(sets in prop::collection::vec(any_labels(), 1..20), matchers in prop::collection::vec(any_matcher(), 0..4)) {
-        let head = Head::new(HeadConfig::default());
+    fn matchers_equal_brute_force(sets in prop::collection::vec(any_labels(), 1..20), matchers in prop::collection::vec(any_matcher(), 0..4), collide in any::<bool>()) {
+        let hash = if collide { |labels: &Labels| labels.len() as u128 } else { Labels::hash128 };
+        let head = Head::new(HeadConfig { hash, ..HeadConfig::default() });
         for labels in &sets {
             head.append(&[Series { labels: labels.clone(), ..series("", &[(1, 1.0)]) }], 0);
         }
@@ -205,6 +206,8 @@ proptest! {
         expected.dedup();
         let found: Vec<Labels> = head.select(&matchers, RangeMs::ALL).unwrap().into_iter().map(|s| s.labels).collect();
         prop_assert_eq!(found, expected);
+        let cut: Vec<Labels> = head.cut(2).iter().map(|s| s.labels).collect();
+        prop_assert_eq!(cut, head.series(&[], RangeMs::ALL, 99).unwrap().items);
     }
 
     /// Appends in any order, cuts and drops at any point: the head and what was cut hold what the rules accept.
