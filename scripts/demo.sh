@@ -64,7 +64,7 @@ say "agents"
 join harbor "$harbor"
 join pier "$pier"
 say "workloads"
-"$bed" kubectl "$harbor" apply -f deploy/demo/00-namespaces.yaml -f deploy/demo >/dev/null
+"$bed" kubectl "$harbor" apply -f deploy/demo >/dev/null
 "$bed" kubectl "$pier" apply -f deploy/demo/00-namespaces.yaml -f deploy/demo/front.yaml -f deploy/demo/worker.yaml >/dev/null
 
 say "open this:"

@@ -96,3 +96,6 @@ impl Layout {
         self.dir.join(format!("{user}.kubeconfig"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,8 +98,8 @@ pub(crate) fn enter(layout: &Layout, node: u32, program: &str) -> Result<Command
 /// The node's root in every hierarchy of cgroup v1, or in the one of v2.
 fn make_cgroups(name: &str) -> Result<()> {
     let root = Path::new(CGROUPS);
-    if root.join("cgroup.controllers").exists() {
-        fs::write(root.join("cgroup.subtree_control"), "+cpu +memory +pids +io +cpuset")
+    if let Ok(there) = fs::read_to_string(root.join("cgroup.controllers")) {
+        fs::write(root.join("cgroup.subtree_control"), handed_down(&there))
             .context("hand the cgroup controllers down")?;
         return fs::create_dir_all(root.join(name)).context("make the node's cgroup");
     }
@@ -113,6 +113,13 @@ fn make_cgroups(name: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Of the controllers that are there, those kubelet wants below its root, as `cgroup.subtree_control` takes them.
+/// Source: the kernel's Control Group v2 document.
+pub(crate) fn handed_down(there: &str) -> String {
+    let wanted = |name: &&str| ["cpu", "cpuset", "io", "memory", "pids", "hugetlb"].contains(name);
+    there.split_ascii_whitespace().filter(wanted).map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ")
 }
 
 fn cni_config(layout: &Layout, node: u32) -> String {
@@ -195,3 +202,6 @@ resolvConf: ""
         interval = options.log_monitor,
     )
 }
+
+#[cfg(test)]
+mod tests;
