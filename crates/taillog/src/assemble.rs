@@ -56,6 +56,12 @@ pub(crate) struct Assembler {
     pub stats: Stats,
     seen: [bool; 2],
     block_max_ns: Option<i64>,
+    /// Time of the line before, within the run: what a malformed line takes.
+    before_ns: Option<i64>,
+    /// Whether a malformed line had none before it.
+    pub orphan: bool,
+    /// Of the next flush give only the last so many records: the ones before are not asked for.
+    pub flush_keep: Option<usize>,
 }
 
 struct Draft<'a> {
@@ -80,6 +86,9 @@ impl Assembler {
             stats: Stats::default(),
             seen: [false, false],
             block_max_ns: None,
+            before_ns: None,
+            orphan: false,
+            flush_keep: None,
         }
     }
 
@@ -98,6 +107,8 @@ impl Assembler {
         self.emit_after = emit_after;
         self.seen = [false, false];
         self.block_max_ns = None;
+        self.before_ns = None;
+        self.orphan = false;
     }
 
     /// Which streams (stdout, stderr) the block holds.
@@ -113,6 +124,7 @@ impl Assembler {
     /// Takes the next piece; `skipped` bytes of its content were cut off already.
     pub fn piece(&mut self, piece: &Piece<'_>, at: Span, cut: Cut, batch: &mut Batch) {
         self.last_ns = Some(piece.ts_ns);
+        self.before_ns = self.last_ns;
         self.block_max_ns = self.block_max_ns.max(self.last_ns);
         let full = piece.content.len() as u64 + cut.skipped;
         let slot = usize::from(piece.stream == Stream::Stderr);
@@ -151,10 +163,11 @@ impl Assembler {
 
     /// Takes a line that is not in the runtime's format.
     pub fn malformed(&mut self, line: &[u8], at: Span, cut: Cut, fallback_ns: i64, batch: &mut Batch) {
+        self.orphan |= self.before_ns.is_none();
         let draft = Draft {
             first: at,
             last: at,
-            ts_ns: self.last_ns.unwrap_or(fallback_ns),
+            ts_ns: self.before_ns.unwrap_or(fallback_ns),
             stream: Stream::Unknown,
             flags: cut.flags.with(LogFlags::MALFORMED),
             full: line.len() as u64 + cut.skipped,
@@ -174,6 +187,7 @@ impl Assembler {
         waiting.sort_by_key(|(_, open)| open.last.abs_end);
         // These were never given out, however far the reader before us came.
         let emit_after = std::mem::replace(&mut self.emit_after, 0);
+        let first = batch.records.len();
         for (i, (stream, mut open)) in waiting.into_iter().enumerate() {
             open.last = end;
             let count = batch.records.len();
@@ -186,7 +200,11 @@ impl Assembler {
                 record.resume.rewind = before;
             }
         }
+        if let Some(keep) = self.flush_keep.take() {
+            batch.records.drain(first..batch.records.len().saturating_sub(keep).max(first));
+        }
         self.emit_after = emit_after;
+        self.before_ns = None;
     }
 
     /// How far back a reader that goes on at `abs` must begin.

@@ -61,7 +61,7 @@ impl Back {
     /// Goes to a backward resume point; false when its segment is not there any more.
     pub fn before(&mut self, at: Position) -> bool {
         for (r, run) in self.runs.iter().enumerate().filter(|(_, run)| run.number == at.run) {
-            let Some(s) = run.segments.iter().position(|s| s.key.unwrap_or(0) == at.segment_key) else {
+            let Some(s) = run.segments.iter().rposition(|s| s.key.unwrap_or(0) == at.segment_key) else {
                 continue;
             };
             (self.run, self.segment, self.hi) = (r, s, Some(at.offset));
@@ -101,7 +101,7 @@ impl Back {
     /// # Errors
     /// `denied`; damage is a gap.
     pub fn next(&mut self, roots: &Roots, asm: &mut Assembler, batch: &mut Batch) -> Result<bool, Error> {
-        if self.hi == Some(0) {
+        if self.hi == Some(0) && self.skip_flushed == 0 {
             self.step_segment();
         }
         if self.done {
@@ -158,7 +158,15 @@ impl Back {
         run_block(&mut cur, hi, hi == size, asm, batch)?;
         let seen = asm.seen();
         self.seen = [self.seen[0] || seen[0], self.seen[1] || seen[1]];
-        let from = seek::look_back(roots, &run.segments, spot, Reach { exact: seen, bound: 0 })?;
+        let mut from = seek::look_back(
+            roots,
+            &run.segments,
+            spot,
+            Reach { exact: seen.map(|s| s || ends_run), bound: 0 },
+        )?;
+        if asm.orphan {
+            from = from.min(seek::timed_before(roots, &run.segments, spot)?);
+        }
         if from != spot {
             // Something was open where the block begins: again, from its first piece on.
             batch.records.truncate(first);

@@ -28,6 +28,8 @@ pub(crate) struct Cursor {
     pub abs_base: u64,
     /// Whether its times ascend, once that was asked.
     pub ordered: Option<bool>,
+    /// Where to go on while nothing of this segment was read and it has no key yet.
+    pub entered_from: Option<Position>,
     lines: Lines,
     format: Option<Format>,
     cap: usize,
@@ -48,6 +50,7 @@ impl Cursor {
             identity,
             abs_base: 0,
             ordered: None,
+            entered_from: None,
             lines: Lines::new(0, cap),
             format,
             cap,
@@ -86,6 +89,9 @@ impl Cursor {
 
     /// Where a later reader goes on.
     pub fn resume(&self, asm: &Assembler) -> Position {
+        if let (None, 0, Some(from)) = (self.key, self.offset(), self.entered_from) {
+            return from;
+        }
         Position {
             run: self.run,
             segment_key: self.key.unwrap_or(0),
@@ -96,7 +102,13 @@ impl Cursor {
 
     /// A span of no length at the point reached.
     pub fn here(&self) -> Span {
-        self.span(self.offset(), self.offset())
+        let here = self.span(self.offset(), self.offset());
+        match (self.key, self.offset(), self.entered_from) {
+            (None, 0, Some(from)) => {
+                Span { key: from.segment_key, start: from.offset, end: from.offset, ..here }
+            }
+            _ => here,
+        }
     }
 
     /// Takes one line that begins before `until`; false when there is none now.

@@ -41,6 +41,7 @@ pub struct Segment {
     pub(crate) place: Place,
     pub(crate) identity: (u64, u64),
     pub(crate) mtime_ns: i64,
+    closed_key: Option<u128>,
 }
 
 /// What is known of files that did not change since they were last opened.
@@ -74,7 +75,7 @@ pub(crate) fn list(roots: &Roots, id: &SourceId, probes: &mut Probes) -> Result<
     let full = roots.full(&place);
     let wrap = |e: io::Error| Error::io(&full, e);
     let mut fresh = Probes::default();
-    let runs = match id {
+    let mut runs = match id {
         SourceId::Docker { container_id } => {
             let live = format!("{container_id}-json.log");
             let files = docker(roots, &place, &live, 0).map_err(wrap)?;
@@ -95,7 +96,18 @@ pub(crate) fn list(roots: &Roots, id: &SourceId, probes: &mut Probes) -> Result<
         }
     };
     *probes = fresh;
+    close_keys(&mut runs);
     Ok(runs)
+}
+
+/// A file that nobody writes to any more has a key even when its only line has no end.
+fn close_keys(runs: &mut [Run]) {
+    let newest = runs.len().saturating_sub(1);
+    for (i, run) in runs.iter_mut().enumerate() {
+        for segment in run.segments.iter_mut().filter(|s| i < newest || !s.live) {
+            segment.key = segment.key.or(segment.closed_key);
+        }
+    }
 }
 
 type Found = Vec<(Name, Segment)>;
@@ -146,6 +158,7 @@ fn segment(roots: &Roots, place: Place, name: &Name) -> io::Result<Segment> {
         place,
         identity: (meta.dev(), meta.ino()),
         mtime_ns: meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
+        closed_key: None,
     })
 }
 
@@ -168,20 +181,31 @@ fn ordered(roots: &Roots, mut files: Found, old: &Probes, fresh: &mut Probes) ->
                 Err(_) => Probe::default(),
             },
         };
-        (segment.key, segment.first_ns) = (probe.key, probe.first_ns);
+        (segment.key, segment.first_ns, segment.closed_key) = (probe.key, probe.first_ns, probe.closed_key);
         fresh.known.insert(stamp, probe);
         kept.push((name, segment));
     }
-    kept.sort_by(|(a, x), (b, y)| order(a, x).cmp(&order(b, y)));
-    kept.into_iter().map(|(_, segment)| segment).collect()
+    in_order(kept)
 }
 
-/// Live last; numbers (Docker) descending; stamps (kubelet) by first time, then stamp.
-fn order<'a>(name: &'a Name, segment: &Segment) -> (bool, std::cmp::Reverse<u32>, i64, &'a str) {
-    let number = name.suffix.parse::<u32>().ok().filter(|_| name.suffix.len() < 8);
-    let first = segment.first_ns.unwrap_or(segment.mtime_ns);
-    let time = if number.is_some() { 0 } else { first };
-    (segment.live, std::cmp::Reverse(number.unwrap_or(0)), time, &name.suffix)
+/// Live last; numbers (Docker) descending; stamps (kubelet) by first time, then stamp. A file without a time stays
+/// behind the one with the stamp before it.
+fn in_order(mut files: Found) -> Vec<Segment> {
+    let number = |name: &Name| name.suffix.parse::<u32>().ok().filter(|_| name.suffix.len() < 8).unwrap_or(0);
+    files.sort_by(|(a, x), (b, y)| {
+        let by_number = number(b).cmp(&number(a));
+        x.live.cmp(&y.live).then(by_number).then_with(|| a.suffix.cmp(&b.suffix))
+    });
+    let mut time = i64::MIN;
+    let mut timed: Vec<(bool, i64, Segment)> = Vec::with_capacity(files.len());
+    for (name, segment) in files {
+        if number(&name) == 0 {
+            time = segment.first_ns.unwrap_or(time);
+        }
+        timed.push((segment.live, time, segment));
+    }
+    timed.sort_by_key(|(live, time, _)| (*live, *time));
+    timed.into_iter().map(|(_, _, segment)| segment).collect()
 }
 
 fn names(roots: &Roots, place: &Place) -> io::Result<Vec<String>> {

@@ -14,6 +14,8 @@ pub(crate) const KEY_BYTES: usize = 1024;
 pub(crate) struct Probe {
     /// `None` until the first line is complete.
     pub key: Option<u128>,
+    /// The key if the file stays as it is, though its first line is not complete.
+    pub closed_key: Option<u128>,
     pub first_ns: Option<i64>,
 }
 
@@ -53,7 +55,8 @@ pub(crate) fn probe(content: &mut Content) -> io::Result<Probe> {
         None if n >= KEY_BYTES => Some(key_of(head)),
         None => None,
     };
-    Ok(Probe { key, first_ns: first_time(head) })
+    let closed_key = key.or((n > 0).then(|| key_of(head)));
+    Ok(Probe { key, closed_key, first_ns: first_time(head) })
 }
 
 fn first_time(head: &[u8]) -> Option<i64> {

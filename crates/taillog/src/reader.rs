@@ -66,6 +66,8 @@ pub struct ReadAsk {
     pub mode: Mode,
     /// Go on after this resume point; wins over `mode` and `from_ns` as the place to begin (not for `Backward`).
     pub after: Option<Position>,
+    /// Time of the record before `after`, ns UTC. When the segment of `after` is gone, older segments are not read again.
+    pub after_ns: Option<i64>,
     /// `Backward` only: records before this resume point.
     pub before: Option<Position>,
     /// ns UTC, inclusive.
@@ -88,6 +90,7 @@ impl Default for ReadAsk {
         Self {
             mode: Mode::All,
             after: None,
+            after_ns: None,
             before: None,
             from_ns: None,
             to_ns: None,
@@ -136,6 +139,8 @@ pub struct Reader {
     /// Notes for the next batch.
     pending: Vec<Note>,
     seek: Seek,
+    /// The position that reading began at.
+    start_at: Option<Position>,
     ended: bool,
     caught_up: bool,
 }
@@ -164,6 +169,7 @@ impl Reader {
             back: None,
             pending: Vec::new(),
             seek: Seek::Proven,
+            start_at: None,
             ended: false,
             caught_up: false,
         };
@@ -214,12 +220,23 @@ impl Reader {
             self.backward(max_bytes, &mut batch)?;
         } else {
             self.forward(max_bytes, now_ns, &mut batch)?;
-            batch.resume = self.cur.as_ref().map(|c| c.resume(&self.asm)).or(self.ask.after);
+            batch.resume = self.resume_point();
         }
         batch.at_ns = self.asm.last_ns;
         self.asm.stats.gaps += batch.gaps().count() as u64;
         self.ended = batch.state == State::Ended;
         Ok(batch)
+    }
+
+    /// Where a later reader goes on; not before the place where this one began to give out records.
+    fn resume_point(&self) -> Option<Position> {
+        match &self.cur {
+            Some(cur) if cur.abs() >= self.asm.emit_after || self.start_at.is_none() => {
+                Some(cur.resume(&self.asm))
+            }
+            Some(_) => self.start_at,
+            None => self.ask.after,
+        }
     }
 
     fn backward(&mut self, max_bytes: usize, batch: &mut Batch) -> Result<(), Error> {

@@ -160,6 +160,22 @@ pub(crate) fn look_back(roots: &Roots, segments: &[Segment], spot: Spot, reach: 
     Ok(best)
 }
 
+/// The last line before `spot` that has a time; `spot` itself when there is none.
+pub(crate) fn timed_before(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Spot> {
+    for index in (0..=spot.segment).rev() {
+        let Some(segment) = segments.get(index) else { continue };
+        let mut content = Content::open(roots, segment)?;
+        let end = if index == spot.segment { spot.offset } else { content.size()? };
+        let mut lines = BackLines::new(end);
+        while let Some((offset, line)) = lines.before(&mut content)? {
+            if let Some(Parsed::Piece(_)) = Format::of(line).map(|f| f.parse(line)) {
+                return Ok(Spot { segment: index, offset });
+            }
+        }
+    }
+    Ok(spot)
+}
+
 /// Lines of one segment, last first, out of one buffer.
 struct BackLines {
     buf: Vec<u8>,

@@ -1,1 +1,9 @@
 //! Real files, written as kubelet, containerd and dockerd write them.
+
+mod docker;
+mod follow;
+mod node;
+mod parse;
+mod property;
+mod read;
+mod watch;

@@ -220,6 +220,7 @@ impl Reader {
                 cur.segment.name
             ),
         }));
+        cur.entered_from = Some(cur.resume(&self.asm));
         cur.restart();
         self.chain.seen_to = 0;
     }
@@ -314,6 +315,7 @@ impl Reader {
                 self.asm.flush(cur.here(), batch);
             }
             fresh.abs_base = cur.abs();
+            fresh.entered_from = (next.run == cur.run).then(|| cur.resume(&self.asm));
             if next.lost {
                 batch.note(Note::Gap(rotated_away(from, &fresh, self.asm.last_ns)));
             }
@@ -341,8 +343,9 @@ enum Found {
 fn locate(cur: &Cursor, segments: &[Segment]) -> Option<usize> {
     let same = |s: &Segment| s.identity == cur.identity && s.gz == cur.segment.gz;
     segments.iter().position(same).or_else(|| {
-        cur.key?;
-        segments.iter().position(|s| s.gz && s.key == cur.key)
+        // Without a key only an empty file can have been gzipped.
+        let known = cur.key.is_some() || cur.content.plain_size().is_ok_and(|n| n == Some(0));
+        segments.iter().position(|s| known && s.gz && s.key == cur.key)
     })
 }
 

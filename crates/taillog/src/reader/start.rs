@@ -104,6 +104,7 @@ impl Reader {
             if let Some(record) = usize::try_from(left - 1).ok().and_then(|i| batch.records.get(i)) {
                 let spot = Spot { segment, offset: record.resume.offset };
                 let seen = back.seen;
+                self.asm.flush_keep = usize::try_from(record.resume.rewind).ok().filter(|n| *n > 0);
                 self.asm.stats.scanned_bytes += asm.stats.scanned_bytes;
                 let Some(run) = back.runs().get(run).cloned() else { return Ok(()) };
                 return self.start_joined(&run, spot, seen);
@@ -133,14 +134,23 @@ impl Reader {
             self.pending.push(Note::Gap(gone(after)));
             return Ok(());
         };
-        self.start(next, Spot { segment: 0, offset: 0 }, 0)?;
-        if let Some(cur) = &self.cur {
+        let first = if run.is_some() { self.not_before(next) } else { 0 };
+        self.start(next, Spot { segment: first, offset: 0 }, 0)?;
+        if let Some(cur) = &mut self.cur {
+            cur.entered_from = cur.entered_from.or(Some(after));
             self.pending.push(Note::Gap(chain::rotated_away(after, cur, None)));
         }
         if next.number != after.run {
             self.pending.push(Note::Marker(Marker::Restarted { run: next.number }));
         }
         Ok(())
+    }
+
+    /// The first segment that does not begin before the last record that was read; the first of all when none does.
+    fn not_before(&self, run: &Run) -> usize {
+        let Some(after_ns) = self.ask.after_ns else { return 0 };
+        let newer = |s: &layout::Segment| s.first_ns.map_or(s.live, |first| first >= after_ns);
+        run.segments.iter().position(newer).unwrap_or(0)
     }
 
     /// Starts at a spot whose open records are not known: looks back for their beginning.
@@ -184,7 +194,21 @@ impl Reader {
         let mut cur =
             self.cursor(run.number, segment).map_err(|e| Error::io(&self.roots.full(&segment.place), e))?;
         cur.seek(offset);
+        if cur.key.is_none()
+            && let Some(before) = index.checked_sub(1)
+            && let Some(segment_key) = run.segments.get(before).and_then(|s| s.key)
+        {
+            let offset = self.size(run, before)?;
+            cur.entered_from = Some(Position { run: run.number, segment_key, offset, rewind: 0 });
+        }
         self.asm.emit_after = emit_after;
+        let key = run.segments.get(spot.segment).and_then(|s| s.key);
+        self.start_at = key.filter(|_| spot.offset > 0).map(|segment_key| Position {
+            run: run.number,
+            segment_key,
+            offset: spot.offset,
+            rewind,
+        });
         self.hold(cur);
         Ok(())
     }
