@@ -1,1 +1,28 @@
-//! Room `cluster`.
+//! The cluster-agent, and the only room that talks to kube-apiserver.
+//!
+//! In:     watches of the inventory's kinds, events, reviews.
+//! Out:    inventory, commands and reviews on the link; metrics and events as OTLP.
+//! Never:  Secret values, `nodes/proxy`, a listening socket.
+
+mod agent;
+mod error;
+mod events;
+mod exec;
+mod identity;
+mod inventory;
+mod kinds;
+mod lease;
+mod metrics;
+pub mod node_pods;
+mod objects;
+mod otlp;
+mod prune;
+mod review;
+mod rights;
+mod send;
+mod telemetry;
+mod watch;
+
+pub use agent::{ClusterConfig, run};
+pub use error::Error;
+pub use kinds::api_resource;

@@ -1,0 +1,76 @@
+//! One watch a kind: list in pages of 500, then deltas with bookmarks; a lost watch resumes, and relists only on 410.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::api::{Api, DynamicObject};
+use kube::runtime::watcher::{self, Event};
+use kube::{Client, runtime::WatchStreamExt};
+use ph_model::ObjectKind;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::inventory::Inventory;
+use crate::{kinds, prune};
+
+const PAGE: u32 = 500;
+
+/// Keeps one kind of the inventory current until `stop`.
+pub async fn watch_kind(
+    client: Client,
+    kind: ObjectKind,
+    inventory: Arc<Inventory>,
+    stop: CancellationToken,
+) {
+    let resource = kinds::api_resource(kind);
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let config = watcher::Config::default().page_size(PAGE);
+    let mut events =
+        std::pin::pin!(watcher::watcher(api, config).backoff(watcher::DefaultBackoff::default()));
+    loop {
+        let event = tokio::select! {
+            () = stop.cancelled() => return,
+            event = events.next() => event,
+        };
+        match event {
+            Some(Ok(event)) => take(&inventory, kind, event),
+            Some(Err(error)) => {
+                let text = crate::error::chain(&error);
+                let fix = if text.contains("orbidden") { kinds::rbac_fix(kind) } else { String::new() };
+                tracing::warn!(%kind, error = %text, "watch failed");
+                inventory.fail(kind.as_str(), &text, &fix);
+            }
+            None => {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                }
+            }
+        }
+    }
+}
+
+fn take(inventory: &Inventory, kind: ObjectKind, event: Event<DynamicObject>) {
+    match event {
+        Event::Init => inventory.begin(kind.as_str(), &kinds::api_version(kind)),
+        Event::InitApply(o) | Event::Apply(o) => {
+            if let Some(object) = pruned(&o, kind) {
+                inventory.apply(kind.as_str(), &object);
+            }
+        }
+        Event::Delete(o) => inventory.remove(kind.as_str(), o.metadata.uid.as_deref().unwrap_or("")),
+        Event::InitDone => inventory.done(kind.as_str()),
+    }
+}
+
+/// The object as JSON with `kind` and `apiVersion`, which lists leave out, and without what must stay in the cluster.
+fn pruned(object: &DynamicObject, kind: ObjectKind) -> Option<Value> {
+    let mut value = serde_json::to_value(object).ok()?;
+    if let Some(o) = value.as_object_mut() {
+        o.insert("kind".into(), kind.as_str().into());
+        o.insert("apiVersion".into(), kinds::api_version(kind).into());
+    }
+    prune::prune(&mut value);
+    Some(value)
+}

@@ -1,0 +1,41 @@
+//! Telemetry coming in: OTLP protobuf from our own agents, durable before it is acknowledged.
+//!
+//! In:     `POST /v1/{metrics,logs,traces}`, an agent's token, `Pilothouse-Batch: <source>/<seq>`.
+//! Out:    rows for the store, stamped with the cluster that the token names.
+//! Never:  an organisation or a cluster from the payload.
+//! Source: OpenTelemetry protocol specification 1.x.
+
+mod attributes;
+mod logs;
+mod metrics;
+mod routes;
+mod traces;
+
+pub use routes::{IngestRoom, routes};
+
+/// What the agent's credential says about everything it sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub cluster_name: String,
+    pub cluster_id: String,
+    pub cluster_uid: String,
+}
+
+/// What of a request cannot be stored, by reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub reason: &'static str,
+    pub count: u64,
+    pub example: String,
+}
+
+/// Adds to the entry of that reason, or makes one.
+fn refuse(list: &mut Vec<Refused>, reason: &'static str, example: impl FnOnce() -> String) {
+    match list.iter_mut().find(|r| r.reason == reason) {
+        Some(r) => r.count += 1,
+        None => list.push(Refused { reason, count: 1, example: example() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

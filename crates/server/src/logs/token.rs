@@ -1,0 +1,163 @@
+//! Cursors of single lines and tokens of pages. Neither carries a right: each use is authorized anew.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ph_model::{ClusterId, Position};
+use serde::{Deserialize, Serialize};
+
+const CURSOR: &str = "pc1_";
+const PAGE: &str = "pp1_";
+
+/// A text that is no cursor or token, or belongs to another query.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub &'static str);
+
+/// Names one line: cluster, pod, container, position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub cluster: ClusterId,
+    /// Pod UID, or a Docker container's id.
+    pub pod_uid: String,
+    pub container: String,
+    pub position: Position,
+}
+
+impl Cursor {
+    #[must_use]
+    pub fn at(&self, position: &Position) -> Self {
+        Self { position: *position, ..self.clone() }
+    }
+
+    pub fn to_text(&self) -> String {
+        let mut b = Vec::with_capacity(96);
+        b.extend_from_slice(self.cluster.as_bytes());
+        b.extend_from_slice(&self.position.run.to_be_bytes());
+        b.extend_from_slice(&self.position.segment_key.to_be_bytes());
+        b.extend_from_slice(&self.position.offset.to_be_bytes());
+        b.extend_from_slice(&self.position.rewind.to_be_bytes());
+        b.extend_from_slice(&(xxhash_rust::xxh3::xxh3_64(self.container.as_bytes())).to_be_bytes());
+        b.extend_from_slice(self.pod_uid.as_bytes());
+        let sum = xxhash_rust::xxh3::xxh3_64(&b) as u32;
+        b.extend_from_slice(&sum.to_be_bytes());
+        format!("{CURSOR}{}", URL_SAFE_NO_PAD.encode(b))
+    }
+
+    /// Cluster, pod UID, hash of the container's name, position.
+    pub fn parse(text: &str) -> Result<(ClusterId, String, u64, Position), Invalid> {
+        let bad = Invalid("this is not a line cursor");
+        let raw = text.strip_prefix(CURSOR).ok_or(Invalid("a line cursor begins with pc1_"))?;
+        let b = URL_SAFE_NO_PAD.decode(raw).map_err(|_| Invalid("this is not a line cursor"))?;
+        let (body, sum) = b.split_at_checked(b.len().saturating_sub(4)).ok_or(bad)?;
+        if (xxhash_rust::xxh3::xxh3_64(body) as u32).to_be_bytes() != sum {
+            return Err(Invalid("this line cursor is damaged"));
+        }
+        let mut rest = body;
+        let cluster = ClusterId::from_bytes(take(&mut rest)?);
+        let position = Position {
+            run: u32::from_be_bytes(take(&mut rest)?),
+            segment_key: u128::from_be_bytes(take(&mut rest)?),
+            offset: u64::from_be_bytes(take(&mut rest)?),
+            rewind: u32::from_be_bytes(take(&mut rest)?),
+        };
+        let container = u64::from_be_bytes(take(&mut rest)?);
+        let pod = String::from_utf8(rest.to_vec()).map_err(|_| Invalid("this is not a line cursor"))?;
+        Ok((cluster, pod, container, position))
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Invalid> {
+    let (head, tail) = rest.split_first_chunk::<N>().ok_or(Invalid("this line cursor is cut off"))?;
+    *rest = tail;
+    Ok(*head)
+}
+
+/// Where every source of a query stands, in one direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageToken {
+    /// Digest of the query that it continues.
+    pub query: u64,
+    /// Toward older records.
+    pub back: bool,
+    /// Source id → (run, segment key, offset, rewind). A source that is not listed starts at its end (back) or beginning.
+    pub at: std::collections::BTreeMap<String, (u32, u128, u64, u32)>,
+}
+
+impl PageToken {
+    pub fn position(&self, source: &str) -> Option<Position> {
+        self.at.get(source).map(|(run, segment_key, offset, rewind)| Position {
+            run: *run,
+            segment_key: *segment_key,
+            offset: *offset,
+            rewind: *rewind,
+        })
+    }
+
+    pub fn set(&mut self, source: &str, p: &Position) {
+        self.at.insert(source.to_owned(), (p.run, p.segment_key, p.offset, p.rewind));
+    }
+
+    pub fn to_text(&self) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        let packed = zstd::bulk::compress(&json, 3).unwrap_or_default();
+        format!("{PAGE}{}", URL_SAFE_NO_PAD.encode(packed))
+    }
+
+    pub fn parse(text: &str, query: u64) -> Result<Self, Invalid> {
+        let raw = text.strip_prefix(PAGE).ok_or(Invalid("a page token begins with pp1_"))?;
+        let packed = URL_SAFE_NO_PAD.decode(raw).map_err(|_| Invalid("this is not a page token"))?;
+        let json = zstd::bulk::decompress(&packed, 4 << 20).map_err(|_| Invalid("this is not a page token"))?;
+        let token: Self = serde_json::from_slice(&json).map_err(|_| Invalid("this is not a page token"))?;
+        if token.query != query {
+            return Err(Invalid("this page token belongs to another query; start again without it"));
+        }
+        Ok(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Round trips, and refusal of everything else.
+
+    use super::*;
+
+    fn cursor() -> Cursor {
+        Cursor {
+            cluster: ClusterId::from_bytes([7; 16]),
+            pod_uid: "8a1f0c1e-0000-4000-8000-000000000001".into(),
+            container: "app".into(),
+            position: Position { run: 3, segment_key: 9 << 90, offset: 1 << 40, rewind: 5 },
+        }
+    }
+
+    #[test]
+    fn a_cursor_round_trips_within_200_characters() {
+        let text = cursor().to_text();
+        assert!(text.len() <= 200, "{}", text.len());
+        let (cluster, pod, _, position) = Cursor::parse(&text).unwrap();
+        assert_eq!((cluster, pod, position), (cursor().cluster, cursor().pod_uid, cursor().position));
+    }
+
+    #[test]
+    fn an_edited_cursor_is_refused() {
+        let text = cursor().to_text();
+        for i in 5..text.len() {
+            let mut edited = text.clone().into_bytes();
+            edited[i] = if edited[i] == b'A' { b'B' } else { b'A' };
+            let edited = String::from_utf8(edited).unwrap();
+            assert!(edited == text || Cursor::parse(&edited).is_err(), "{edited}");
+        }
+        for garbage in ["", "pc1_", "pc1_AAAA", "pp1_x", "pc1_é"] {
+            assert!(Cursor::parse(garbage).is_err());
+        }
+    }
+
+    #[test]
+    fn a_page_token_belongs_to_its_query() {
+        let mut t = PageToken { query: 1, back: true, at: Default::default() };
+        t.set("a/b", &cursor().position);
+        assert_eq!(PageToken::parse(&t.to_text(), 1).unwrap().position("a/b"), Some(cursor().position));
+        assert!(PageToken::parse(&t.to_text(), 2).is_err());
+        assert!(PageToken::parse("pp1_AAAA", 1).is_err());
+    }
+}

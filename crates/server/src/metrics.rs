@@ -1,0 +1,7 @@
+//! Metrics of objects: charts on a grid, gaps left as gaps.
+
+mod charts;
+mod read;
+
+pub use charts::{CONTAINER, ChartSpec, HOST, NODE, POD, Shown, WORKLOAD, spec};
+pub use read::{LOOKBACK_MS, chart};
