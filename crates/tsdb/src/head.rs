@@ -1,6 +1,6 @@
 //! The head: recent samples of all active series of one organisation, in memory.
 //!
-//! In:     batches of series, and the time now for the future limit.
+//! In:     batches of series with the time now for the future limit; log payloads at a restart.
 //! Out:    selections and label look-ups in label order; cuts that become blocks.
 //! Never:  reads a clock or a file. All methods take `&self`; reads go on beside appends.
 
@@ -14,8 +14,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ph_model::{Labels, Series};
 
+use crate::Error;
+use crate::wal::{self, DefTable};
 use index::Index;
-use memory::{MemSeries, Refusal};
+use memory::Refusal;
+
+pub(crate) use memory::MemSeries;
 
 pub use cut::{Cut, CutSeries};
 
@@ -90,11 +94,7 @@ impl Head {
     ///
     /// `now_ms` bounds the future only; a replay passes `i64::MAX`.
     pub fn append(&self, batch: &[Series], now_ms: i64) -> AppendOutcome {
-        let mut run = Run {
-            outcome: AppendOutcome::default(),
-            limit_ms: now_ms.saturating_add(self.config.future_ms),
-            window_ms: self.config.out_of_order_ms,
-        };
+        let mut run = Run::new(&self.config, now_ms.saturating_add(self.config.future_ms));
         let mut unknown = Vec::new();
         // The lock is held while samples go in, so that a series cannot leave the head in between.
         let index = self.read();
@@ -104,9 +104,9 @@ impl Head {
                 continue;
             }
             let hash = (self.config.hash)(&series.labels);
-            match index.find(hash, &series.labels) {
-                Some(memory) => run.add(series, memory),
-                None => unknown.push((hash, series)),
+            let added = index.find(hash, &series.labels).is_some_and(|memory| run.add(series, memory));
+            if !added {
+                unknown.push((hash, series));
             }
         }
         drop(index);
@@ -122,6 +122,29 @@ impl Head {
             }
         }
         run.outcome
+    }
+
+    /// Adds the samples of one log payload that are not older than `from_ms`, as [`Head::append`] would.
+    ///
+    /// `from_ms` is the border of the last published cut for payloads logged before that cut, else `i64::MIN`.
+    /// The table belongs to this head and one segment.
+    /// Errors: [`crate::Error::Record`]; rows before the damage are in the head then.
+    pub fn replay(&self, payload: &[u8], table: &mut DefTable, from_ms: i64) -> Result<AppendOutcome, Error> {
+        let mut run = Run::new(&self.config, i64::MAX);
+        wal::visit(payload, table, &mut |def| {
+            def.series.samples.retain(|s| s.at_ms >= from_ms);
+            if def.series.samples.is_empty() {
+                return;
+            }
+            while !def.memory.as_ref().is_some_and(|memory| run.add(&def.series, memory)) {
+                if !valid_labels(&def.series.labels) {
+                    return run.refuse_all(&def.series);
+                }
+                let hash = (self.config.hash)(&def.series.labels);
+                def.memory = Some(self.create(&mut self.write(), hash, &def.series.labels));
+            }
+        })?;
+        Ok(run.outcome)
     }
 
     /// The number of a series, which it keeps while it is in the head; the series enters the head if it is new.
@@ -191,8 +214,16 @@ struct Run {
 }
 
 impl Run {
-    fn add(&mut self, series: &Series, memory: &MemSeries) {
+    fn new(config: &HeadConfig, limit_ms: i64) -> Self {
+        Self { outcome: AppendOutcome::default(), limit_ms, window_ms: config.out_of_order_ms }
+    }
+
+    /// Adds a batch's samples of one series; `false`, and nothing done, when the series left the head.
+    fn add(&mut self, series: &Series, memory: &MemSeries) -> bool {
         let mut state = memory.state();
+        if state.gone {
+            return false;
+        }
         state.describe(series);
         for sample in &series.samples {
             let result = if sample.at_ms > self.limit_ms {
@@ -205,6 +236,7 @@ impl Run {
                 Err(refusal) => self.refuse(refusal.reason(), series, sample.at_ms),
             }
         }
+        true
     }
 
     fn has_acceptable(&self, series: &Series) -> bool {

@@ -7,11 +7,13 @@
 //! Source: the layout is our own; numbers are LEB128 varints, little endian where they are fixed.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use ph_model::{Labels, Sample, Series, SeriesKind};
 
 use crate::Error;
 use crate::fold::FoldBuild;
+use crate::head::MemSeries;
 use crate::varint::{Reader, put, put_signed, put_str};
 
 const VERSION: u8 = 1;
@@ -43,12 +45,13 @@ pub struct DefTable {
     known: HashMap<u64, Def, FoldBuild>,
 }
 
+/// A series as its segment defined it.
 #[derive(Debug)]
-struct Def {
-    labels: Labels,
-    kind: SeriesKind,
-    unit: String,
-    start_ms: Option<i64>,
+pub(crate) struct Def {
+    /// With the samples of the row that is being read; empty between rows.
+    pub series: Series,
+    /// Where a replay found the series in its head.
+    pub memory: Option<Arc<MemSeries>>,
     value: u64,
 }
 
@@ -155,17 +158,33 @@ fn take_value(from: &mut Reader<'_>) -> Option<u64> {
 
 /// Decodes one payload; definitions go into `table`.
 ///
-/// Series come as they were encoded, a series without samples included.
+/// Series come as they were encoded, a series without samples included. A replay into a head is several times
+/// faster through [`crate::Head::replay`].
 /// Errors: [`Error::Record`] for anything that `Encoder` does not write. The table is then not to be used further.
 pub fn decode(payload: &[u8], table: &mut DefTable) -> Result<Vec<Series>, Error> {
+    let mut out = Vec::new();
+    visit(payload, table, &mut |def| out.push(def.series.clone()))?;
+    Ok(out)
+}
+
+/// Decodes one payload and shows each row in turn.
+pub(crate) fn visit(
+    payload: &[u8],
+    table: &mut DefTable,
+    row: &mut dyn FnMut(&mut Def),
+) -> Result<(), Error> {
     let mut from = Reader::new(payload);
-    let result = read_payload(&mut from, table);
+    let result = read_payload(&mut from, table, row);
     result.map_err(|what| Error::Record { offset: from.at, what })
 }
 
 const SHORT: &str = "it ends early or holds an impossible number";
 
-fn read_payload(from: &mut Reader<'_>, table: &mut DefTable) -> Result<Vec<Series>, &'static str> {
+fn read_payload(
+    from: &mut Reader<'_>,
+    table: &mut DefTable,
+    row: &mut dyn FnMut(&mut Def),
+) -> Result<(), &'static str> {
     if from.byte().ok_or(SHORT)? != VERSION {
         return Err("unknown version");
     }
@@ -175,8 +194,8 @@ fn read_payload(from: &mut Reader<'_>, table: &mut DefTable) -> Result<Vec<Serie
     }
     let mut defs = VecDeque::new();
     for _ in 0..from.count().ok_or(SHORT)? {
-        let row = from.varint().ok_or(SHORT)?;
-        defs.push_back((row, read_def(from).ok_or(SHORT)?));
+        let at = from.varint().ok_or(SHORT)?;
+        defs.push_back((at, read_def(from).ok_or(SHORT)?));
     }
     let rows = from.count().ok_or(SHORT)?;
     let mut refs = Vec::with_capacity(rows);
@@ -204,7 +223,7 @@ fn read_payload(from: &mut Reader<'_>, table: &mut DefTable) -> Result<Vec<Serie
         times.push(at_ms);
     }
     let rows = Rows { defs, times, refs: refs.into_iter().zip(counts) };
-    read_rows(from, table, rows)
+    read_rows(from, table, rows, row)
 }
 
 /// The columns of a payload that stand before its values.
@@ -220,32 +239,29 @@ fn read_rows(
     from: &mut Reader<'_>,
     table: &mut DefTable,
     rows: Rows<impl Iterator<Item = (u64, usize)>>,
-) -> Result<Vec<Series>, &'static str> {
+    row: &mut dyn FnMut(&mut Def),
+) -> Result<(), &'static str> {
     let Rows { mut defs, refs, times } = rows;
     let mut times = times.into_iter();
-    let mut out = Vec::with_capacity(refs.size_hint().0);
-    for (row, (series_ref, count)) in (0..).zip(refs) {
-        if let Some((_, def)) = defs.pop_front_if(|(at, _)| *at == row) {
+    let mut samples = Vec::new();
+    for (number, (series_ref, count)) in (0..).zip(refs) {
+        if let Some((_, def)) = defs.pop_front_if(|(at, _)| *at == number) {
             table.known.insert(series_ref, def);
         }
         let def = table.known.get_mut(&series_ref).ok_or("a series is not defined in this segment")?;
-        let mut samples = Vec::with_capacity(count);
+        samples.clear();
         for at_ms in times.by_ref().take(count) {
             def.value ^= take_value(from).ok_or(SHORT)?;
             samples.push(Sample { at_ms, value: f64::from_bits(def.value) });
         }
-        out.push(Series {
-            labels: def.labels.clone(),
-            kind: def.kind,
-            unit: def.unit.clone(),
-            start_ms: def.start_ms,
-            samples,
-        });
+        std::mem::swap(&mut def.series.samples, &mut samples);
+        row(def);
+        std::mem::swap(&mut def.series.samples, &mut samples);
     }
     if from.left() > 0 || !defs.is_empty() {
         return Err("something is left over");
     }
-    Ok(out)
+    Ok(())
 }
 
 fn read_def(from: &mut Reader<'_>) -> Option<Def> {
@@ -260,7 +276,8 @@ fn read_def(from: &mut Reader<'_>) -> Option<Def> {
     for _ in 0..from.count()? {
         pairs.push((from.str()?.to_owned(), from.str()?.to_owned()));
     }
-    Some(Def { labels: Labels::new(pairs), kind, unit, start_ms, value: 0 })
+    let series = Series { labels: Labels::new(pairs), kind, unit, start_ms, samples: Vec::new() };
+    Some(Def { series, memory: None, value: 0 })
 }
 
 #[cfg(test)]

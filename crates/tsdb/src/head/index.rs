@@ -157,7 +157,7 @@ impl Index {
         let old = std::mem::take(self);
         let mut renamed = vec![NONE; old.symbols.texts.len()];
         for slot in old.slots {
-            if slot.series.state().is_empty() {
+            if slot.series.state().leave_if_empty() {
                 continue;
             }
             let pairs = slot.pairs.iter().map(|(n, v)| {

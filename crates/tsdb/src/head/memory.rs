@@ -12,8 +12,8 @@ use crate::series::StartRun;
 const LATE_BUFFER: usize = 32;
 
 #[derive(Debug)]
-pub(super) struct MemSeries {
-    pub series_ref: u64,
+pub(crate) struct MemSeries {
+    pub(super) series_ref: u64,
     state: Mutex<State>,
 }
 
@@ -46,6 +46,8 @@ pub(super) struct State {
     full: Vec<Chunk>,
     late: Option<Box<Late>>,
     cut: Option<Arc<[Chunk]>>,
+    /// The series left the head; whoever still holds it must look it up anew.
+    pub gone: bool,
 }
 
 #[derive(Debug, Default)]
@@ -57,11 +59,11 @@ struct Late {
 }
 
 impl MemSeries {
-    pub fn new(series_ref: u64) -> Self {
+    pub(super) fn new(series_ref: u64) -> Self {
         Self { series_ref, state: Mutex::new(State::default()) }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -183,6 +185,12 @@ impl State {
 
     pub fn is_empty(&self) -> bool {
         self.open.is_none() && self.full.is_empty() && self.late.is_none() && self.cut.is_none()
+    }
+
+    /// Marks a series that holds nothing as gone; says whether it is.
+    pub fn leave_if_empty(&mut self) -> bool {
+        self.gone |= self.is_empty();
+        self.gone
     }
 
     /// Sets everything before `border_ms` apart for a block; it stays readable. `None` when there is nothing.

@@ -2,8 +2,11 @@
 
 use proptest::prelude::*;
 
+use ph_model::RangeMs;
+
 use super::*;
 use crate::chunk::tests::any_samples;
+use crate::{Head, HeadConfig};
 
 fn series(name: u64, start_ms: Option<i64>, samples: Vec<Sample>) -> Series {
     let labels = Labels::new(vec![("__name__".into(), format!("m{name}")), ("pod".into(), "p".into())]);
@@ -32,6 +35,28 @@ proptest! {
             }
             let back = decode(&payload, &mut table).unwrap();
             prop_assert_eq!(back, batch.into_iter().map(|(_, s)| s).collect::<Vec<_>>());
+        }
+    }
+
+    /// A replay gives the head that appends gave, also when series leave the head between payloads.
+    #[test]
+    fn a_replay_equals_appends(batches in any_batches(), drops in any::<u8>(), from_ms in prop::option::of(-4_000_000_000_000_i64..4_000_000_000_000)) {
+        let from_ms = from_ms.unwrap_or(i64::MIN);
+        let heads = [Head::new(HeadConfig::default()), Head::new(HeadConfig::default())];
+        let (mut encoder, mut table) = (Encoder::new(), DefTable::default());
+        for (i, mut batch) in batches.into_iter().enumerate() {
+            let payload = encode(&mut encoder, &batch);
+            batch.iter_mut().for_each(|(_, s)| s.samples.retain(|s| s.at_ms >= from_ms));
+            let given: Vec<Series> = batch.into_iter().map(|(_, s)| s).collect();
+            let outcome = heads[1].replay(&payload, &mut table, from_ms).unwrap();
+            let appended = heads[0].append(&given, i64::MAX);
+            prop_assert_eq!((outcome.accepted, outcome.rejected.len()), (appended.accepted, appended.rejected.len()));
+            let contents = heads.each_ref().map(|h| h.select(&[], RangeMs::ALL).unwrap());
+            prop_assert_eq!(&contents[0], &contents[1]);
+            if drops & (1 << i) != 0 {
+                heads.iter().for_each(|h| h.drop_cut(&h.cut(i64::MAX)));
+                prop_assert_eq!(heads[1].series_count(), 0);
+            }
         }
     }
 
