@@ -12,4 +12,5 @@ if [ "${1:-all}" = all ]; then
   fi
 fi
 say "end to end"
-cargo test -p pilothouse --test e2e -- --test-threads=1 "${@:2}"
+# The same packages as above, so that no dependency is built again with other features.
+cargo test --workspace --test e2e -- --test-threads=1 "${@:2}"

@@ -248,6 +248,11 @@ impl Bed {
         self.layout.dir.join("log/audit.jsonl")
     }
 
+    /// The pids of the processes in this bed's pods whose program is called `program`, in order; empty for none.
+    pub fn pids(&self, program: &str) -> Vec<u32> {
+        teardown::containers_running(&self.layout, program)
+    }
+
     /// Passes an address of this machine (`127.0.0.1:0` picks a port) to one inside the bed until dropped.
     pub fn forward(&self, outside: &str, inside: &str) -> Result<Forward> {
         Forward::start(&self.layout, outside, inside)

@@ -18,6 +18,7 @@ mod process;
 mod registry;
 mod shell;
 mod teardown;
+mod usage;
 
 pub use bed::{Bed, Options, with_bed};
 pub use cache::{Program, program};
@@ -27,3 +28,4 @@ pub use network::connect;
 pub use prerequisite::ready_to_run;
 pub use registry::{registered, sweep};
 pub use shell::wait_for;
+pub use usage::{Usage, usage};

@@ -37,6 +37,14 @@ pub(crate) fn stop(layout: &Layout) {
     }
 }
 
+/// The processes of this bed's containers whose program is called `program`.
+pub(crate) fn containers_running(layout: &Layout, program: &str) -> Vec<u32> {
+    let name = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let called =
+        |pid: &u32| name(*pid).is_some_and(|exe| exe.file_name().is_some_and(|file| file == program));
+    members(&cgroup_roots(layout)).iter().map(|process| process.pid).filter(called).collect()
+}
+
 fn cgroup_roots(layout: &Layout) -> Vec<PathBuf> {
     let names: Vec<String> = (1..=layout.nodes).map(|node| layout.cgroup(node)).collect();
     let hierarchies =

@@ -7,9 +7,10 @@ use std::env;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use testbed::{Bed, Options, PackOptions, Program, connect, program, registered, sweep};
+use testbed::{Bed, Options, PackOptions, Program, connect, program, registered, sweep, usage};
 
 const USAGE: &str = "usage: bed VERB …
   build                                   build kubebed and emitter into the cache
@@ -21,7 +22,9 @@ const USAGE: &str = "usage: bed VERB …
   pack DIR REFERENCE BINARY [--setcap CAPABILITIES] [--entrypoint WORD]… [--file FROM:TO]… [--busybox]
   load DIR TAR…                           import image archives on every node
   connect DIR DIR NUMBER                  a wire: 10.250.NUMBER.1 is the first bed, 10.250.NUMBER.2 the second
-  forward DIR OUTSIDE INSIDE              pass an address of the machine into the bed until it goes down";
+  forward DIR OUTSIDE INSIDE              pass an address of the machine into the bed until it goes down
+  pids DIR PROGRAM                        processes of its pods whose program is called so
+  usage PID SECONDS                       resident memory, its peak, cores over so many seconds";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -92,7 +95,19 @@ fn dispatch(args: &[String]) -> Result<()> {
             forward.keep();
             Ok(())
         }
-        (verb, _) => Err(wrong(format!("`bed {verb}` is not called so"))),
+        ("pids", [dir, program]) => {
+            Bed::open(Path::new(dir))?.pids(program).iter().for_each(|pid| println!("{pid}"));
+            Ok(())
+        }
+        ("usage", [pid, seconds]) => {
+            let pid = pid.parse().map_err(|_| wrong(format!("{pid}: not a pid")))?;
+            let seconds =
+                seconds.parse().map_err(|_| wrong(format!("{seconds}: not a number of seconds")))?;
+            let seen = usage(pid, Duration::from_secs(seconds))?;
+            println!("rss_bytes={} peak_bytes={} cores={:.4}", seen.rss_bytes, seen.peak_bytes, seen.cores);
+            Ok(())
+        }
+        (verb, _) => Err(wrong(format!("`bed {verb}` with these arguments means nothing"))),
     }
 }
 
