@@ -22,7 +22,8 @@ pub struct AuditQuery {
     pub cursor: Option<String>,
 }
 
-/// One row; newest first. `hash = SHA-256(prev ‖ canonical JSON of the row without hash)`, in hex.
+/// One row; newest first. `hash = SHA-256(prev ‖ canonical JSON of the row without prev and hash)`, in hex;
+/// canonical: keys sorted, no white space; the first row's `prev` is `SHA-256("pilothouse-audit-v1" ‖ organisation id)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditRow {
     /// Gap-free per organisation, from 1.
@@ -35,6 +36,8 @@ pub struct AuditRow {
     pub ip: String,
     pub user_agent: String,
     pub request_id: String,
+    /// Session that carried the call; empty without one.
+    pub session: String,
     /// For example `sign_in.password`, `key.create`, `cluster.join`, `agent.enrol`, `agent.revoke`, `exec.open`, `exec.close`, `logs.query`.
     pub action: String,
     pub cluster: String,

@@ -1,1 +1,20 @@
-//! Room `server`.
+//! The gateway and every service behind it, in one process.
+//!
+//! In:     requests of browsers, terminals and agents.
+//! Out:    the API under `/api/v1`, the web UI, probes and own metrics.
+//! Never:  an organisation taken from a body, a query or a client's header.
+
+pub mod app;
+pub mod audit;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod gateway;
+pub mod ui;
+
+pub use app::{AppState, Running, Server, openapi};
+pub use audit::{Auditor, Outcome};
+pub use clock::Clock;
+pub use config::{Listen, ServerConfig};
+pub use gateway::error::Error;
+pub use gateway::problem::Problem;

@@ -96,6 +96,12 @@ impl State {
         Ok(AuditPage { rows, next })
     }
 
+    /// The end of the tenant's chain.
+    pub async fn audit_head(&self, ctx: &TenantCtx) -> Result<Head, Error> {
+        let mut reader = self.reader.acquire().await.map_err(failed("read the audit head"))?;
+        head(&mut reader, ctx).await
+    }
+
     /// Walks the tenant's whole chain in pages and names the first row that does not fit.
     pub async fn verify_audit(&self, ctx: &TenantCtx) -> Result<AuditCheck, Error> {
         const PAGE: i64 = 1000;

@@ -103,10 +103,10 @@ impl State {
         .transpose()
     }
 
-    /// Whether a key may still be used at `at_ms`; also sees what another process revoked.
-    pub async fn key_lives(&self, org: OrgId, id: KeyId, at_ms: i64) -> Result<bool, Error> {
+    /// The role that a key carries at `at_ms`; `None` when it is over. Also sees what another process revoked.
+    pub async fn key_role(&self, org: OrgId, id: KeyId, at_ms: i64) -> Result<Option<Role>, Error> {
         sqlx::query(
-            "SELECT 1 FROM api_key k JOIN organisation o ON o.id = k.org_id WHERE k.org_id = $1 AND k.id = $2 \
+            "SELECT k.role FROM api_key k JOIN organisation o ON o.id = k.org_id WHERE k.org_id = $1 AND k.id = $2 \
              AND k.revoked_ms IS NULL AND (k.expires_ms IS NULL OR k.expires_ms > $3) AND o.status = 'active'",
         )
         .bind(org.as_bytes().as_slice())
@@ -114,8 +114,9 @@ impl State {
         .bind(at_ms)
         .fetch_optional(&self.reader)
         .await
-        .map(|row| row.is_some())
-        .map_err(failed("look up an API key"))
+        .map_err(failed("look up an API key"))?
+        .map(|row| role(&row, "role"))
+        .transpose()
     }
 
     /// Notes that a key was used. Call it at most once a minute a key.

@@ -1,6 +1,6 @@
 //! Sessions of browsers and terminals.
 
-use ph_access::{Entry, StoredSession, TenantCtx, TokenHash};
+use ph_access::{Entry, Role, StoredSession, TenantCtx, TokenHash};
 use ph_model::{ErrorKind, OrgId, SessionId, UserId};
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -126,10 +126,11 @@ impl State {
         .transpose()
     }
 
-    /// Whether a session still lives at `at_ms`; also sees what another process ended.
-    pub async fn session_lives(&self, org: OrgId, id: SessionId, at_ms: i64) -> Result<bool, Error> {
+    /// The role that a session carries at `at_ms`; `None` when it is over. Also sees what another process ended.
+    pub async fn session_role(&self, org: OrgId, id: SessionId, at_ms: i64) -> Result<Option<Role>, Error> {
         sqlx::query(
-            "SELECT 1 FROM session s JOIN person p ON p.id = s.user_id JOIN organisation o ON o.id = s.org_id \
+            "SELECT m.role FROM session s JOIN person p ON p.id = s.user_id JOIN organisation o ON o.id = s.org_id \
+             JOIN membership m ON m.org_id = s.org_id AND m.user_id = s.user_id \
              WHERE s.org_id = $1 AND s.id = $2 AND s.expires_ms > $3 AND s.last_used_ms > $4 \
              AND p.status = 'active' AND o.status = 'active'",
         )
@@ -139,8 +140,9 @@ impl State {
         .bind(at_ms - StoredSession::IDLE_MS)
         .fetch_optional(&self.reader)
         .await
-        .map(|row| row.is_some())
-        .map_err(failed("look up a session"))
+        .map_err(failed("look up a session"))?
+        .map(|row| role(&row, "role"))
+        .transpose()
     }
 
     /// Notes that a session was used. Call it at most once a minute a session.

@@ -1,0 +1,134 @@
+//! Wiring: builds the router from the rooms, starts them, stops them in reverse.
+
+mod chores;
+mod own;
+mod start;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{HeaderMap, StatusCode, header};
+use ph_store::state::State;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::CompressionLevel;
+use tower_http::compression::{CompressionLayer, Predicate};
+use url::Url;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::audit::Auditor;
+use crate::auth::AuthRoom;
+use crate::clock::Clock;
+use crate::config::ServerConfig;
+use crate::gateway::problem::Problem;
+use crate::gateway::watch::Watch;
+use crate::{audit, auth, gateway, ui};
+
+pub use start::{Running, Server};
+
+/// What every handler can reach: the rooms and what they share. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+/// The rooms, made once at start.
+pub struct App {
+    pub config: ServerConfig,
+    /// What agents dial and links name; ends with `/`.
+    pub public_url: Url,
+    pub clock: Clock,
+    pub state: State,
+    pub auth: AuthRoom,
+    pub auditor: Auditor,
+    /// Readiness and own metrics.
+    pub watch: Watch,
+    /// Every task of the server; awaited when it stops.
+    pub tasks: TaskTracker,
+    /// Cancelled when the server stops.
+    pub stop: CancellationToken,
+}
+
+impl Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl AppState {
+    pub(crate) fn new(app: App) -> Self {
+        Self(Arc::new(app))
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Pilothouse",
+    description = "Kubernetes operations: what the web UI, the terminal client and agents call.",
+    license(name = "Apache-2.0")
+))]
+struct Description;
+
+/// JSON bodies are small; a room that takes more says so on its own route.
+const MAX_BODY: usize = 1 << 20;
+
+/// The rooms' routes, in one list.
+fn rooms() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Description::openapi()).merge(auth::routes()).merge(audit::routes())
+}
+
+/// The OpenAPI document of this build, as pretty JSON.
+pub fn openapi() -> String {
+    // Serialising our own document cannot fail.
+    rooms().into_openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// Everything that the main port answers.
+pub(crate) fn router(app: &AppState) -> Router {
+    let (router, description) = rooms().split_for_parts();
+    let description = Arc::new(description);
+    router
+        .route("/api/v1/openapi.json", get(move || async move { Json(description.as_ref().clone()) }))
+        .merge(own::health())
+        .fallback(ui::serve)
+        .method_not_allowed_fallback(async || {
+            Problem::with_status(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "invalid",
+                "this address does not take this method",
+            )
+            .into_response()
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Whole))
+        .layer(from_fn_with_state(app.clone(), gateway::request::guard))
+        .with_state(app.clone())
+}
+
+/// Compresses whole documents; streams stay as they are, so that nothing waits in a compressor.
+#[derive(Clone, Copy, Debug)]
+struct Whole;
+
+impl Predicate for Whole {
+    fn should_compress<B: http_body::Body>(&self, response: &http::Response<B>) -> bool {
+        compressible(response.headers()) && response.body().size_hint().lower() > 860
+    }
+}
+
+fn compressible(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    matches!(
+        kind,
+        "application/json" | "text/html" | "text/javascript" | "text/css" | "image/svg+xml" | "text/plain"
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! What `serve` is told: addresses, data directory, first organisation.
+//!
+//! Never: plain http beyond loopback.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use url::Url;
+
+use crate::gateway::error::Error;
+
+/// One address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Loopback only.
+    Http(SocketAddr),
+    /// With a certificate of the server's own authority.
+    Https(SocketAddr),
+}
+
+impl Listen {
+    pub fn addr(self) -> SocketAddr {
+        match self {
+            Listen::Http(addr) | Listen::Https(addr) => addr,
+        }
+    }
+
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Listen::Http(_) => "http",
+            Listen::Https(_) => "https",
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.addr())
+    }
+}
+
+impl FromStr for Listen {
+    type Err = Error;
+
+    /// `https://ADDR` or `http://ADDR`, where ADDR is `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `0.0.0.0` (port 8000).
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fault = |why: &str| Error::Config(format!("--listen {text}: {why}"));
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| fault("write it as https://ADDRESS:PORT or http://127.0.0.1:PORT"))?;
+        let rest = rest.trim_end_matches('/');
+        let named = rest.strip_prefix("localhost").map(|tail| format!("127.0.0.1{tail}"));
+        let rest = named.as_deref().unwrap_or(rest);
+        let addr = rest
+            .parse::<SocketAddr>()
+            .or_else(|_| rest.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 8000)))
+            .map_err(|_| fault("give an IP address and a port, for example 127.0.0.1:8000"))?;
+        match scheme {
+            "https" => Ok(Listen::Https(addr)),
+            "http" if addr.ip().is_loopback() => Ok(Listen::Http(addr)),
+            "http" => Err(fault(&format!(
+                "plain http is served on loopback only, since passwords and logs would cross the network in clear; use https://{addr}"
+            ))),
+            _ => Err(fault("the scheme is https or http")),
+        }
+    }
+}
+
+/// Everything the server needs to start.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// At least one. Default: `https://127.0.0.1:8000`.
+    pub listen: Vec<Listen>,
+    /// What agents dial and sign, and what links name. Default: the first listen address.
+    pub public_url: Option<Url>,
+    /// Holds state, telemetry, keys and certificates; made when absent, mode 0700.
+    pub data: PathBuf,
+    /// Own metrics; `None`: off. Default: `127.0.0.1:8888`.
+    pub metrics: Option<SocketAddr>,
+    /// `/livez` and `/readyz`; `None`: off. Default: `127.0.0.1:13133`.
+    pub probes: Option<SocketAddr>,
+    /// Slug of the organisation that the first start creates.
+    pub org_slug: String,
+    /// Address of the owner that the first start creates.
+    pub owner_email: String,
+}
+
+impl ServerConfig {
+    /// All defaults, with data in `data`.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            listen: vec![Listen::Https(local(8000))],
+            public_url: None,
+            data: data.into(),
+            metrics: Some(local(8888)),
+            probes: Some(local(13133)),
+            org_slug: "main".to_owned(),
+            owner_email: "owner@localhost".to_owned(),
+        }
+    }
+
+    /// All faults at once.
+    pub fn check(&self) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        if self.listen.is_empty() {
+            faults.push("--listen: give at least one address".to_owned());
+        }
+        for listen in &self.listen {
+            if let Listen::Http(addr) = listen
+                && !addr.ip().is_loopback()
+            {
+                faults.push(format!(
+                    "--listen {listen}: plain http is served on loopback only; use https://{addr}"
+                ));
+            }
+        }
+        if let Some(url) = &self.public_url {
+            let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+            if url.scheme() != "https" && !(url.scheme() == "http" && local) {
+                faults.push(format!("--public-url {url}: use https://"));
+            }
+            if url.path() != "/"
+                || url.query().is_some()
+                || url.fragment().is_some()
+                || !url.username().is_empty()
+            {
+                faults.push(format!("--public-url {url}: give scheme, host and port only"));
+            }
+        }
+        let slug = self.org_slug.as_bytes();
+        let word = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
+        if slug.is_empty()
+            || slug.len() > 40
+            || !slug.iter().all(word)
+            || slug.starts_with(b"-")
+            || slug.ends_with(b"-")
+        {
+            faults.push(format!("organisation slug {:?}: 1 to 40 of a-z, 0-9 and -", self.org_slug));
+        }
+        if !self.owner_email.contains('@') {
+            faults.push(format!("owner {:?}: give an e-mail address", self.owner_email));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::Config(faults.join("\n"))) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
