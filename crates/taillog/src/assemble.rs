@@ -162,12 +162,12 @@ impl Assembler {
     }
 
     /// Takes a line that is not in the runtime's format.
-    pub fn malformed(&mut self, line: &[u8], at: Span, cut: Cut, fallback_ns: i64, batch: &mut Batch) {
+    pub fn malformed(&mut self, line: &[u8], at: Span, cut: Cut, batch: &mut Batch) {
         self.orphan |= self.before_ns.is_none();
         let draft = Draft {
             first: at,
             last: at,
-            ts_ns: self.before_ns.unwrap_or(fallback_ns),
+            ts_ns: self.before_ns.unwrap_or(cut.fallback_ns),
             stream: Stream::Unknown,
             flags: cut.flags.with(LogFlags::MALFORMED),
             full: line.len() as u64 + cut.skipped,
@@ -266,6 +266,8 @@ impl Assembler {
 pub(crate) struct Cut {
     pub skipped: u64,
     pub flags: LogFlags,
+    /// The time of a malformed line that has none before it.
+    pub fallback_ns: i64,
 }
 
 impl Open {

@@ -11,16 +11,19 @@ use crate::Error;
 use crate::assemble::Assembler;
 use crate::batch::{Batch, Gap, GapKind, Note};
 use crate::cursor::Cursor;
-use crate::layout::Run;
+use crate::layout::{self, Probes, Run};
 use crate::roots::Roots;
 use crate::seek::{self, Reach, Spot};
+use crate::source::SourceId;
 
 /// A block grows to this while nothing matches; bytes.
 const MAX_BLOCK: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Back {
+    source: SourceId,
     runs: Vec<Run>,
+    tries: u32,
     run: usize,
     segment: usize,
     /// Where the unread part of the segment ends; `None` until it was opened.
@@ -39,10 +42,12 @@ pub(crate) struct Back {
 
 impl Back {
     /// Reads `runs` from their end.
-    pub fn new(runs: Vec<Run>, from_ns: i64, cap: usize) -> Self {
+    pub fn new(source: &SourceId, runs: Vec<Run>, from_ns: i64, cap: usize) -> Self {
         let run = runs.iter().rposition(|r| !r.segments.is_empty());
         let segment = run.and_then(|r| runs.get(r)).map_or(0, |r| r.segments.len().saturating_sub(1));
         Self {
+            source: source.clone(),
+            tries: 0,
             done: run.is_none(),
             run: run.unwrap_or(0),
             runs,
@@ -107,8 +112,17 @@ impl Back {
         if self.done {
             return Ok(false);
         }
+        let before = (batch.records.len(), batch.arena.len());
         match self.block(roots, asm, batch) {
-            Ok(()) => {}
+            Ok(()) => self.tries = 0,
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.tries < 8 => {
+                // Renamed or gzipped since it was listed.
+                self.tries += 1;
+                batch.records.truncate(before.0);
+                batch.arena.truncate(before.1);
+                self.relist(roots, batch)?;
+                return Ok(!self.done);
+            }
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 let path = self.runs.get(self.run).and_then(|r| r.segments.get(self.segment));
                 return Err(Error::io(&path.map(|s| roots.full(&s.place)).unwrap_or_default(), e));
@@ -118,7 +132,37 @@ impl Back {
                 self.hi = Some(0);
             }
         }
-        Ok(!self.done && !(self.hi == Some(0) && self.run == 0 && self.segment == 0))
+        let at_start = self.hi == Some(0) && self.run == 0 && self.segment == 0;
+        Ok(!self.done && !at_start)
+    }
+
+    /// Lists the source again and finds the segment that is being read.
+    fn relist(&mut self, roots: &Roots, batch: &mut Batch) -> Result<(), Error> {
+        let Some((number, held)) =
+            self.runs.get(self.run).and_then(|r| Some((r.number, r.segments.get(self.segment)?.clone())))
+        else {
+            return Ok(());
+        };
+        let first = self.runs.first().map_or(0, |r| r.number);
+        let mut runs = layout::list(roots, &self.source, &mut Probes::default())?;
+        runs.retain(|r| r.number >= first && !r.segments.is_empty());
+        let same = |s: &layout::Segment| {
+            (s.identity == held.identity && s.gz == held.gz) || (s.key.is_some() && s.key == held.key && s.gz)
+        };
+        let run = runs.iter().position(|r| r.number == number);
+        let found = run.and_then(|r| Some((r, runs.get(r)?.segments.iter().position(same)?)));
+        let Some((run, segment)) = found else {
+            batch.note(Note::Gap(Gap {
+                kind: GapKind::RotatedAway,
+                text: format!("{} and what is older was removed before it was read", held.name),
+                ..self.damage(&io::ErrorKind::NotFound.into())
+            }));
+            self.done = true;
+            return Ok(());
+        };
+        // What was appended to a file that is no longer live belongs to a later time than this reader began at.
+        (self.runs, self.run, self.segment) = (runs, run, segment);
+        Ok(())
     }
 
     fn step_segment(&mut self) {
@@ -155,7 +199,10 @@ impl Back {
         let spot = Spot { segment: self.segment, offset: lo };
         asm.begin_block(0);
         cur.seek(lo);
-        run_block(&mut cur, hi, hi == size, asm, batch)?;
+        read_to(&mut cur, hi, asm, batch)?;
+        if hi == size {
+            cur.finish(asm, batch);
+        }
         let seen = asm.seen();
         self.seen = [self.seen[0] || seen[0], self.seen[1] || seen[1]];
         let mut from = seek::look_back(
@@ -172,8 +219,11 @@ impl Back {
             batch.records.truncate(first);
             batch.arena.truncate(arena);
             asm.stats = lines;
-            cur = rerun(roots, run, from, spot, asm, batch, self.cap)?;
-            run_block(&mut cur, hi, hi == size, asm, batch)?;
+            cur = Scene { roots, run, cap: self.cap }.approach(from, spot, asm, batch)?;
+            read_to(&mut cur, hi, asm, batch)?;
+            if hi == size {
+                cur.finish(asm, batch);
+            }
         }
         let flushed = batch.records.len();
         if ends_run {
@@ -219,48 +269,41 @@ fn block_start(cur: &mut Cursor, hi: u64, block: u64) -> io::Result<u64> {
     }
 }
 
-fn run_block(
-    cur: &mut Cursor,
-    hi: u64,
-    to_end: bool,
-    asm: &mut Assembler,
-    batch: &mut Batch,
-) -> io::Result<()> {
+fn read_to(cur: &mut Cursor, hi: u64, asm: &mut Assembler, batch: &mut Batch) -> io::Result<()> {
     while cur.step(hi, asm, batch)? {}
-    if to_end {
-        cur.finish(asm, batch);
-    }
     Ok(())
 }
 
-/// Reads from `from` up to `spot`, giving out nothing, so that what is open there is known.
-fn rerun(
-    roots: &Roots,
-    run: &Run,
-    from: Spot,
-    spot: Spot,
-    asm: &mut Assembler,
-    batch: &mut Batch,
+/// A run and how to open its segments.
+struct Scene<'a> {
+    roots: &'a Roots,
+    run: &'a Run,
     cap: usize,
-) -> io::Result<Cursor> {
-    asm.begin_block(u64::MAX);
-    let mut abs = 0;
-    for index in from.segment..=spot.segment {
-        let Some(segment) = run.segments.get(index) else { continue };
-        let mut cur = Cursor::open(roots, run.number, segment, cap)?;
-        cur.abs_base = abs;
-        if index == from.segment {
-            cur.seek(from.offset);
+}
+
+impl Scene<'_> {
+    /// Reads from `from` up to `to`, giving out nothing, so that what is open there is known.
+    fn approach(&self, from: Spot, to: Spot, asm: &mut Assembler, batch: &mut Batch) -> io::Result<Cursor> {
+        asm.begin_block(u64::MAX);
+        let mut abs = 0;
+        for index in from.segment..=to.segment {
+            let Some(segment) = self.run.segments.get(index) else { continue };
+            let mut cur = Cursor::open(self.roots, self.run.number, segment, self.cap)?;
+            cur.abs_base = abs;
+            if index == from.segment {
+                cur.seek(from.offset);
+            }
+            if index == to.segment {
+                while cur.step(to.offset, asm, batch)? {}
+                asm.emit_after = abs + to.offset;
+                return Ok(cur);
+            }
+            read_to(&mut cur, u64::MAX, asm, batch)?;
+            cur.finish(asm, batch);
+            abs = cur.abs();
         }
-        if index == spot.segment {
-            while cur.step(spot.offset, asm, batch)? {}
-            asm.emit_after = abs + spot.offset;
-            return Ok(cur);
-        }
-        run_block(&mut cur, u64::MAX, true, asm, batch)?;
-        abs = cur.abs();
+        Err(io::ErrorKind::NotFound.into())
     }
-    Err(io::ErrorKind::NotFound.into())
 }
 
 /// Turns the block's records round and makes their resume points backward ones.

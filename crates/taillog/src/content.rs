@@ -46,10 +46,14 @@ fn inflate(file: &Arc<File>) -> MultiGzDecoder<BufReader<At>> {
 }
 
 impl Content {
-    /// Opens a segment; when its plain file was gzipped meanwhile, the gzipped one.
+    /// Opens a segment. When its name belongs to another file by now, it is not found: list again.
     pub fn open(roots: &Roots, segment: &Segment) -> io::Result<Self> {
         let (file, _) = roots.open_file(&segment.place)?;
-        Ok(Self::of(file, segment.gz))
+        let content = Self::of(file, segment.gz);
+        if content.identity()? != segment.identity {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(content)
     }
 
     fn of(file: File, gz: bool) -> Self {

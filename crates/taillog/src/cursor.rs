@@ -161,10 +161,10 @@ impl Cursor {
             self.format = Format::of(bytes);
         }
         let flags = if line.has_lf { LogFlags::default() } else { LogFlags::UNTERMINATED };
-        let cut = Cut { skipped: line.skipped, flags };
+        let cut = Cut { skipped: line.skipped, flags, fallback_ns: self.segment.mtime_ns };
         match self.format.map(|f| f.parse(bytes)) {
             Some(Parsed::Piece(piece)) => asm.piece(&piece, at, cut, batch),
-            _ => asm.malformed(bytes, at, cut, self.segment.mtime_ns, batch),
+            _ => asm.malformed(bytes, at, cut, batch),
         }
     }
 }

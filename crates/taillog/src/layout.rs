@@ -48,7 +48,25 @@ pub struct Segment {
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     known: HashMap<Stamp, Probe>,
+    /// Whether a file that was listed could not be found any more.
+    vanished: bool,
 }
+
+impl Probes {
+    /// Sorts out why a listed file cannot be opened: gone (noted), refused (passed over, counted by the roots), or a
+    /// fault to be told.
+    fn missed(&mut self, cause: io::Error) -> io::Result<()> {
+        match cause.kind() {
+            io::ErrorKind::NotFound => self.vanished = true,
+            _ if cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {}
+            _ => return Err(cause),
+        }
+        Ok(())
+    }
+}
+
+/// How often a directory that changes is listed again.
+const MAX_TRIES: u32 = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Stamp {
@@ -71,18 +89,33 @@ struct Name {
 /// # Errors
 /// `not_found` when the directory is gone, `denied`.
 pub(crate) fn list(roots: &Roots, id: &SourceId, probes: &mut Probes) -> Result<Vec<Run>, Error> {
+    let mut tries = 0;
+    loop {
+        let mut fresh = Probes::default();
+        let mut runs = list_once(roots, id, probes, &mut fresh)?;
+        // A file that went away while we looked has another name now: a listing without it would hide a segment.
+        if fresh.vanished && tries < MAX_TRIES {
+            tries += 1;
+            continue;
+        }
+        *probes = fresh;
+        close_keys(&mut runs);
+        return Ok(runs);
+    }
+}
+
+fn list_once(roots: &Roots, id: &SourceId, old: &Probes, fresh: &mut Probes) -> Result<Vec<Run>, Error> {
     let place = id.place()?;
     let full = roots.full(&place);
     let wrap = |e: io::Error| Error::io(&full, e);
-    let mut fresh = Probes::default();
-    let mut runs = match id {
+    Ok(match id {
         SourceId::Docker { container_id } => {
             let live = format!("{container_id}-json.log");
-            let files = docker(roots, &place, &live, 0).map_err(wrap)?;
-            vec![Run { number: 0, segments: ordered(roots, files, probes, &mut fresh) }]
+            let files = docker(roots, (&place, &live, 0), fresh).map_err(wrap)?;
+            vec![Run { number: 0, segments: ordered(roots, files, old, fresh) }]
         }
         SourceId::Pod { .. } => {
-            let mut files = cri(roots, &place).map_err(wrap)?;
+            let mut files = cri(roots, &place, fresh).map_err(wrap)?;
             let mut numbers: Vec<u32> = files.iter().map(|(n, _)| n.run).collect();
             numbers.sort_unstable();
             numbers.dedup();
@@ -90,14 +123,11 @@ pub(crate) fn list(roots: &Roots, id: &SourceId, probes: &mut Probes) -> Result<
             for number in numbers {
                 let (mine, rest): (Vec<_>, Vec<_>) = files.into_iter().partition(|(n, _)| n.run == number);
                 files = rest;
-                runs.push(Run { number, segments: ordered(roots, mine, probes, &mut fresh) });
+                runs.push(Run { number, segments: ordered(roots, mine, old, fresh) });
             }
             runs
         }
-    };
-    *probes = fresh;
-    close_keys(&mut runs);
-    Ok(runs)
+    })
 }
 
 /// A file that nobody writes to any more has a key even when its only line has no end.
@@ -112,32 +142,44 @@ fn close_keys(runs: &mut [Run]) {
 
 type Found = Vec<(Name, Segment)>;
 
-fn cri(roots: &Roots, place: &Place) -> io::Result<Found> {
+fn cri(roots: &Roots, place: &Place, fresh: &mut Probes) -> io::Result<Found> {
     let mut found = Vec::new();
     for name in names(roots, place)? {
         let Some(parsed) = cri_name(&name) else { continue };
         let at = Place { base: place.base, rel: place.rel.join(&name) };
-        let Ok(target) = roots.resolve(&at) else { continue };
+        let target = match roots.resolve(&at) {
+            Ok(target) => target,
+            Err(e) => {
+                fresh.missed(e)?;
+                continue;
+            }
+        };
         if target.base == Base::Docker && parsed.suffix.is_empty() {
             // A cri-dockerd link: the rotated files lie beside its target.
             let live = target.rel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             let dir =
                 Place { base: Base::Docker, rel: target.rel.parent().map(PathBuf::from).unwrap_or_default() };
-            found.extend(docker(roots, &dir, &live, parsed.run)?);
-        } else if let Ok(segment) = segment(roots, target, &parsed) {
-            found.push((parsed, segment));
+            found.extend(docker(roots, (&dir, &live, parsed.run), fresh)?);
+        } else {
+            match segment(roots, target, &parsed) {
+                Ok(segment) => found.push((parsed, segment)),
+                Err(e) => fresh.missed(e)?,
+            }
         }
     }
     Ok(found)
 }
 
-fn docker(roots: &Roots, place: &Place, live: &str, run: u32) -> io::Result<Found> {
+/// `at`: the directory, the live file's name, the run.
+fn docker(roots: &Roots, at: (&Place, &str, u32), fresh: &mut Probes) -> io::Result<Found> {
+    let (place, live, run) = at;
     let mut found = Vec::new();
     for name in names(roots, place)? {
         let Some(parsed) = docker_name(&name, live, run) else { continue };
         let at = Place { base: place.base, rel: place.rel.join(&name) };
-        if let Ok(segment) = segment(roots, at, &parsed) {
-            found.push((parsed, segment));
+        match segment(roots, at, &parsed) {
+            Ok(segment) => found.push((parsed, segment)),
+            Err(e) => fresh.missed(e)?,
         }
     }
     Ok(found)
@@ -177,7 +219,10 @@ fn ordered(roots: &Roots, mut files: Found, old: &Probes, fresh: &mut Probes) ->
             _ => match Content::open(roots, &segment).and_then(|mut c| probe::probe(&mut c)) {
                 Ok(probe) => probe,
                 // It went away between listing and opening: its gzipped copy, if listed, is next.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    fresh.vanished = true;
+                    continue;
+                }
                 Err(_) => Probe::default(),
             },
         };

@@ -55,13 +55,7 @@ pub(crate) fn by_time(roots: &Roots, segments: &[Segment], from_ns: i64) -> io::
             }
             return Ok((Spot { segment: i, offset: 0 }, assumed));
         }
-        let mut content = match Content::open(roots, segment) {
-            Ok(content) => content,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Ok((Spot { segment: i, offset: 0 }, assumed));
-            }
-            Err(e) => return Err(e),
-        };
+        let mut content = Content::open(roots, segment)?;
         if !ordered(&mut content)? {
             return Ok((Spot { segment: i, offset: 0 }, assumed));
         }
@@ -130,11 +124,7 @@ pub(crate) fn look_back(roots: &Roots, segments: &[Segment], spot: Spot, reach: 
     let mut walked = 0;
     for index in (0..=spot.segment).rev() {
         let Some(segment) = segments.get(index) else { continue };
-        let mut content = match Content::open(roots, segment) {
-            Ok(content) => content,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(best),
-            Err(e) => return Err(e),
-        };
+        let mut content = Content::open(roots, segment)?;
         let end = if index == spot.segment { spot.offset } else { content.size()? };
         let mut lines = BackLines::new(end);
         while let Some((start, line)) = lines.before(&mut content)? {

@@ -19,6 +19,8 @@ use crate::roots::{Place, Roots};
 const DRAIN_NS: i64 = 1_000_000_000;
 /// How many finished segments are remembered.
 const PASSED: usize = 64;
+/// How many names of closed files are remembered.
+const CLOSED: usize = 8;
 
 /// What to do next.
 #[derive(Debug)]
@@ -41,7 +43,8 @@ pub(super) struct Chain {
     gone: bool,
     failed: bool,
     closed: bool,
-    held_name: String,
+    /// Names under which files were closed lately.
+    closed_names: VecDeque<String>,
     seen_to: u64,
     grown_ns: i64,
     looked: Option<[Option<(i64, u64)>; 2]>,
@@ -66,7 +69,10 @@ struct Next {
 
 impl Chain {
     pub fn note_closed(&mut self, name: &str) {
-        self.closed |= !self.held_name.is_empty() && self.held_name == name;
+        if self.closed_names.len() == CLOSED {
+            self.closed_names.pop_front();
+        }
+        self.closed_names.push_back(name.to_owned());
     }
 
     /// The held segment cannot be read any further.
@@ -162,7 +168,7 @@ impl Reader {
 
     pub(super) fn hold(&mut self, cur: Cursor) {
         let chain = &mut self.chain;
-        chain.held_name = cur.segment.name.clone();
+        chain.closed_names.clear();
         chain.next = None;
         (chain.last_read, chain.closed, chain.failed) = (false, false, false);
         chain.seen_to = 0;
@@ -267,7 +273,8 @@ impl Reader {
         self.chain.misses = 0;
         let later = segments.get(index + 1..).unwrap_or_default();
         if let Some(held) = segments.get(index) {
-            self.chain.held_name.clone_from(&held.name);
+            // Under its live name a file may be closed and opened again; once renamed it will not be.
+            self.chain.closed |= !held.live && self.chain.closed_names.contains(&held.name);
         }
         let found = match later.iter().find(fresh) {
             Some(segment) => Some(Next {

@@ -59,7 +59,7 @@ impl Reader {
             // The newest run stays in the list: whether a run is over shows in what follows it.
             runs.retain(|r| r.number >= wanted);
         }
-        let mut back = Back::new(runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
+        let mut back = Back::new(&self.source, runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
         if let Some(before) = self.ask.before
             && !back.before(before)
         {
@@ -93,7 +93,7 @@ impl Reader {
 
     /// Counts matches from the end, then starts at the one that is wanted first.
     fn begin_tail(&mut self, runs: Vec<Run>, wanted: u64) -> Result<(), Error> {
-        let mut back = Back::new(runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
+        let mut back = Back::new(&self.source, runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
         let mut asm = Assembler::new(self.asm.choice().clone(), self.ask.max_line);
         let mut found = 0;
         loop {

@@ -43,7 +43,8 @@ fn harsh() -> impl Strategy<Value = Act> {
 /// What a reader must give: the model of assembling.
 #[derive(Default)]
 struct Model {
-    open: [Option<String>; 2],
+    /// What waits for its last piece, and the number of its last word.
+    open: [Option<(String, usize)>; 2],
     records: Vec<String>,
     count: usize,
 }
@@ -56,20 +57,18 @@ impl Model {
 
     fn piece(&mut self, err: bool, full: bool, word: &str) {
         let slot = &mut self.open[usize::from(err)];
-        let text = slot.take().unwrap_or_default() + word;
+        let text = slot.take().unwrap_or_default().0 + word;
         if full {
             self.records.push(text);
         } else {
-            *slot = Some(text);
+            *slot = Some((text, self.count));
         }
     }
 
     fn run_ends(&mut self) {
-        for open in &mut self.open {
-            if let Some(text) = open.take() {
-                self.records.push(format!("{text} !unterminated"));
-            }
-        }
+        let mut left: Vec<_> = self.open.iter_mut().filter_map(Option::take).collect();
+        left.sort_by_key(|(_, last)| *last);
+        self.records.extend(left.into_iter().map(|(text, _)| format!("{text} !unterminated")));
     }
 }
 
@@ -81,6 +80,8 @@ fn perform(node: &mut Node, model: &mut Model, act: &Act) {
             model.piece(*err, full, &word);
             node.piece(if *err { "stderr" } else { "stdout" }, if full { "F" } else { "P" }, &word);
         }
+        // Nobody rotates an empty file.
+        Act::Rotate if std::fs::metadata(node.live()).is_ok_and(|m| m.len() == 0) => {}
         Act::Rotate => drop(node.rotate()),
         Act::Gzip => node.gzip_older(),
         Act::Restart => {
@@ -102,21 +103,6 @@ fn perform(node: &mut Node, model: &mut Model, act: &Act) {
     }
 }
 
-/// Two dangling records of one run may come in either order.
-fn same(mut got: Vec<String>, mut want: Vec<String>) -> (Vec<String>, Vec<String>) {
-    for list in [&mut got, &mut want] {
-        for i in 1..list.len() {
-            if list[i - 1].ends_with("!unterminated")
-                && list[i].ends_with("!unterminated")
-                && list[i - 1] > list[i]
-            {
-                list.swap(i - 1, i);
-            }
-        }
-    }
-    (got, want)
-}
-
 fn records(given: &[Given]) -> Vec<String> {
     given.iter().filter(|g| g.record.is_some()).map(|g| g.text.clone()).collect()
 }
@@ -126,7 +112,7 @@ fn follow() -> ReadAsk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_lost_and_nothing_twice(acts in proptest::collection::vec(act(), 1..60)) {
@@ -158,14 +144,12 @@ proptest! {
             given.extend(drain(&mut reader, now));
         }
         prop_assert!(!given.iter().any(|g| g.text.starts_with("<r") && !g.text.starts_with("<restarted")), "{:?}", given);
-        let (got, want) = same(records(&given), model.records.clone());
-        prop_assert_eq!(&got, &want);
+        prop_assert_eq!(records(&given), model.records.clone());
 
         // Backward is forward turned round.
         let ask = || ReadAsk { all_runs: true, ..ReadAsk::default() };
         let forward = drain(&mut node.open(ask()), 0);
-        let (read, want) = same(records(&forward), model.records.clone());
-        prop_assert_eq!(&read, &want);
+        prop_assert_eq!(records(&forward), model.records.clone());
         let mut back = drain(&mut node.open(ReadAsk { mode: Mode::Backward, ..ask() }), 0);
         back.reverse();
         prop_assert_eq!(records(&back), records(&forward));
@@ -201,8 +185,9 @@ proptest! {
         let mut reader = node.open(follow());
         let (mut given, mut now, mut at, mut at_ns) = (Vec::new(), 0, None, None);
         for act in &acts {
-            if matches!(act, Act::Truncate) {
-                // A file that was cut before anyone saw content in it looks like one that was always empty.
+            if matches!(act, Act::Truncate | Act::Delete) {
+                // A file that was cut, or a segment that was removed, before anyone saw content in its run leaves
+                // nothing to know it by.
                 perform(&mut node, &mut model, &Act::Full(false));
                 for _ in 0..4 {
                     now += 2 * SECOND;
@@ -211,6 +196,11 @@ proptest! {
                     (at, at_ns) = (batch.resume, batch.at_ns.or(at_ns));
                 }
                 perform(&mut node, &mut model, &Act::Full(true));
+            }
+            if matches!(act, Act::Delete) {
+                for more in [Act::Rotate, Act::Full(true), Act::Rotate, Act::Delete, Act::Full(false)] {
+                    perform(&mut node, &mut model, &more);
+                }
             }
             perform(&mut node, &mut model, act);
             if matches!(act, Act::Resume) && at.is_some() {
@@ -242,7 +232,7 @@ proptest! {
             }
             last = last.max(words(&g.text).into_iter().max().unwrap_or(0));
         }
-        let open: Vec<usize> = model.open.iter().flatten().flat_map(|t| words(t)).collect();
+        let open: Vec<usize> = model.open.iter().flatten().flat_map(|(t, _)| words(t)).collect();
         let missing: Vec<usize> = (1..=last).filter(|w| !met.contains(w) && !open.contains(w)).collect();
         prop_assert!(missing.is_empty() || gap, "{:?} missing without a gap in {:?}", missing, texts(&given));
     }

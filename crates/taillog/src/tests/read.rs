@@ -246,6 +246,34 @@ fn a_damaged_gzip_is_a_gap_and_the_rest_is_read() {
 }
 
 #[test]
+fn rotation_during_a_backward_read_hides_nothing() {
+    let mut node = Node::new();
+    for i in 0..9_000 {
+        node.line(&format!("{i} {}", "x".repeat(40)));
+        if i % 3_000 == 2_999 && i < 8_000 {
+            node.rotate();
+        }
+    }
+    let mut reader = node.open(ReadAsk { mode: Mode::Backward, ..all() });
+    let mut given = Vec::new();
+    let mut state = State::More;
+    let mut batches = 0;
+    while state == State::More {
+        let batch = reader.next_batch(1, 0).unwrap();
+        state = batch.state;
+        give(&batch, &mut given);
+        batches += 1;
+        if batches % 2 == 1 && batches < 9 {
+            node.line(&format!("new {batches}"));
+            node.rotate();
+            node.gzip_older();
+        }
+    }
+    let got: Vec<String> = texts(&given).iter().map(|t| t.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(got, (0..9_000).rev().map(|i| i.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
 fn streams_and_levels_choose() {
     let mut node = Node::new();
     node.piece("stdout", "F", "level=info out");
