@@ -21,7 +21,7 @@ mod sessions;
 
 use sqlx::SqlitePool;
 
-pub use agents::{AgentKind, AgentRecord, AgentSeen, EnrolBy, NewAgent};
+pub use agents::{AgentKind, AgentRecord, AgentSeen, EnrolBy, Enrolment, NewAgent, Process};
 pub use audit::{AuditAsk, AuditCheck, AuditPage};
 pub use clusters::{ClusterKind, ClusterRecord, ClusterStatus, JoinRecord, NewCluster, Tier};
 pub use devices::{DeviceRecord, DeviceStatus};

@@ -118,6 +118,7 @@ CREATE TABLE agent (
     cluster_id   BLOB   NOT NULL,
     kind         TEXT   NOT NULL CHECK (kind IN ('cluster', 'node', 'host')),
     node         TEXT   NOT NULL,
+    node_uid     TEXT   NOT NULL DEFAULT '',
     public_key   BLOB   NOT NULL,
     machine      TEXT   NOT NULL,
     version      TEXT   NOT NULL,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::State;
 use super::audit::append;
-use super::clusters::words;
+use super::clusters::{ClusterKind, words};
 use super::open::{commit, failed};
 use super::row::{bytes, column, unsigned, uuid, word};
 use crate::Error;
@@ -27,6 +27,8 @@ pub struct AgentRecord {
     pub kind: AgentKind,
     /// Node or host name; empty for a cluster-agent.
     pub node: String,
+    /// UID of the Node that the key is bound to; empty for cluster-agents and hosts.
+    pub node_uid: String,
     /// Ed25519.
     pub public_key: [u8; 32],
     /// Hash of `/etc/machine-id`, pinned at first contact; empty where there is none.
@@ -44,11 +46,29 @@ pub struct AgentRecord {
 pub struct NewAgent {
     pub kind: AgentKind,
     pub node: String,
+    pub node_uid: String,
     pub public_key: [u8; 32],
     pub machine: String,
     pub version: String,
     /// UID of `kube-system`; empty for hosts.
     pub cluster_uid: String,
+}
+
+/// What an enrolment did.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    pub agent: AgentRecord,
+    /// Agents of the same node or host with older keys: revoked now, their links are to be cut.
+    pub superseded: Vec<AgentId>,
+}
+
+/// A process of an agent that opens a link.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    /// Random for each.
+    pub instance: [u8; 16],
+    /// Epoch that it says it was given before; 0: none.
+    pub held_epoch: u64,
 }
 
 /// What buys an enrolment.
@@ -69,22 +89,32 @@ pub struct AgentSeen {
 
 impl State {
     /// Enrols an agent. A key that is enrolled already in the same cluster, and not revoked, gets its record again.
+    /// A node or host has one key: a new one takes the place of the older.
     ///
-    /// `Gone` for a token that is unknown, spent or expired; `Denied` when the cluster's UID is another than the one bound.
+    /// `Gone` for a token that is unknown, spent or expired; `Denied` when the cluster's UID is another than the one
+    /// bound, or the agent's kind is not for this kind of cluster. A refused attempt does not spend the token.
     pub async fn enrol(
         &self,
         by: EnrolBy,
         new: NewAgent,
         entry: Entry,
         at_ms: i64,
-    ) -> Result<AgentRecord, Error> {
+    ) -> Result<Enrolment, Error> {
         let mut tx = self.begin().await?;
         let (org, cluster) = match by {
             EnrolBy::Token(token) => spend_token(&mut tx, token, at_ms).await?,
             EnrolBy::Cluster(org, cluster) => (org, cluster),
         };
         let ctx = TenantCtx::system(org, "enrolment");
-        let (name, kept_uid) = bound_to(&mut tx, &ctx, cluster).await?;
+        let (name, kind, kept_uid) = bound_to(&mut tx, &ctx, cluster).await?;
+        if (kind == ClusterKind::Kubernetes) == (new.kind == AgentKind::Host) {
+            let text = format!(
+                "{name} is registered as {}; an agent of kind {} cannot join it",
+                kind.as_str(),
+                new.kind.as_str()
+            );
+            return Err(Error::new(ErrorKind::Denied, text));
+        }
         if !kept_uid.is_empty() && kept_uid != new.cluster_uid {
             let text = format!(
                 "cluster {name} is bound to another cluster (UID {kept_uid}, not {}); join this one under its own name",
@@ -101,12 +131,14 @@ impl State {
             .map_err(failed("bind a cluster to its UID"))?;
         if let Some(known) = by_key(&mut tx, &ctx, (cluster, &new)).await? {
             commit(tx).await?;
-            return Ok(known);
+            return Ok(Enrolment { agent: known, superseded: Vec::new() });
         }
+        let superseded = supersede(&mut tx, &ctx, (cluster, &new), at_ms).await?;
         let id = insert(&mut tx, &ctx, (cluster, &new), at_ms).await?;
         append(&mut tx, &ctx, Entry { cluster: name, target_uid: id.to_string(), ..entry }, at_ms).await?;
         commit(tx).await?;
-        self.agent_by_id(id).await?.ok_or_else(no_agent)
+        let agent = self.agent_by_id(id).await?.ok_or_else(no_agent)?;
+        Ok(Enrolment { agent, superseded })
     }
 
     /// For an agent's own calls: the record with this id, revoked or not. No tenant yet.
@@ -137,23 +169,30 @@ impl State {
             .collect()
     }
 
-    /// The epoch of a link of `instance` (random per agent process): the same for all links of one instance, one more for a new one.
-    /// `Denied` for a revoked agent.
-    pub async fn agent_epoch(&self, ctx: &TenantCtx, id: AgentId, instance: [u8; 16]) -> Result<u64, Error> {
+    /// The epoch of a link: the same for all links of one process, one more for a new process, whose start ends the older's.
+    ///
+    /// `Denied` for a revoked agent; `Gone` for a process that held an epoch before and is not the newest any more.
+    pub async fn agent_epoch(&self, ctx: &TenantCtx, id: AgentId, process: Process) -> Result<u64, Error> {
+        let held = i64::try_from(process.held_epoch).unwrap_or(i64::MAX);
         let row = sqlx::query(
             "UPDATE agent SET epoch = CASE WHEN instance = $3 THEN epoch ELSE epoch + 1 END, instance = $3 \
-             WHERE org_id = $1 AND id = $2 AND status = 'active' RETURNING epoch",
+             WHERE org_id = $1 AND id = $2 AND status = 'active' AND (instance = $3 OR $4 = 0 OR $4 > epoch) RETURNING epoch",
         )
         .bind(ctx.org().as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
-        .bind(instance.as_slice())
+        .bind(process.instance.as_slice())
+        .bind(held)
         .fetch_optional(&self.writer)
         .await
-        .map_err(failed("give an agent its epoch"))?
-        .ok_or_else(|| {
-            Error::new(ErrorKind::Denied, "this agent was revoked; enrol it again with a new join token")
-        })?;
-        unsigned(&row, "epoch")
+        .map_err(failed("give an agent its epoch"))?;
+        if let Some(row) = row {
+            return unsigned(&row, "epoch");
+        }
+        if self.agent(ctx, id).await?.revoked {
+            let text = "this agent was revoked; enrol it again with a new join token";
+            return Err(Error::new(ErrorKind::Denied, text));
+        }
+        Err(Error::new(ErrorKind::Gone, "a newer process with the same identity took over"))
     }
 
     /// Notes that an agent was there. Call it on changes and at most once a minute.
@@ -222,21 +261,22 @@ async fn spend_token(
     Ok((OrgId(uuid(&row, "org_id")?), ClusterId(uuid(&row, "cluster_id")?)))
 }
 
-/// Name and bound UID of a cluster that is not removed.
+/// Name, kind and bound UID of a cluster that is not removed.
 async fn bound_to(
     tx: &mut SqliteConnection,
     ctx: &TenantCtx,
     cluster: ClusterId,
-) -> Result<(String, String), Error> {
-    let row =
-        sqlx::query("SELECT name, uid FROM cluster WHERE org_id = $1 AND id = $2 AND status <> 'removed'")
-            .bind(ctx.org().as_bytes().as_slice())
-            .bind(cluster.as_bytes().as_slice())
-            .fetch_optional(tx)
-            .await
-            .map_err(failed("look up a cluster"))?
-            .ok_or_else(|| Error::new(ErrorKind::Gone, "the cluster was removed; join it again"))?;
-    Ok((column(&row, "name")?, column(&row, "uid")?))
+) -> Result<(String, ClusterKind, String), Error> {
+    let row = sqlx::query(
+        "SELECT name, kind, uid FROM cluster WHERE org_id = $1 AND id = $2 AND status <> 'removed'",
+    )
+    .bind(ctx.org().as_bytes().as_slice())
+    .bind(cluster.as_bytes().as_slice())
+    .fetch_optional(tx)
+    .await
+    .map_err(failed("look up a cluster"))?
+    .ok_or_else(|| Error::new(ErrorKind::Gone, "the cluster was removed; join it again"))?;
+    Ok((column(&row, "name")?, word(&row, "kind", ClusterKind::WORDS)?, column(&row, "uid")?))
 }
 
 async fn by_key(
@@ -245,18 +285,47 @@ async fn by_key(
     (cluster, new): (ClusterId, &NewAgent),
 ) -> Result<Option<AgentRecord>, Error> {
     sqlx::query(
-        "SELECT * FROM agent WHERE org_id = $1 AND cluster_id = $2 AND public_key = $3 AND kind = $4 AND node = $5 AND status = 'active'",
+        "SELECT * FROM agent WHERE org_id = $1 AND cluster_id = $2 AND public_key = $3 AND kind = $4 AND node = $5 AND node_uid = $6 \
+         AND status = 'active'",
     )
     .bind(ctx.org().as_bytes().as_slice())
     .bind(cluster.as_bytes().as_slice())
     .bind(new.public_key.as_slice())
     .bind(new.kind.as_str())
     .bind(&new.node)
+    .bind(&new.node_uid)
     .fetch_optional(tx)
     .await
     .map_err(failed("look up an agent"))?
     .map(|row| record(&row))
     .transpose()
+}
+
+/// Revokes older keys of the same node or host. A cluster-agent's keys may overlap while they are rotated.
+async fn supersede(
+    tx: &mut SqliteConnection,
+    ctx: &TenantCtx,
+    (cluster, new): (ClusterId, &NewAgent),
+    at_ms: i64,
+) -> Result<Vec<AgentId>, Error> {
+    if new.kind == AgentKind::Cluster {
+        return Ok(Vec::new());
+    }
+    sqlx::query(
+        "UPDATE agent SET status = 'revoked', revoked_ms = $5 \
+         WHERE org_id = $1 AND cluster_id = $2 AND kind = $3 AND node = $4 AND status = 'active' RETURNING id",
+    )
+    .bind(ctx.org().as_bytes().as_slice())
+    .bind(cluster.as_bytes().as_slice())
+    .bind(new.kind.as_str())
+    .bind(&new.node)
+    .bind(at_ms)
+    .fetch_all(tx)
+    .await
+    .map_err(failed("replace the key of a node"))?
+    .iter()
+    .map(|row| uuid(row, "id").map(AgentId))
+    .collect()
 }
 
 async fn insert(
@@ -267,14 +336,15 @@ async fn insert(
 ) -> Result<AgentId, Error> {
     let id = AgentId(Uuid::now_v7());
     sqlx::query(
-        "INSERT INTO agent (org_id, id, cluster_id, kind, node, public_key, machine, version, status, created_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9)",
+        "INSERT INTO agent (org_id, id, cluster_id, kind, node, node_uid, public_key, machine, version, status, created_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', $10)",
     )
     .bind(ctx.org().as_bytes().as_slice())
     .bind(id.as_bytes().as_slice())
     .bind(cluster.as_bytes().as_slice())
     .bind(new.kind.as_str())
     .bind(&new.node)
+    .bind(&new.node_uid)
     .bind(new.public_key.as_slice())
     .bind(&new.machine)
     .bind(&new.version)
@@ -296,6 +366,7 @@ fn record(row: &SqliteRow) -> Result<AgentRecord, Error> {
         cluster: ClusterId(uuid(row, "cluster_id")?),
         kind: word(row, "kind", AgentKind::WORDS)?,
         node: column(row, "node")?,
+        node_uid: column(row, "node_uid")?,
         public_key: bytes(row, "public_key")?,
         machine: column(row, "machine")?,
         version: column(row, "version")?,
@@ -306,3 +377,6 @@ fn record(row: &SqliteRow) -> Result<AgentRecord, Error> {
         last_seen_ms: column(row, "last_seen_ms")?,
     })
 }
+
+#[cfg(test)]
+mod tests;

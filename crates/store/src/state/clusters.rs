@@ -126,11 +126,12 @@ impl State {
         self.cluster(ctx, id).await
     }
 
-    /// Stores a further join token for a cluster that is registered; earlier unused ones are void.
+    /// Stores a further join token for a cluster that is registered, and the tier it is to be joined with from now on;
+    /// earlier unused tokens are void.
     pub async fn renew_join(
         &self,
         ctx: &TenantCtx,
-        join: (ClusterId, TokenHash),
+        (join, tier): ((ClusterId, TokenHash), Tier),
         entry: Entry,
         at_ms: i64,
     ) -> Result<(), Error> {
@@ -142,6 +143,13 @@ impl State {
             .execute(&mut *tx)
             .await
             .map_err(failed("void earlier join tokens"))?;
+        sqlx::query("UPDATE cluster SET tier = $3 WHERE org_id = $1 AND id = $2")
+            .bind(ctx.org().as_bytes().as_slice())
+            .bind(join.0.as_bytes().as_slice())
+            .bind(tier.as_str())
+            .execute(&mut *tx)
+            .await
+            .map_err(failed("set a cluster's tier"))?;
         insert_join(&mut tx, ctx, join, at_ms).await?;
         append(&mut tx, ctx, entry, at_ms).await?;
         commit(tx).await
