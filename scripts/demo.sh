@@ -68,6 +68,6 @@ say "workloads"
 "$bed" kubectl "$pier" apply -f deploy/demo/00-namespaces.yaml -f deploy/demo/front.yaml -f deploy/demo/worker.yaml >/dev/null
 
 say "open this:"
-"$bed" run "$harbor" "$pilothouse" sign-in-link admin --data "$demo/data/pilothouse" | sed "s#http://127.0.0.1:8000#http://127.0.0.1:$port#; s#https://$agents_dial#http://127.0.0.1:$port#"
+"$bed" run "$harbor" "$pilothouse" sign-in-link owner@localhost --data "$demo/data/pilothouse" | sed "s#http://127.0.0.1:8000#http://127.0.0.1:$port#; s#https://$agents_dial#http://127.0.0.1:$port#"
 say "kubectl: $bed kubectl $harbor get pods -A      logs: $demo/serve.log      Ctrl-C ends the demo"
 wait "$serve"

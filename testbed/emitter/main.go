@@ -22,7 +22,7 @@ const usage = `usage: emitter COMMAND [flags]
   crash  --after 5s --code 3 --message "why"
   sleep  [--for 1m]
 While it serves: GET / /healthz /readyz /metrics, POST /lines /burn /hold /crash with the flags as a query,
-POST /ready?on=false.
+POST /ready?on=false, POST /v1/metrics|logs|traces (taken and forgotten).
 `
 
 func main() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 var (
 	held     atomic.Int64
 	requests atomic.Uint64
+	sunk     atomic.Uint64
 	ready    atomic.Bool
 )
 
@@ -34,6 +36,7 @@ func serve(ask Ask) error {
 		ready.Store(r.URL.Query().Get("on") != "false")
 	})
 	mux.HandleFunc("GET /metrics", metrics)
+	mux.HandleFunc("POST /v1/{signal}", sink)
 	for name, act := range map[string]func(Ask){
 		"lines": func(ask Ask) { report(lines(ask)) }, "burn": burn, "hold": hold, "crash": crash,
 	} {
@@ -63,6 +66,17 @@ func counted(next http.Handler) http.Handler {
 	})
 }
 
+// sink takes telemetry as an OTLP receiver would and forgets it, so that a sender can be measured alone.
+func sink(w http.ResponseWriter, r *http.Request) {
+	size, err := io.Copy(io.Discard, r.Body)
+	sunk.Add(uint64(size))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-protobuf")
+}
+
 func readyz(w http.ResponseWriter, _ *http.Request) {
 	if !ready.Load() {
 		http.Error(w, "not ready yet", http.StatusServiceUnavailable)
@@ -79,6 +93,7 @@ func metrics(w http.ResponseWriter, _ *http.Request) {
 	}{
 		{"emitter_lines_total", "counter", "Lines written.", written.Load()},
 		{"emitter_requests_total", "counter", "HTTP requests answered.", requests.Load()},
+		{"emitter_sunk_bytes_total", "counter", "Telemetry taken and forgotten.", sunk.Load()},
 		{"emitter_held_bytes", "gauge", "Memory held on command.", held.Load()},
 	} {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %v\n", m.name, m.help, m.name, m.kind, m.name, m.value)
