@@ -48,7 +48,7 @@ pub struct Segment {
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     known: HashMap<Stamp, Probe>,
-    /// Whether a file that was listed could not be found any more.
+    /// Whether something was renamed or removed while it was listed.
     vanished: bool,
 }
 
@@ -66,7 +66,7 @@ impl Probes {
 }
 
 /// How often a directory that changes is listed again.
-const MAX_TRIES: u32 = 8;
+const MAX_TRIES: u32 = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Stamp {
@@ -144,9 +144,10 @@ type Found = Vec<(Name, Segment)>;
 
 fn cri(roots: &Roots, place: &Place, fresh: &mut Probes) -> io::Result<Found> {
     let mut found = Vec::new();
-    for name in names(roots, place)? {
-        let Some(parsed) = cri_name(&name) else { continue };
-        let at = Place { base: place.base, rel: place.rel.join(&name) };
+    let listed = names(roots, place)?;
+    for (name, _) in &listed {
+        let Some(parsed) = cri_name(name) else { continue };
+        let at = Place { base: place.base, rel: place.rel.join(name) };
         let target = match roots.resolve(&at) {
             Ok(target) => target,
             Err(e) => {
@@ -167,6 +168,7 @@ fn cri(roots: &Roots, place: &Place, fresh: &mut Probes) -> io::Result<Found> {
             }
         }
     }
+    fresh.vanished |= names(roots, place)? != listed;
     Ok(found)
 }
 
@@ -174,14 +176,16 @@ fn cri(roots: &Roots, place: &Place, fresh: &mut Probes) -> io::Result<Found> {
 fn docker(roots: &Roots, at: (&Place, &str, u32), fresh: &mut Probes) -> io::Result<Found> {
     let (place, live, run) = at;
     let mut found = Vec::new();
-    for name in names(roots, place)? {
-        let Some(parsed) = docker_name(&name, live, run) else { continue };
-        let at = Place { base: place.base, rel: place.rel.join(&name) };
+    let listed = names(roots, place)?;
+    for (name, _) in &listed {
+        let Some(parsed) = docker_name(name, live, run) else { continue };
+        let at = Place { base: place.base, rel: place.rel.join(name) };
         match segment(roots, at, &parsed) {
             Ok(segment) => found.push((parsed, segment)),
             Err(e) => fresh.missed(e)?,
         }
     }
+    fresh.vanished |= names(roots, place)? != listed;
     Ok(found)
 }
 
@@ -215,7 +219,8 @@ fn ordered(roots: &Roots, mut files: Found, old: &Probes, fresh: &mut Probes) ->
         let stamp =
             Stamp { identity: segment.identity, size: segment.size_bytes, mtime_ns: segment.mtime_ns };
         let probe = match old.known.get(&stamp) {
-            Some(probe) if !segment.live => probe.clone(),
+            // Only gzip never changes; a plain file's inode, size and coarse time may all be another's by now.
+            Some(probe) if segment.gz => probe.clone(),
             _ => match Content::open(roots, &segment).and_then(|mut c| probe::probe(&mut c)) {
                 Ok(probe) => probe,
                 // It went away between listing and opening: its gzipped copy, if listed, is next.
@@ -253,7 +258,8 @@ fn in_order(mut files: Found) -> Vec<Segment> {
     timed.into_iter().map(|(_, _, segment)| segment).collect()
 }
 
-fn names(roots: &Roots, place: &Place) -> io::Result<Vec<String>> {
+/// Names and inodes of files and links, sorted. Two equal answers mean that nothing was renamed in between.
+fn names(roots: &Roots, place: &Place) -> io::Result<Vec<(String, u64)>> {
     let dir = roots.open_dir(place)?;
     let mut names = Vec::new();
     for entry in Dir::read_from(&dir)? {
@@ -264,9 +270,10 @@ fn names(roots: &Roots, place: &Place) -> io::Result<Vec<String>> {
             known => known,
         };
         if let (FileType::RegularFile | FileType::Symlink, Ok(name)) = (kind, entry.file_name().to_str()) {
-            names.push(name.to_owned());
+            names.push((name.to_owned(), entry.ino()));
         }
     }
+    names.sort_unstable();
     Ok(names)
 }
 

@@ -121,6 +121,7 @@ impl Reader {
             Err(e) => return Err(e),
         };
         match self.find_next(&runs)? {
+            Found::Retry if !self.ask.follow => Ok(Step::Go),
             Found::Retry => Ok(Step::Wait(now_ns + 20_000_000)),
             Found::Nothing => {
                 self.chain.looked = Some(stamps);
@@ -256,6 +257,11 @@ impl Reader {
         let Some(index) = locate(cur, segments) else {
             // A listing can miss a file that is being renamed; one that still has a name will turn up.
             if self.chain.misses < 3 && has_name(&cur.content) && !segments.is_empty() {
+                self.chain.misses += 1;
+                return Ok(Found::Retry);
+            }
+            // It may have been renamed or gzipped between the names of two listings: look once more before giving it up.
+            if self.chain.misses < 6 && !segments.is_empty() {
                 self.chain.misses += 1;
                 return Ok(Found::Retry);
             }

@@ -10,8 +10,11 @@ fn follow() -> ReadAsk {
 /// Drains at a time when a quiet file counts as done.
 fn settle(reader: &mut Reader, now: &mut i64) -> Vec<String> {
     let mut got = texts(&drain(reader, *now));
-    *now += 2 * SECOND;
-    got.extend(texts(&drain(reader, *now)));
+    // A removed segment is looked for a few times before it is given up.
+    for _ in 0..8 {
+        *now += 2 * SECOND;
+        got.extend(texts(&drain(reader, *now)));
+    }
     got
 }
 

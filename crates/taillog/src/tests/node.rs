@@ -38,6 +38,20 @@ impl Node {
         Self { temp, roots, id, dir, run: 0, clock, file: None, stamp: 10 }
     }
 
+    /// Another pair of eyes on the same files; it does not write.
+    pub fn view(other: &Node) -> Self {
+        Self {
+            temp: tempfile::tempdir().unwrap(),
+            roots: other.roots.clone(),
+            id: other.id.clone(),
+            dir: other.dir.clone(),
+            run: other.run,
+            clock: other.clock,
+            file: None,
+            stamp: other.stamp,
+        }
+    }
+
     pub fn live(&self) -> PathBuf {
         self.dir.join(format!("{}.log", self.run))
     }

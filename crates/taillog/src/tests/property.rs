@@ -112,7 +112,7 @@ fn follow() -> ReadAsk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_lost_and_nothing_twice(acts in proptest::collection::vec(act(), 1..60)) {
@@ -139,7 +139,7 @@ proptest! {
                 }
             }
         }
-        for _ in 0..3 {
+        for _ in 0..10 {
             now += 2 * SECOND;
             given.extend(drain(&mut reader, now));
         }
@@ -189,7 +189,7 @@ proptest! {
                 // A file that was cut, or a segment that was removed, before anyone saw content in its run leaves
                 // nothing to know it by.
                 perform(&mut node, &mut model, &Act::Full(false));
-                for _ in 0..4 {
+                for _ in 0..10 {
                     now += 2 * SECOND;
                     let batch = reader.next_batch(1 << 20, now).unwrap();
                     give(&batch, &mut given);
@@ -213,7 +213,7 @@ proptest! {
                 (at, at_ns) = (batch.resume, batch.at_ns.or(at_ns));
             }
         }
-        for _ in 0..3 {
+        for _ in 0..10 {
             now += 2 * SECOND;
             given.extend(drain(&mut reader, now));
         }
