@@ -1,17 +1,30 @@
 //! The node agent: measures a Kubernetes node, a Docker host or a plain host, ships container logs, answers for both
 //! over the link.
 
+mod agent;
 pub mod cgroup;
+mod collect;
+mod config;
 pub mod docker;
 pub mod enrich;
+pub mod enrol;
 mod error;
 pub mod group;
 pub mod host;
 pub mod kubelet;
 pub mod names;
 pub mod otlp;
+pub mod own;
 pub mod pods;
+pub mod queue;
+mod rights;
+pub mod sender;
+mod service;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod track;
 
+pub use agent::{NodeAgent, NodeDeps};
+pub use config::{Choice, KubeletConfig, LogsConfig, Mode, NodeConfig, QueueConfig, RootsConfig, StartAt};
 pub use error::{Error, Result};

@@ -190,6 +190,11 @@ impl Pods {
         table.by_uid.get(uid).cloned()
     }
 
+    /// The UID in the pod's log path: of a static pod the hash of its configuration, else the UID itself.
+    pub fn log_uid(&self, uid: &str) -> String {
+        self.pod(uid).and_then(|p| p.annotations.get(CONFIG_HASH).cloned()).unwrap_or_else(|| uid.to_owned())
+    }
+
     /// The pod that has, or had, a container of that id.
     pub fn of_container(&self, id: &str) -> Option<Arc<OwnPod>> {
         let table = self.table();

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use ph_model::{NumberValue, Point, PointKind, stale_marker};
+use ph_model::{Attributes, NumberValue, Point, PointKind, stale_marker};
 
 use crate::group::{Group, Subject};
 use crate::names::{self as n, Name};
@@ -115,9 +115,11 @@ impl Tracked {
             return true;
         };
         last.seen = true;
-        if point.at_ms <= last.point.at_ms {
-            return false;
+        let advanced = point.at_ms > last.point.at_ms;
+        if point.kind == PointKind::Counter {
+            self.keep_derived(&point);
         }
+        let Some(last) = self.series.get_mut(&key).filter(|_| advanced) else { return false };
         let mut began = false;
         if point.kind == PointKind::Counter {
             let fell = point.value.as_f64() < last.point.value.as_f64();
@@ -134,6 +136,14 @@ impl Tracked {
         }
         out.push(point);
         began
+    }
+
+    /// A derived series lives as long as the counter it comes from, also over readings that give no rate.
+    fn keep_derived(&mut self, point: &Point) {
+        let Some((_, usage)) = RATES.iter().find(|(time, _)| time.id == point.name) else { return };
+        if let Some(last) = self.series.get_mut(&key_of(usage.id, &point.attributes)) {
+            last.seen = true;
+        }
     }
 
     /// Processor use from two readings of processor time. Says whether that began a series.
@@ -161,9 +171,13 @@ impl Tracked {
 }
 
 fn key(point: &Point) -> u64 {
+    key_of(point.name, &point.attributes)
+}
+
+fn key_of(name: &str, attributes: &Attributes) -> u64 {
     let mut hasher = DefaultHasher::new();
-    point.name.hash(&mut hasher);
-    for (k, v) in point.attributes.iter() {
+    name.hash(&mut hasher);
+    for (k, v) in attributes.iter() {
         k.hash(&mut hasher);
         match v.as_str() {
             Some(text) => text.hash(&mut hasher),

@@ -45,7 +45,7 @@ pub struct Container {
     #[serde(rename = "imageId")]
     pub image_digest: String,
     pub state: String,
-    /// In words, as `docker ps` shows it.
+    /// In words, as `docker ps` shows it, without the part that ages.
     pub status: String,
     pub health: Health,
     pub labels: BTreeMap<String, String>,

@@ -26,7 +26,9 @@ fn check(readings: &[Vec<Group>], expected: Expect) {
 
 #[test]
 fn use_is_the_rate_between_two_readings() {
-    check(&[vec![group(1_000, 10.0, 5)], vec![group(3_000, 11.0, 6)]], expect![[r#"
+    check(
+        &[vec![group(1_000, 10.0, 5)], vec![group(3_000, 11.0, 6)]],
+        expect![[r#"
         reading 0
         container c
           container.cpu.time 10.0 s @1000 since 1
@@ -36,7 +38,8 @@ fn use_is_the_rate_between_two_readings() {
           container.cpu.usage 0.5 {cpu} @3000
           container.cpu.time 11.0 s @3000 since 1
           container.memory.usage 6 By @3000
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -82,15 +85,32 @@ fn a_fall_is_a_reset_without_a_spike() {
 
 #[test]
 fn what_is_gone_ends_with_a_marker_once() {
-    check(&[vec![group(1_000, 10.0, 5)], vec![], vec![]], expect![[r#"
-        reading 0
-        container c
-          container.cpu.time 10.0 s @1000 since 1
-          container.memory.usage 5 By @1000
-        reading 1
-        container c
-          container.memory.usage NaN By @1000001
-          container.cpu.time NaN s @1000001 since 1
-        reading 2
-    "#]]);
+    check(
+        &[vec![group(1_000, 10.0, 5)], vec![], vec![]],
+        expect![[r#"
+            reading 0
+            container c
+              container.cpu.time 10.0 s @1000 since 1
+              container.memory.usage 5 By @1000
+            reading 1
+            container c
+              container.cpu.time NaN s @1000001 since 1
+              container.memory.usage NaN By @1000001
+            reading 2
+        "#]],
+    );
+}
+
+#[test]
+fn a_rate_outlives_a_reading_without_news() {
+    let mut tracker = Tracker::default();
+    for (at, cpu) in [(1_000, 1.0), (2_000, 2.0), (2_000, 2.0), (3_000, 0.5)] {
+        let passed = tracker.pass(vec![group(at, cpu, 5)], at);
+        let ends = passed
+            .iter()
+            .flat_map(|g| &g.points)
+            .filter(|p| ph_model::is_stale_marker(p.value.as_f64()))
+            .count();
+        assert_eq!(ends, 0, "at {at}");
+    }
 }

@@ -23,7 +23,8 @@ fn a_running_container() {
           container.health 3 1 @1795176010000
           container.start_time 1795176000 s @1795176010000
           container.uptime 9 s @1795176010000 since 1795176000500
-    "#]].assert_eq(&show::groups(&[group]));
+    "#]]
+    .assert_eq(&show::groups(&[group]));
 }
 
 #[test]

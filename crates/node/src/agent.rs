@@ -1,0 +1,176 @@
+//! The node agent as a whole: starts every part, and ends them in reverse order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ph_link::agent::{AgentLink, LinkConfig, Timing};
+use ph_link::{Identity, Origin, v1};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::collect::{self, Feed};
+use crate::config::{Mode, NodeConfig};
+use crate::enrich::Place;
+use crate::error::{Error, Result};
+use crate::own::Own;
+use crate::pods::{PodEvent, PodSource, Pods};
+use crate::sender::{MetricSender, Poster};
+use crate::time::now_ms;
+use crate::{docker, enrol, host, service};
+
+/// How long a stop may take in all.
+const SHUTDOWN: Duration = Duration::from_secs(25);
+
+/// What the agent needs besides its settings.
+pub struct NodeDeps {
+    pub origin: Origin,
+    /// From [`crate::enrol`].
+    pub identity: Identity,
+    /// Pods of this node; [`PodSource::none`] elsewhere than in a cluster.
+    pub pods: PodSource,
+    /// What the owner of the machine allows.
+    pub ceiling: v1::Tier,
+}
+
+/// The node agent.
+pub struct NodeAgent;
+
+impl NodeAgent {
+    /// Runs until `stop`, then ends within 25 s.
+    ///
+    /// Errors: only at start: `Config`, or a state directory or queue that cannot be used.
+    pub async fn run(config: NodeConfig, deps: NodeDeps, stop: CancellationToken) -> Result<()> {
+        config.check()?;
+        std::fs::create_dir_all(&config.state).map_err(|e| Error::write(&config.state, e))?;
+        let own = Own::default();
+        let place = Place {
+            node: if config.mode == Mode::Kubernetes { config.node.clone() } else { String::new() },
+            facts: host::facts(&collect::roots(&config)),
+        };
+        let (docker, containers) = watch::channel(Arc::default());
+        let pods = Pods::default();
+        let config = Arc::new(config);
+        let services = service::Services {
+            config: config.clone(),
+            pods: pods.clone(),
+            containers,
+            place: Arc::new(place.clone()),
+            tasks: TaskTracker::new(),
+            stop: stop.child_token(),
+        };
+        let link = AgentLink::new(LinkConfig {
+            origin: deps.origin.clone(),
+            identity: deps.identity.clone(),
+            kind: if config.mode == Mode::Kubernetes { v1::AgentKind::Node } else { v1::AgentKind::Host },
+            node: enrol::node_name(&config),
+            cluster_uid: String::new(),
+            ceiling: deps.ceiling,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            platform: platform(&config).await,
+            services: service::routes(&services),
+            status: own.report(),
+            timing: Timing::default(),
+        })
+        .map_err(|e| Error::Link(e.to_string()))?;
+        let poster = Poster::new(&deps.origin, link.tokens(), own.clone())?;
+        let (sender, to_sender) = MetricSender::open(&config.state, config.limits(), poster, own.clone())?;
+        let feed =
+            Feed { config, pods, place: Arc::new(place), docker, own, to_sender, started_ms: now_ms() };
+
+        // Each group of parts is stopped before the one it feeds.
+        let (reading, sending) = (Part::new(), Part::new());
+        sending.spawn(|stop| sender.run(stop));
+        sending.spawn(|stop| link.run(stop));
+        reading.spawn(|stop| hear(feed.clone(), deps.pods, stop));
+        start_readers(&feed, &reading);
+        drop(feed);
+        stop.cancelled().await;
+        let ended = async {
+            reading.end().await;
+            sending.end().await;
+            services.tasks.close();
+            services.tasks.wait().await;
+        };
+        if tokio::time::timeout(SHUTDOWN, ended).await.is_err() {
+            tracing::warn!("parts of the agent did not end within 25 s");
+        }
+        Ok(())
+    }
+}
+
+/// Tasks that are stopped together.
+struct Part {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Part {
+    fn new() -> Self {
+        Self { tasks: TaskTracker::new(), stop: CancellationToken::new() }
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, part: impl FnOnce(CancellationToken) -> F) {
+        self.tasks.spawn(part(self.stop.clone()));
+    }
+
+    async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+fn start_readers(feed: &Feed, part: &Part) {
+    part.spawn(|stop| collect::host(feed.clone(), stop));
+    part.spawn(|stop| collect::own(feed.clone(), stop));
+    match feed.config.mode {
+        Mode::Kubernetes => {
+            part.spawn(|stop| collect::containers(feed.clone(), stop));
+            if feed.config.kubelet.enabled {
+                part.spawn(|stop| collect::kubelet(feed.clone(), stop));
+            }
+        }
+        Mode::Docker => part.spawn(|stop| collect::engine(feed.clone(), part.tasks.clone(), stop)),
+        Mode::Host => {}
+    }
+}
+
+/// Takes up what the watch of this node's pods says.
+async fn hear(feed: Feed, mut source: PodSource, stop: CancellationToken) {
+    if source.is_none() {
+        return;
+    }
+    loop {
+        let event = tokio::select! {
+            event = source.next() => event,
+            () = stop.cancelled() => return,
+        };
+        match event {
+            Some(PodEvent::Failed { error, fix }) => feed.own.failed("pods", &error, &fix),
+            Some(event) => {
+                if matches!(event, PodEvent::Synced) {
+                    feed.own.well("pods", &[], now_ms());
+                }
+                feed.pods.apply(event, now_ms());
+            }
+            None => {
+                return feed.own.failed("pods", "the watch of this node's pods ended", "restart the agent");
+            }
+        }
+    }
+}
+
+async fn platform(config: &NodeConfig) -> String {
+    match config.mode {
+        Mode::Kubernetes => "kubernetes".to_owned(),
+        Mode::Host => "linux".to_owned(),
+        Mode::Docker => {
+            let tasks = TaskTracker::new();
+            match docker::Engine::new(&config.docker_socket, tasks).version().await {
+                Ok(version) => format!("docker {version}"),
+                Err(_) => "docker".to_owned(),
+            }
+        }
+    }
+}

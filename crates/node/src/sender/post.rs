@@ -1,0 +1,171 @@
+//! One `POST` of one batch, and what its answer means.
+//!
+//! Out:    [`Answer`]: stored, refused for good, too large, or later.
+//! Never:  waits longer than [`PATIENCE`]; logs a token; follows a redirect.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use ph_link::{Origin, TokenSource};
+use ph_model::{BatchId, Signal};
+use prost::Message;
+use reqwest::{Client, StatusCode, header};
+
+use crate::error::{Error, Result};
+use crate::own::Own;
+
+/// How long a batch may take to be durable at the server.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A server's wish to wait is heeded up to this long.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// Bytes of an answer's text that are kept.
+const MAX_TEXT: usize = 512;
+
+/// What a batch's way ended in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Durable at the server, now or from an earlier try; `rejected` items of it never will be.
+    Stored {
+        rejected: u64,
+        reason: String,
+    },
+    /// The same batch will be refused again.
+    Refused {
+        status: u16,
+        reason: String,
+    },
+    TooLarge,
+    /// Not now; `wait` is the server's wish.
+    Later {
+        reason: String,
+        wait: Option<Duration>,
+    },
+}
+
+/// Posts batches to one server. Clones share connections and token.
+#[derive(Clone)]
+pub struct Poster {
+    client: Client,
+    base: String,
+    tokens: TokenSource,
+    own: Own,
+}
+
+impl Poster {
+    pub fn new(origin: &Origin, tokens: TokenSource, own: Own) -> Result<Self> {
+        let bad = |e: reqwest::Error| Error::Http { url: origin.url().to_string(), reason: e.to_string() };
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(PATIENCE)
+            .pool_max_idle_per_host(2)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .tcp_nodelay(true)
+            .user_agent(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
+        if let Some(tls) = origin.tls() {
+            builder = builder.tls_backend_preconfigured((**tls).clone());
+        }
+        if let Some(proxy) = origin.proxy() {
+            builder = builder.proxy(reqwest::Proxy::all(proxy.as_str()).map_err(bad)?);
+        }
+        let base = origin.url().as_str().trim_end_matches('/').to_owned();
+        Ok(Self { client: builder.build().map_err(bad)?, base, tokens, own })
+    }
+
+    /// Posts a compressed batch. A token that the server no longer takes is renewed once.
+    pub async fn post(&self, signal: Signal, id: BatchId, body: Bytes) -> Answer {
+        let began = tokio::time::Instant::now();
+        let mut answer = self.once(signal, id, body.clone()).await;
+        if answer.is_none() {
+            answer = self.once(signal, id, body).await;
+        }
+        let answer = answer.unwrap_or_else(|| Answer::Later {
+            reason: format!("{} does not take this agent's token", self.base),
+            wait: None,
+        });
+        if matches!(answer, Answer::Stored { .. }) {
+            self.own.sent_in(began.elapsed().as_secs_f64());
+        }
+        answer
+    }
+
+    /// `None` on 401, after the token was given up.
+    async fn once(&self, signal: Signal, id: BatchId, body: Bytes) -> Option<Answer> {
+        let later = |reason: String| Some(Answer::Later { reason, wait: None });
+        let token = match self.tokens.token().await {
+            Ok(token) => token,
+            Err(error) => return later(chain(&error)),
+        };
+        let sent = self
+            .client
+            .post(format!("{}/v1/{}", self.base, signal.as_str()))
+            .header(header::CONTENT_TYPE, "application/x-protobuf")
+            .header(header::CONTENT_ENCODING, "zstd")
+            .header("pilothouse-batch", format!("{}/{}", id.source, id.seq))
+            .bearer_auth(token.expose())
+            .body(body)
+            .send()
+            .await;
+        let response = match sent {
+            Ok(response) => response,
+            Err(error) => return later(chain(&error.without_url())),
+        };
+        let status = response.status();
+        let wait = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|v| v.to_str().ok()?.trim().parse::<u64>().ok())
+            .map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
+        let text = match response.bytes().await {
+            Ok(text) => text,
+            // The answer broke off: the batch may be durable. It goes again under its number.
+            Err(error) => return later(chain(&error.without_url())),
+        };
+        Some(match status {
+            StatusCode::OK => stored(signal, &text),
+            StatusCode::UNAUTHORIZED => {
+                self.tokens.reject(&token);
+                return None;
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                Answer::Later { reason: said(status, &text), wait }
+            }
+            s if s.is_client_error() => Answer::Refused { status: s.as_u16(), reason: said(s, &text) },
+            s => Answer::Later { reason: said(s, &text), wait },
+        })
+    }
+}
+
+fn stored(signal: Signal, body: &[u8]) -> Answer {
+    let (rejected, reason) = match signal {
+        Signal::Logs | Signal::Events => ExportLogsServiceResponse::decode(body)
+            .ok()
+            .and_then(|r| r.partial_success)
+            .map_or((0, String::new()), |p| (p.rejected_log_records, p.error_message)),
+        Signal::Metrics | Signal::Spans => ExportMetricsServiceResponse::decode(body)
+            .ok()
+            .and_then(|r| r.partial_success)
+            .map_or((0, String::new()), |p| (p.rejected_data_points, p.error_message)),
+    };
+    Answer::Stored { rejected: u64::try_from(rejected).unwrap_or(0), reason }
+}
+
+fn said(status: StatusCode, text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text.get(..MAX_TEXT).unwrap_or(text)).trim().to_owned();
+    format!("the server answered {status}: {text}")
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,415 @@
+//! The loop of one read: sources in turn, waits for changes, limits, summary.
+
+use std::time::{Duration, Instant};
+
+use ph_link::v1::read_event::M;
+use ph_link::v1::{LogProgress, LogSummary, ReadEvent};
+use ph_model::Position;
+use ph_taillog::{Batch, Marker, Mode, Note, Reader, Record, Roots, Seek, State, WatchId, Watcher, inspect};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::credit::Credit;
+use super::plan::{Plan, Wanted};
+use crate::service::{Services, sources, wire};
+use crate::time::now_ms;
+
+/// Message bytes of a batch.
+const BATCH_BYTES: usize = 64 << 10;
+/// A wait for changes is looked up from at least this often, so that an ended call is noticed.
+const GLANCE: Duration = Duration::from_millis(500);
+/// After a change a little is waited, so that lines that come together travel together.
+const GATHER: Duration = Duration::from_millis(10);
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+const PROGRESS_BYTES: u64 = 1 << 20;
+/// Message bytes that reading backwards keeps until it can be turned around.
+const BACKWARD_BYTES: usize = 8 << 20;
+
+/// Why a read ended without a summary.
+#[derive(Debug)]
+pub enum End {
+    Cancelled,
+    Failed(Status),
+}
+
+/// One source on its way.
+struct Lane {
+    wanted: Wanted,
+    reader: Reader,
+    watches: Vec<WatchId>,
+    state: State,
+    known_bytes: u64,
+    progress_at: Instant,
+    progress_bytes: u64,
+    at_ns: i64,
+    told_caught_up: bool,
+}
+
+pub struct Flow<'a> {
+    services: &'a Services,
+    plan: Plan,
+    credit: &'a Credit,
+    events: &'a mpsc::Sender<Result<ReadEvent, Status>>,
+    watcher: Option<Watcher>,
+    lanes: Vec<Lane>,
+    summary: LogSummary,
+    began: Instant,
+    sent: u64,
+    unreadable: u64,
+}
+
+impl<'a> Flow<'a> {
+    pub fn open(
+        services: &'a Services,
+        plan: Plan,
+        credit: &'a Credit,
+        events: &'a mpsc::Sender<Result<ReadEvent, Status>>,
+    ) -> Result<Self, End> {
+        let watcher = if plan.follow {
+            // Without an instance of its own it looks by itself, as often as it glances.
+            Watcher::new().map_err(|error| tracing::warn!(%error, "following without notices")).ok()
+        } else {
+            None
+        };
+        let mut flow = Self {
+            services,
+            credit,
+            events,
+            watcher,
+            lanes: Vec::new(),
+            summary: LogSummary::default(),
+            began: Instant::now(),
+            sent: 0,
+            unreadable: 0,
+            plan,
+        };
+        let roots = services.roots();
+        for wanted in std::mem::take(&mut flow.plan.wanted) {
+            flow.open_lane(&roots, wanted)?;
+        }
+        Ok(flow)
+    }
+
+    fn open_lane(&mut self, roots: &Roots, wanted: Wanted) -> Result<(), End> {
+        self.summary.sources += 1;
+        let failed = |error: ph_taillog::Error| sources::status(&error);
+        let opened = inspect(roots, &wanted.id)
+            .map_err(failed)
+            .and_then(|dir| Ok((dir, Reader::open(roots, &wanted.id, wanted.ask.clone()).map_err(failed)?)));
+        let (dir, reader) = match opened {
+            Ok(opened) => opened,
+            Err(status) if self.lanes.is_empty() && self.unreadable == 0 && self.is_single() => {
+                return Err(End::Failed(status));
+            }
+            Err(status) => {
+                self.unreadable += 1;
+                self.summary.gaps += 1;
+                return self.send(wire::unreadable(wanted.index, status.message().to_owned()));
+            }
+        };
+        let segments: Vec<_> = dir.runs.iter().flat_map(|r| &r.segments).collect();
+        let known_bytes = segments.iter().map(|s| s.size_bytes).sum();
+        let oldest = segments.iter().filter_map(|s| s.first_ns).min();
+        self.summary.segments_known += u32::try_from(segments.len()).unwrap_or(u32::MAX);
+        self.summary.known_bytes += known_bytes;
+        if let Some(oldest) = oldest {
+            let held = self.summary.oldest_ns;
+            self.summary.oldest_ns = if held == 0 { oldest } else { held.min(oldest) };
+        }
+        let mut lane = Lane {
+            wanted,
+            reader,
+            watches: Vec::new(),
+            state: State::More,
+            known_bytes,
+            progress_at: Instant::now(),
+            progress_bytes: 0,
+            at_ns: 0,
+            told_caught_up: false,
+        };
+        self.watch(&mut lane);
+        self.lanes.push(lane);
+        Ok(())
+    }
+
+    fn is_single(&self) -> bool {
+        self.summary.sources == 1 && self.plan.wanted.is_empty()
+    }
+
+    /// Watches what this source's reading depends on now.
+    fn watch(&self, lane: &mut Lane) {
+        let Some(watcher) = &self.watcher else { return };
+        let fresh: Vec<WatchId> =
+            lane.reader.dirs().iter().filter_map(|dir| watcher.watch(dir).ok()).collect();
+        for old in std::mem::replace(&mut lane.watches, fresh) {
+            watcher.unwatch(old);
+        }
+    }
+
+    pub fn run(mut self) -> Result<(), End> {
+        loop {
+            let mut moved = false;
+            for i in 0..self.lanes.len() {
+                self.alive()?;
+                let Some(lane) = self.lanes.get(i) else { break };
+                if lane.state != State::More {
+                    continue;
+                }
+                moved = true;
+                if let Some(stopped) = self.turn(i)? {
+                    return self.finish(stopped);
+                }
+            }
+            if moved {
+                continue;
+            }
+            if self.lanes.iter().all(|l| l.state == State::Ended) {
+                return self.finish("done");
+            }
+            if self.late() {
+                return self.finish("time");
+            }
+            self.wait()?;
+        }
+    }
+
+    /// One batch of one source. Says why the whole read is over.
+    fn turn(&mut self, i: usize) -> Result<Option<&'static str>, End> {
+        let Some(lane) = self.lanes.get_mut(i) else { return Ok(None) };
+        let backward = lane.wanted.ask.mode == Mode::Backward;
+        let read = if backward { backwards(&mut lane.reader) } else { forwards(&mut lane.reader) };
+        let batches = match read {
+            Ok(batches) => batches,
+            Err(error) => {
+                lane.state = State::Ended;
+                let status = sources::status(&error);
+                self.unreadable += 1;
+                self.summary.gaps += 1;
+                let index = self.lanes.get(i).map_or(0, |l| l.wanted.index);
+                self.send(wire::unreadable(index, status.message().to_owned()))?;
+                return Ok(None);
+            }
+        };
+        for batch in &batches {
+            lane.state = batch.state;
+            lane.at_ns = batch.at_ns.unwrap_or(lane.at_ns);
+            lane.progress_bytes += batch.scanned_bytes;
+            self.summary.scanned_bytes += batch.scanned_bytes;
+        }
+        let reached = self.deliver(i, &batches, backward)?;
+        self.progress(i)?;
+        if reached {
+            return Ok(Some("rows"));
+        }
+        if self.plan.budget_bytes.is_some_and(|budget| self.summary.scanned_bytes >= budget) {
+            return Ok(Some("bytes"));
+        }
+        Ok(self.late().then_some("time"))
+    }
+
+    /// Sends records and notes in file order. True when the limit of records is reached.
+    fn deliver(&mut self, i: usize, batches: &[Batch], backward: bool) -> Result<bool, End> {
+        let mut run: Vec<(&Batch, &Record)> = Vec::new();
+        let ordered: Vec<&Batch> =
+            if backward { batches.iter().rev().collect() } else { batches.iter().collect() };
+        for batch in ordered {
+            let mut notes = batch.notes.iter().peekable();
+            let count = batch.records.len();
+            for at in 0..=count {
+                while let Some((_, note)) = notes.next_if(|(place, _)| *place <= at) {
+                    self.flush(i, &mut run)?;
+                    self.note(i, note)?;
+                }
+                let place = if backward { count.wrapping_sub(at + 1) } else { at };
+                let Some(record) = batch.records.get(place).filter(|_| at < count) else { continue };
+                if self.plan.limit.is_some_and(|limit| self.sent + run.len() as u64 >= limit) {
+                    self.flush(i, &mut run)?;
+                    return Ok(true);
+                }
+                if splits(&run, batch, record) {
+                    self.flush(i, &mut run)?;
+                }
+                run.push((batch, record));
+            }
+        }
+        self.flush(i, &mut run)?;
+        Ok(false)
+    }
+
+    fn flush(&mut self, i: usize, run: &mut Vec<(&Batch, &Record)>) -> Result<(), End> {
+        let index = self.lanes.get(i).map_or(0, |l| l.wanted.index);
+        let Some(batch) = wire::batch(index, run) else { return Ok(()) };
+        self.sent += run.len() as u64;
+        self.summary.matches += run.len() as u64;
+        self.summary.cut_lines += run.iter().filter(|(_, r)| r.full_bytes > 0).count() as u64;
+        run.clear();
+        let patience = self.plan.deadline.map(|d| d.saturating_sub(self.began.elapsed()));
+        if !self.credit.take(batch.raw_bytes, patience) {
+            return Err(if self.credit.closed() {
+                End::Cancelled
+            } else {
+                End::Failed(Status::deadline_exceeded("no credit before the deadline"))
+            });
+        }
+        self.send(wire::event(M::Batch(batch)))
+    }
+
+    fn note(&mut self, i: usize, note: &Note) -> Result<(), End> {
+        let Some(lane) = self.lanes.get(i) else { return Ok(()) };
+        let index = lane.wanted.index;
+        let event = match note {
+            Note::Gap(gap) => {
+                self.summary.gaps += 1;
+                wire::gap(index, gap)
+            }
+            Note::Marker(Marker::Ended) => wire::event(M::Marker(wire::marker(index, "ended", 0))),
+            Note::Marker(Marker::Restarted { run }) => {
+                let mut marker = wire::marker(index, "restarted", *run);
+                marker.at_ns = lane.at_ns;
+                let pod = self.services.pods.pod(&lane.wanted.reference.pod_uid);
+                if let Some(known) = pod
+                    .iter()
+                    .flat_map(|p| &p.containers)
+                    .find(|c| c.name == lane.wanted.reference.container && c.restart_count == *run)
+                {
+                    marker.exit_code = known.last_exit_code.unwrap_or(0);
+                    marker.reason = known.last_terminated_reason.clone().unwrap_or_default();
+                }
+                wire::event(M::Marker(marker))
+            }
+        };
+        self.send(event)
+    }
+
+    fn progress(&mut self, i: usize) -> Result<(), End> {
+        let Some(lane) = self.lanes.get_mut(i) else { return Ok(()) };
+        let caught_up = matches!(lane.state, State::CaughtUp { .. });
+        let news = caught_up && !lane.told_caught_up;
+        let due = lane.progress_at.elapsed() >= PROGRESS_EVERY || lane.progress_bytes >= PROGRESS_BYTES;
+        lane.told_caught_up = caught_up;
+        if !news && !due {
+            return Ok(());
+        }
+        (lane.progress_at, lane.progress_bytes) = (Instant::now(), 0);
+        let progress = LogProgress {
+            source: lane.wanted.index,
+            at_ns: lane.at_ns,
+            scanned_bytes: lane.reader.stats().scanned_bytes,
+            total_bytes: lane.known_bytes,
+            caught_up,
+        };
+        self.send(wire::event(M::Progress(progress)))
+    }
+
+    /// Waits for something to change, or for a reader's own wish to look again.
+    fn wait(&mut self) -> Result<(), End> {
+        let now = now_ns();
+        let wake = self.lanes.iter().filter_map(|l| match l.state {
+            State::CaughtUp { wake_at_ns } => {
+                Some(Duration::from_nanos((wake_at_ns - now).max(0).cast_unsigned()))
+            }
+            _ => None,
+        });
+        let patience = wake.min().unwrap_or(GLANCE).min(GLANCE);
+        let change = match &self.watcher {
+            Some(watcher) => watcher.wait(patience).map_err(|e| End::Failed(sources::status(&e)))?,
+            None => {
+                std::thread::sleep(patience);
+                ph_taillog::Change { overflow: true, ..Default::default() }
+            }
+        };
+        self.alive()?;
+        let stirred = change.overflow || !change.changed.is_empty();
+        if stirred && self.watcher.is_some() {
+            std::thread::sleep(GATHER);
+        }
+        let now = now_ns();
+        let mut lanes = std::mem::take(&mut self.lanes);
+        for lane in &mut lanes {
+            let State::CaughtUp { wake_at_ns } = lane.state else { continue };
+            let touched = change.overflow || lane.watches.iter().any(|id| change.touches(*id));
+            for (id, name) in &change.closed {
+                if lane.watches.contains(id) {
+                    lane.reader.note_closed(name);
+                }
+            }
+            if touched || wake_at_ns <= now {
+                if touched {
+                    self.watch(lane);
+                }
+                lane.state = State::More;
+            }
+        }
+        self.lanes = lanes;
+        Ok(())
+    }
+
+    fn finish(mut self, stopped: &str) -> Result<(), End> {
+        let mut proven = true;
+        for lane in &self.lanes {
+            let stats = lane.reader.stats();
+            self.summary.segments_read += u32::try_from(stats.segments_opened).unwrap_or(u32::MAX);
+            self.summary.lines += stats.lines;
+            proven &= lane.reader.seek() == Seek::Proven;
+        }
+        self.summary.seek = if proven { "proven" } else { "assumed_ordered" }.to_owned();
+        self.summary.completeness = match (self.summary.gaps, proven) {
+            (0, true) => "proven",
+            (0, false) => "unproven",
+            _ => "incomplete",
+        }
+        .to_owned();
+        self.summary.stopped = stopped.to_owned();
+        let summary = std::mem::take(&mut self.summary);
+        self.send(wire::event(M::Summary(summary)))
+    }
+
+    fn late(&self) -> bool {
+        self.plan.deadline.is_some_and(|d| self.began.elapsed() >= d)
+    }
+
+    fn alive(&self) -> Result<(), End> {
+        if self.events.is_closed() || self.credit.closed() { Err(End::Cancelled) } else { Ok(()) }
+    }
+
+    fn send(&self, event: ReadEvent) -> Result<(), End> {
+        self.events.blocking_send(Ok(event)).map_err(|_| End::Cancelled)
+    }
+}
+
+/// Whether the record cannot be in the same batch as those before it.
+fn splits(run: &[(&Batch, &Record)], batch: &Batch, record: &Record) -> bool {
+    let Some((_, first)) = run.first() else { return false };
+    let same = |a: Position, b: Position| (a.run, a.segment_key) == (b.run, b.segment_key);
+    let bytes: usize = run.iter().map(|(b, r)| b.message(r).len()).sum();
+    !same(first.position, record.position) || bytes + batch.message(record).len() > BATCH_BYTES
+}
+
+fn forwards(reader: &mut Reader) -> Result<Vec<Batch>, ph_taillog::Error> {
+    reader.next_batch(BATCH_BYTES, now_ns()).map(|batch| vec![batch])
+}
+
+/// Everything that is asked for, newest batch first: it can be turned around only when the last is known.
+fn backwards(reader: &mut Reader) -> Result<Vec<Batch>, ph_taillog::Error> {
+    let mut batches: Vec<Batch> = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let mut batch = reader.next_batch(BATCH_BYTES, now_ns())?;
+        bytes += batch.message_bytes();
+        let over = batch.state != State::More || bytes >= BACKWARD_BYTES;
+        if over {
+            batch.state = State::Ended;
+        }
+        batches.push(batch);
+        if over {
+            if let Some(first) = batches.first_mut() {
+                first.state = State::Ended;
+            }
+            return Ok(batches);
+        }
+    }
+}
+
+fn now_ns() -> i64 {
+    now_ms().saturating_mul(1_000_000)
+}

@@ -1,0 +1,123 @@
+//! What an `open` asks for, checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ph_filter::{Compiled, Filter};
+use ph_link::v1::{LogPosition, OnLag, ReadMode, ReadOpen, SourceRef};
+use ph_model::Position;
+use ph_taillog::{Mode, ReadAsk, SourceId, Streams};
+use tonic::Status;
+
+use crate::service::{Services, sources, wire};
+
+/// Credit when the reader names none.
+const DEFAULT_CREDIT: u64 = 256 << 10;
+/// Sources of one read.
+const MAX_SOURCES: usize = 256;
+
+/// One source and what is asked of it.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub index: u32,
+    pub reference: SourceRef,
+    pub id: SourceId,
+    pub ask: ReadAsk,
+}
+
+/// A whole read.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub wanted: Vec<Wanted>,
+    pub follow: bool,
+    /// Records of all sources together.
+    pub limit: Option<u64>,
+    /// Bytes scanned.
+    pub budget_bytes: Option<u64>,
+    pub deadline: Option<Duration>,
+    pub credit_bytes: u64,
+}
+
+impl Plan {
+    /// Errors: `invalid_argument` naming the field; `unimplemented` for what this agent cannot do.
+    pub fn new(services: &Services, open: ReadOpen) -> Result<Self, Status> {
+        let bad = |text: String| Err(Status::invalid_argument(text));
+        if open.on_lag() == OnLag::Skip {
+            return Err(Status::unimplemented("on_lag SKIP is not offered by this agent; use WAIT"));
+        }
+        if open.sources.is_empty() || open.sources.len() > MAX_SOURCES {
+            return bad(format!("name 1 to {MAX_SOURCES} sources, not {}", open.sources.len()));
+        }
+        let mode = open.mode();
+        if mode == ReadMode::Unspecified {
+            return bad("mode is missing".to_owned());
+        }
+        if mode == ReadMode::Backward && open.follow {
+            return bad("BACKWARD cannot follow".to_owned());
+        }
+        let base = base(&open)?;
+        let single = open.sources.len() == 1;
+        let mut wanted = Vec::with_capacity(open.sources.len());
+        for (i, reference) in open.sources.iter().enumerate() {
+            let index = u32::try_from(i).unwrap_or(u32::MAX);
+            let after = open.after_by_source.get(&index).or(open.after.as_ref().filter(|_| single));
+            let before = open.before_by_source.get(&index).or(open.before.as_ref().filter(|_| single));
+            let mut ask = base.clone();
+            ask.after = after.map(parse).transpose()?;
+            ask.before = before.map(parse).transpose()?;
+            let lines = Some(open.lines).filter(|l| *l > 0);
+            match mode {
+                ReadMode::Head => ask.limit = lines,
+                ReadMode::Tail => ask.mode = Mode::Tail(open.lines),
+                ReadMode::Backward => (ask.mode, ask.limit) = (Mode::Backward, lines),
+                ReadMode::All | ReadMode::Unspecified => {}
+            }
+            let id = sources::id(services, reference)?;
+            wanted.push(Wanted { index, reference: reference.clone(), id, ask });
+        }
+        let some = |n: u64| Some(n).filter(|n| *n > 0);
+        Ok(Self {
+            wanted,
+            follow: open.follow,
+            limit: some(open.limit),
+            budget_bytes: some(open.budget_bytes),
+            deadline: some(open.deadline_ms).map(Duration::from_millis),
+            credit_bytes: some(open.credit_bytes).unwrap_or(DEFAULT_CREDIT),
+        })
+    }
+}
+
+fn parse(position: &LogPosition) -> Result<Position, Status> {
+    wire::parse_position(position)
+        .ok_or_else(|| Status::invalid_argument("segment_key of a position must have 16 bytes"))
+}
+
+/// What is asked of every source alike.
+fn base(open: &ReadOpen) -> Result<ReadAsk, Status> {
+    let filter = if open.filter_json.is_empty() {
+        Compiled::all()
+    } else {
+        let filter: Filter = serde_json::from_str(&open.filter_json)
+            .map_err(|e| Status::invalid_argument(format!("filter_json: {e}")))?;
+        Compiled::new(&filter).map_err(|e| Status::invalid_argument(format!("filter_json: {e}")))?
+    };
+    let mut streams = open.streams.clone();
+    streams.sort();
+    streams.dedup();
+    let streams = match streams.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] | ["stderr", "stdout"] => Streams::Both,
+        ["stdout"] => Streams::Stdout,
+        ["stderr"] => Streams::Stderr,
+        _ => return Err(Status::invalid_argument("streams: only stdout and stderr are known")),
+    };
+    Ok(ReadAsk {
+        from_ns: Some(open.from_ns).filter(|ns| *ns != 0),
+        to_ns: Some(open.to_ns).filter(|ns| *ns != 0),
+        filter: Arc::new(filter),
+        max_line: if open.max_line == 0 { 1 << 20 } else { open.max_line as usize },
+        follow: open.follow,
+        streams,
+        all_runs: open.all_runs,
+        ..ReadAsk::default()
+    })
+}
