@@ -20,5 +20,6 @@ pub const IDLE: Duration = Duration::from_secs(15 * 60);
 /// No session is longer.
 pub const LIFE: Duration = Duration::from_secs(8 * 60 * 60);
 
-/// Output that may be on its way without an acknowledgement; the command waits beyond it.
-pub const UNACKNOWLEDGED: u64 = 256 * 1024;
+/// Output that may be on its way without an acknowledgement; the command waits beyond it. With one more read of 16 KiB
+/// it still fits the ring, so that a connected client, however slow, misses nothing.
+pub const UNACKNOWLEDGED: u64 = 48 * 1024;

@@ -49,8 +49,8 @@ impl ProxyEnv {
 }
 
 impl Origin {
-    /// `url`: `https://host[:port]`, or `http://` on loopback. `ca`: PEM; then only it is trusted, otherwise the
-    /// system's store (or `SSL_CERT_FILE`). The proxy comes from the environment.
+    /// `url`: `https://host[:port]`, or `http://` on loopback. `ca`: PEM, trusted besides the
+    /// system's store (or `SSL_CERT_FILE`); empty is none. The proxy comes from the environment.
     pub fn new(url: &str, ca: Option<&[u8]>) -> Result<Self, Error> {
         Self::with_proxy(url, ca, &ProxyEnv::from_env())
     }
@@ -182,31 +182,27 @@ fn in_network(ip: std::net::IpAddr, entry: &str) -> bool {
     }
 }
 
+/// The system's authorities, and the given one besides.
 fn client_config(ca: Option<&[u8]>) -> Result<rustls::ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
-    match ca {
-        Some(pem) => {
-            for cert in CertificateDer::pem_slice_iter(pem) {
-                let bad = |reason: String| Error::Certificates { from: "the given CA".into(), reason };
-                roots.add(cert.map_err(|e| bad(e.to_string()))?).map_err(|e| bad(e.to_string()))?;
-            }
-            if roots.is_empty() {
-                let reason = "no PEM certificate in it".into();
-                return Err(Error::Certificates { from: "the given CA".into(), reason });
-            }
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        if let Ok(file) = std::env::var("SSL_CERT_FILE") {
+            let from = format!("SSL_CERT_FILE {file}");
+            return Err(Error::Certificates { from, reason: error.to_string() });
         }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            for error in &found.errors {
-                if let Ok(file) = std::env::var("SSL_CERT_FILE") {
-                    return Err(Error::Certificates {
-                        from: format!("SSL_CERT_FILE {file}"),
-                        reason: error.to_string(),
-                    });
-                }
-                tracing::warn!(%error, "part of the system's certificates could not be read");
-            }
-            roots.add_parsable_certificates(found.certs);
+        tracing::debug!(%error, "part of the system's certificates could not be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    if let Some(pem) = ca {
+        let before = roots.len();
+        for cert in CertificateDer::pem_slice_iter(pem) {
+            let bad = |reason: String| Error::Certificates { from: "the given CA".into(), reason };
+            roots.add(cert.map_err(|e| bad(e.to_string()))?).map_err(|e| bad(e.to_string()))?;
+        }
+        if roots.len() == before && !pem.trim_ascii().is_empty() {
+            let reason = "no PEM certificate in it".into();
+            return Err(Error::Certificates { from: "the given CA".into(), reason });
         }
     }
     let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();

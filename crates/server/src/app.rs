@@ -28,7 +28,8 @@ use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::gateway::problem::Problem;
 use crate::gateway::watch::Watch;
-use crate::{audit, auth, gateway, ui};
+use crate::link::LinkRoom;
+use crate::{audit, auth, gateway, link, ui};
 
 pub use start::{Running, Server};
 
@@ -45,6 +46,7 @@ pub struct App {
     pub state: State,
     pub auth: AuthRoom,
     pub auditor: Auditor,
+    pub link: LinkRoom,
     /// Readiness and own metrics.
     pub watch: Watch,
     /// Every task of the server; awaited when it stops.
@@ -80,7 +82,10 @@ const MAX_BODY: usize = 1 << 20;
 
 /// The rooms' routes, in one list.
 fn rooms() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Description::openapi()).merge(auth::routes()).merge(audit::routes())
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(auth::routes())
+        .merge(audit::routes())
+        .merge(link::routes())
 }
 
 /// The OpenAPI document of this build, as pretty JSON.

@@ -10,6 +10,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod gateway;
+pub mod link;
 pub mod ui;
 
 pub use app::{AppState, Running, Server, openapi};

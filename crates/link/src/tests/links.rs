@@ -45,7 +45,7 @@ async fn an_agent_proves_its_key_gets_its_token_and_answers() {
 }
 
 #[tokio::test]
-async fn a_link_over_tls_trusts_the_given_authority_alone() {
+async fn a_link_over_tls_trusts_the_given_authority_and_no_unknown_one() {
     let (ca, tls) = authority();
     let (other, _) = authority();
     let mut gateway = gateway_at(None, Some(tls)).await;

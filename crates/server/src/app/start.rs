@@ -26,6 +26,7 @@ use crate::gateway::error::Error;
 use crate::gateway::listen::{Door, Serving, serve};
 use crate::gateway::tls::{Certificates, authority_path};
 use crate::gateway::watch::Watch;
+use crate::link::{self, LinkRoom};
 
 /// Starts servers.
 #[derive(Debug)]
@@ -68,6 +69,7 @@ impl Server {
         let app = AppState::new(App {
             auth: AuthRoom::new(state.clone(), clock.clone(), keyring, &issuer, stop.clone()),
             auditor: Auditor::new(state.clone(), clock.clone()),
+            link: link_room(&config, &public_url),
             public_url: public_url.clone(),
             config,
             clock,
@@ -164,6 +166,13 @@ impl Running {
         let closed = tokio::time::timeout(deadline, self.app.state.close()).await.is_ok();
         ended && closed
     }
+}
+
+/// Agents need the own authority's certificate when this server, not something before it, serves TLS.
+fn link_room(config: &ServerConfig, public_url: &Url) -> LinkRoom {
+    let tls = config.listen.iter().any(|l| matches!(l, Listen::Https(_)));
+    let authority = tls.then(|| authority_path(&config.data.join("tls")));
+    LinkRoom::new(public_url, &config.listen, authority, link::Timing::default())
 }
 
 /// One server a data directory.

@@ -117,6 +117,6 @@ pub(super) fn grantable(ctx: &TenantCtx, role: Role) -> Result<(), Problem> {
     Err(Problem::new(ErrorKind::Denied, text))
 }
 
-pub(super) fn rule(ctx: &TenantCtx, permission: Permission) -> String {
+pub(crate) fn rule(ctx: &TenantCtx, permission: Permission) -> String {
     format!("role:{}/{permission}", ctx.role().map_or("none", Role::as_str))
 }

@@ -1,0 +1,1 @@
+//! Agents against a real server: real sockets, a real database, the agents' own code.
