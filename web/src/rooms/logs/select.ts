@@ -1,0 +1,90 @@
+/** Sources of a view: how they stand in the address, what is asked of the server, and the tree they are picked from. */
+
+import type { LogSelect, LogSource } from "../../api/types";
+import { NO_NAMESPACE } from "../../ui/links";
+
+/** `cluster[/namespace[/Kind/name[/container]]]` as a selection; `null` when it is not one. */
+export function parseSource(text: string): LogSelect | null {
+  const [cluster, namespace, kind, name, container, ...rest] = text.split("/");
+  if (!cluster || rest.length > 0 || (kind !== undefined && !name)) return null;
+  const ns = namespace && namespace !== NO_NAMESPACE ? { namespace } : {};
+  if (kind === undefined || name === undefined) return { cluster, ...ns, all_containers: true };
+  const inner = container ? { container } : { all_containers: true };
+  if (kind === "Container") return { cluster, container: name };
+  if (kind === "Pod") return { cluster, ...ns, pod: name, ...inner };
+  return { cluster, ...ns, workload_kind: kind, workload: name, ...inner };
+}
+
+/** The ids, from the widest to the narrowest, that cover one source. */
+export function pathOf(s: LogSource): readonly string[] {
+  const ns = s.namespace || NO_NAMESPACE;
+  const space = `${s.cluster}/${ns}`;
+  if (s.pod === "") return [s.cluster, space, `${space}/Container/${s.container}`];
+  const pod = `${space}/Pod/${s.pod}`;
+  const workload = s.workload ? [`${space}/${s.workload_kind}/${s.workload}`] : [];
+  return [s.cluster, space, ...workload, pod, `${pod}/${s.container}`];
+}
+
+export interface TreeNode {
+  readonly id: string;
+  readonly name: string;
+  readonly note: string;
+  readonly depth: number;
+  readonly children: readonly TreeNode[];
+  readonly bytes: number;
+  readonly state: string;
+  readonly sources: number;
+}
+
+interface Draft {
+  readonly id: string;
+  readonly name: string;
+  readonly note: string;
+  readonly depth: number;
+  readonly children: Map<string, Draft>;
+  bytes: number;
+  state: string;
+  sources: number;
+}
+
+const NOTES = ["cluster", "", "", "pod", ""] as const;
+
+/** The tree of all sources; a level with one only child of the same name is kept, so that depth always means the same. */
+export function tree(sources: readonly LogSource[], typed: string): readonly TreeNode[] {
+  const roots = new Map<string, Draft>();
+  const needle = typed.trim().toLowerCase();
+  for (const s of sources) {
+    const path = pathOf(s);
+    if (needle !== "" && !path.some((id) => id.toLowerCase().includes(needle))) continue;
+    let level = roots;
+    path.forEach((id, depth) => {
+      const name = depth === 1 ? s.namespace || "no namespace" : (id.split("/").at(-1) ?? id);
+      const kind = id.split("/")[2] ?? "";
+      const note = depth > 1 && depth < path.length - 1 && kind !== "Pod" ? kind : depth === path.length - 1 ? (s.restarts > 0 ? `${s.restarts} restarts` : "") : (NOTES[depth] ?? "");
+      const node = level.get(id) ?? { id, name, note, depth, children: new Map<string, Draft>(), bytes: 0, state: "gone", sources: 0 };
+      node.bytes += s.bytes;
+      node.sources += 1;
+      if (s.state === "running" || node.state === "gone") node.state = s.state;
+      level.set(id, node);
+      level = node.children;
+    });
+  }
+  return finish(roots);
+}
+
+function finish(level: ReadonlyMap<string, Draft>): readonly TreeNode[] {
+  return [...level.values()].map((d): TreeNode => ({ ...d, children: finish(d.children) })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+export type Tick = "on" | "half" | "";
+
+/** Whether a node is chosen: itself or by an ancestor, in part by a descendant. */
+export function tickOf(node: TreeNode, chosen: readonly string[], covered: boolean): Tick {
+  if (covered || chosen.includes(node.id)) return "on";
+  return chosen.some((c) => c.startsWith(`${node.id}/`)) || node.children.some((c) => tickOf(c, chosen, false) !== "") ? "half" : "";
+}
+
+/** Rows of the tree that are open, flat and in order. */
+export function flatten(nodes: readonly TreeNode[], open: ReadonlySet<string>, all: boolean): readonly TreeNode[] {
+  return nodes.flatMap((n) => [n, ...(all || open.has(n.id) ? flatten(n.children, open, all) : [])]);
+}
