@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds a program that benchmarks run beside ours, into the cache, once per state of its sources; prints its path.
+# `peer.sh otelcol`: the OpenTelemetry collector with the node pipeline's parts, about three minutes cold.
+. "$(dirname "$0")/env.sh"
+name=${1:-}
+[ "$name" = otelcol ] || die "no peer is called '$name'; there is: otelcol"
+have go || die "go is missing: install Go 1.26 or newer from https://go.dev/dl/"
+built=$cache/otelcol-$(hash_of testbed/peers/otelcol/builder.yaml)
+if [ ! -x "$built" ]; then
+  say "building the OpenTelemetry collector (once on this machine)" >&2
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  GOBIN=$work/bin go install go.opentelemetry.io/collector/cmd/builder@v0.149.0 >&2
+  cp testbed/peers/otelcol/builder.yaml "$work/"
+  (cd "$work" && CGO_ENABLED=0 bin/builder --config builder.yaml >&2)
+  mkdir -p "$cache"
+  mv "$work/out/otelcol-peer" "$built.new"
+  mv "$built.new" "$built"
+fi
+echo "$built"
