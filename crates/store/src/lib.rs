@@ -1,9 +1,35 @@
 //! Telemetry on local disk, durable before it is acknowledged; and the state of the platform beside it.
 
+mod block;
+mod catalogue;
+mod config;
 mod contract;
+mod count;
+mod embedded;
+mod flush;
+mod fs;
+mod health;
+mod memtable;
+mod part;
+mod rows;
+mod scan;
+mod search;
+mod series;
+mod shard;
+mod snapshot;
 pub mod state;
+mod stats;
+mod tail;
+mod wal;
+mod window;
 
+pub use config::{DiskFloor, Durability, Retention, StoreConfig};
 pub use contract::{
     Appended, Batch, Bucket, CountAsk, Error, Gap, LabelPage, Order, Rejection, Rows, SearchAsk, SearchPage,
     SearchRows, SeriesAsk, SeriesSamples, Stats, Store, TailEvent,
 };
+pub use embedded::{Embedded, Surroundings};
+pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};
+pub use health::{Counters, Health};
+pub use search::MAX_PAGE;
+pub use shard::Clock;

@@ -1,0 +1,338 @@
+//! The catalogue: which parts exist, how far each shard is flushed, which batches have been stored.
+//!
+//! A part exists only if its row does. One transaction publishes parts, checkpoint and batch windows together.
+//! In/Out: SQLite in `meta.db`, write-ahead mode, synced at each commit.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use ph_model::{ErrorKind, OrgId, Series, Signal};
+use sqlx::Row;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use uuid::Uuid;
+
+use crate::contract::Error;
+use crate::shard::{Lane, Reach};
+
+/// Version of the tables that this release writes, and the newest that it reads.
+const VERSION: i64 = 1;
+
+const TABLES: [&str; 4] = [
+    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS parts (
+        id BLOB PRIMARY KEY, org BLOB NOT NULL, signal TEXT NOT NULL, day BIGINT NOT NULL, path TEXT NOT NULL,
+        first BIGINT NOT NULL, last BIGINT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, hash BLOB NOT NULL,
+        shard BIGINT NOT NULL, lsn BIGINT NOT NULL, series BIGINT NOT NULL, quarantined TEXT)",
+    "CREATE TABLE IF NOT EXISTS checkpoints (
+        org BLOB NOT NULL, signal TEXT NOT NULL, lsn BIGINT NOT NULL, border_ms BIGINT NOT NULL,
+        PRIMARY KEY (org, signal))",
+    "CREATE TABLE IF NOT EXISTS windows (
+        org BLOB NOT NULL, lane TEXT NOT NULL, source BLOB NOT NULL, seen BLOB NOT NULL,
+        PRIMARY KEY (org, lane, source))",
+];
+
+/// How far a table is in parts: every row up to `lsn`, of samples those before `border_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub lsn: u64,
+    pub border_ms: i64,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Self { lsn: 0, border_ms: i64::MIN }
+    }
+}
+
+impl Checkpoint {
+    /// Whether everything that reaches so far is in parts.
+    pub fn covers(&self, reach: &Reach) -> bool {
+        reach.lsn <= self.lsn && reach.at_ms < self.border_ms
+    }
+
+    /// Removes samples of a record that are in blocks.
+    pub fn keep_new(&self, lsn: u64, series: &mut Vec<Series>) {
+        if lsn <= self.lsn {
+            series.iter_mut().for_each(|s| s.samples.retain(|x| x.at_ms >= self.border_ms));
+            series.retain(|s| !s.samples.is_empty());
+        }
+    }
+}
+
+/// A part's row. `first` and `last` are ns UTC for rows and ms UTC for metrics, both inclusive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PartRow {
+    pub id: Uuid,
+    pub org: OrgId,
+    pub signal: Signal,
+    /// Days since 1970, UTC.
+    pub day: i64,
+    /// Below the store's directory; a file, for metrics a directory.
+    pub path: String,
+    pub first: i64,
+    pub last: i64,
+    pub rows: u64,
+    pub bytes: u64,
+    /// xxh3-128 of the file; zero for metrics, whose files carry their own checksums.
+    pub hash: u128,
+    pub shard: usize,
+    /// Every row up to this LSN of its generation is in it.
+    pub lsn: u64,
+    /// Series of a metrics block.
+    pub series: u64,
+    /// Why it was set aside.
+    pub quarantined: Option<String>,
+}
+
+/// One publication.
+#[derive(Debug, Default)]
+pub(crate) struct Publication {
+    pub parts: Vec<PartRow>,
+    pub checkpoints: Vec<((OrgId, Signal), Checkpoint)>,
+    /// Windows that changed: organisation, lane, source, bytes.
+    pub windows: Vec<(OrgId, Lane, u64, Vec<u8>)>,
+}
+
+/// See the module's description.
+#[derive(Clone, Debug)]
+pub(crate) struct Catalogue {
+    pool: SqlitePool,
+}
+
+fn fault(act: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |cause| {
+        let full = cause.as_database_error().and_then(|e| e.code()).is_some_and(|c| c == "13");
+        let kind = if full { ErrorKind::Exhausted } else { ErrorKind::Unavailable };
+        Error::new(kind, format!("{act} in the store's catalogue: {cause}")).caused_by(cause)
+    }
+}
+
+fn damaged(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("the store's catalogue meta.db is damaged: {what}; restore it from a backup"),
+    )
+}
+
+fn signal_of(word: &str) -> Option<Signal> {
+    [Signal::Metrics, Signal::Logs, Signal::Spans, Signal::Events].into_iter().find(|s| s.as_str() == word)
+}
+
+fn org_of(bytes: &[u8]) -> Option<OrgId> {
+    Some(OrgId::from_bytes(bytes.try_into().ok()?))
+}
+
+fn lane_name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Metrics => "m",
+        Lane::Rows => "r",
+    }
+}
+
+impl Catalogue {
+    /// Opens or creates the catalogue.
+    ///
+    /// Errors: `Unavailable` when the file cannot be used, `Internal` for a newer format or damage.
+    pub async fn open(path: &Path) -> Result<Self, Error> {
+        let act = fault("open");
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(&act)?;
+        for table in TABLES {
+            sqlx::query(table).execute(&pool).await.map_err(&act)?;
+        }
+        let this = Self { pool };
+        let version = this.fact("version", VERSION).await?;
+        if version > VERSION {
+            let text = format!(
+                "{} has format version {version}, this release reads up to {VERSION}; use the newer release",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::Internal, text));
+        }
+        Ok(this)
+    }
+
+    /// A number that is fixed when it is first asked for.
+    pub async fn fact(&self, name: &str, first: i64) -> Result<i64, Error> {
+        let act = fault("read facts");
+        sqlx::query("INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+            .bind(name)
+            .bind(first)
+            .execute(&self.pool)
+            .await
+            .map_err(&act)?;
+        let row = sqlx::query("SELECT value FROM facts WHERE name = $1").bind(name);
+        row.fetch_one(&self.pool).await.and_then(|r| r.try_get(0)).map_err(&act)
+    }
+
+    pub async fn parts(&self) -> Result<Vec<PartRow>, Error> {
+        let act = fault("read parts");
+        let rows = sqlx::query(
+            "SELECT id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series, quarantined
+             FROM parts ORDER BY id",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(&act)?;
+        rows.iter()
+            .map(|r| part_of(r).map_err(&act)?.ok_or_else(|| damaged("a part's row cannot be read")))
+            .collect()
+    }
+
+    pub async fn checkpoints(&self) -> Result<HashMap<(OrgId, Signal), Checkpoint>, Error> {
+        let act = fault("read checkpoints");
+        let rows = sqlx::query("SELECT org, signal, lsn, border_ms FROM checkpoints")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(&act)?;
+        let mut out = HashMap::new();
+        for row in rows {
+            let org: Vec<u8> = row.try_get(0).map_err(&act)?;
+            let signal: String = row.try_get(1).map_err(&act)?;
+            let of =
+                org_of(&org).zip(signal_of(&signal)).ok_or_else(|| damaged("a checkpoint cannot be read"))?;
+            let lsn: i64 = row.try_get(2).map_err(&act)?;
+            let border_ms = row.try_get(3).map_err(&act)?;
+            out.insert(of, Checkpoint { lsn: lsn as u64, border_ms });
+        }
+        Ok(out)
+    }
+
+    /// Batch windows: organisation, lane, source, bytes.
+    pub async fn windows(&self) -> Result<Vec<(OrgId, Lane, u64, Vec<u8>)>, Error> {
+        let act = fault("read batch windows");
+        let rows = sqlx::query("SELECT org, lane, source, seen FROM windows")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(&act)?;
+        let mut out = Vec::new();
+        for row in rows {
+            let org: Vec<u8> = row.try_get(0).map_err(&act)?;
+            let lane: String = row.try_get(1).map_err(&act)?;
+            let source: Vec<u8> = row.try_get(2).map_err(&act)?;
+            let seen: Vec<u8> = row.try_get(3).map_err(&act)?;
+            let lane = if lane == "m" { Lane::Metrics } else { Lane::Rows };
+            let key = org_of(&org).zip(source.try_into().ok().map(u64::from_be_bytes));
+            let (org, source) = key.ok_or_else(|| damaged("a batch window cannot be read"))?;
+            out.push((org, lane, source, seen));
+        }
+        Ok(out)
+    }
+
+    /// Publishes parts, checkpoints and windows in one transaction.
+    pub async fn publish(&self, publication: &Publication) -> Result<(), Error> {
+        let act = fault("publish parts");
+        let mut tx = self.pool.begin().await.map_err(&act)?;
+        for part in &publication.parts {
+            sqlx::query(
+                "INSERT INTO parts (id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            )
+            .bind(part.id.as_bytes().to_vec())
+            .bind(part.org.as_bytes().to_vec())
+            .bind(part.signal.as_str())
+            .bind(part.day)
+            .bind(&part.path)
+            .bind(part.first)
+            .bind(part.last)
+            .bind(part.rows as i64)
+            .bind(part.bytes as i64)
+            .bind(part.hash.to_be_bytes().to_vec())
+            .bind(part.shard as i64)
+            .bind(part.lsn as i64)
+            .bind(part.series as i64)
+            .execute(&mut *tx)
+            .await
+            .map_err(&act)?;
+        }
+        for ((org, signal), checkpoint) in &publication.checkpoints {
+            sqlx::query(
+                "INSERT INTO checkpoints (org, signal, lsn, border_ms) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (org, signal) DO UPDATE SET lsn = excluded.lsn, border_ms = excluded.border_ms",
+            )
+            .bind(org.as_bytes().to_vec())
+            .bind(signal.as_str())
+            .bind(checkpoint.lsn as i64)
+            .bind(checkpoint.border_ms)
+            .execute(&mut *tx)
+            .await
+            .map_err(&act)?;
+        }
+        for (org, lane, source, seen) in &publication.windows {
+            sqlx::query(
+                "INSERT INTO windows (org, lane, source, seen) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (org, lane, source) DO UPDATE SET seen = excluded.seen",
+            )
+            .bind(org.as_bytes().to_vec())
+            .bind(lane_name(*lane))
+            .bind(source.to_be_bytes().to_vec())
+            .bind(seen)
+            .execute(&mut *tx)
+            .await
+            .map_err(&act)?;
+        }
+        tx.commit().await.map_err(&act)
+    }
+
+    /// Removes rows of parts, so that their files are garbage.
+    pub async fn remove(&self, ids: &[Uuid]) -> Result<(), Error> {
+        let act = fault("remove parts");
+        let mut tx = self.pool.begin().await.map_err(&act)?;
+        for id in ids {
+            sqlx::query("DELETE FROM parts WHERE id = $1")
+                .bind(id.as_bytes().to_vec())
+                .execute(&mut *tx)
+                .await
+                .map_err(&act)?;
+        }
+        tx.commit().await.map_err(&act)
+    }
+
+    /// Sets a part aside: its row stays and says why.
+    pub async fn quarantine(&self, id: Uuid, path: &str, why: &str) -> Result<(), Error> {
+        sqlx::query("UPDATE parts SET quarantined = $1, path = $2 WHERE id = $3")
+            .bind(why)
+            .bind(path)
+            .bind(id.as_bytes().to_vec())
+            .execute(&self.pool)
+            .await
+            .map_err(fault("quarantine a part"))?;
+        Ok(())
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn part_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<PartRow>, sqlx::Error> {
+    let (id, org): (Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+    let (signal, hash): (String, Vec<u8>) = (row.try_get(2)?, row.try_get(9)?);
+    let keys = (Uuid::from_slice(&id).ok(), org_of(&org), signal_of(&signal), hash.try_into().ok());
+    let (Some(id), Some(org), Some(signal), Some(hash)) = keys else { return Ok(None) };
+    let number = |n: usize| row.try_get::<i64, _>(n);
+    Ok(Some(PartRow {
+        id,
+        org,
+        signal,
+        day: number(3)?,
+        path: row.try_get(4)?,
+        first: number(5)?,
+        last: number(6)?,
+        rows: number(7)? as u64,
+        bytes: number(8)? as u64,
+        hash: u128::from_be_bytes(hash),
+        shard: number(10)? as usize,
+        lsn: number(11)? as u64,
+        series: number(12)? as u64,
+        quarantined: row.try_get(13)?,
+    }))
+}

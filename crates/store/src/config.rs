@@ -1,0 +1,116 @@
+//! What an operator can set about the store.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ph_model::Signal;
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// When an append is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// After the log is synced to the disk: outlives a power cut.
+    #[default]
+    Sync,
+    /// After the write; synced at this interval. A power cut loses at most that much.
+    Interval(Duration),
+    /// After the write; the operating system syncs when it likes. Outlives the process, not the machine.
+    Os,
+}
+
+/// How long rows are kept, whole days by signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub metrics_days: u32,
+    pub logs_days: u32,
+    pub spans_days: u32,
+    pub events_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { metrics_days: 30, logs_days: 7, spans_days: 7, events_days: 30 }
+    }
+}
+
+impl Retention {
+    pub fn days(&self, signal: Signal) -> u32 {
+        match signal {
+            Signal::Metrics => self.metrics_days,
+            Signal::Logs => self.logs_days,
+            Signal::Spans => self.spans_days,
+            Signal::Events => self.events_days,
+        }
+    }
+}
+
+/// When intake is refused for want of disk space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskFloor {
+    /// Refuse below this share of the disk …
+    pub percent: u64,
+    /// … but not above this many free bytes.
+    pub cap_bytes: u64,
+    /// Always refuse below this.
+    pub least_bytes: u64,
+}
+
+impl Default for DiskFloor {
+    fn default() -> Self {
+        Self { percent: 5, cap_bytes: 20 * GIB, least_bytes: 2 * GIB }
+    }
+}
+
+impl DiskFloor {
+    /// Free bytes below which intake is refused on a disk of `total` bytes.
+    pub fn bytes(&self, total: u64) -> u64 {
+        let share = (u128::from(total) * u128::from(self.percent) / 100) as u64;
+        share.min(self.cap_bytes).max(self.least_bytes)
+    }
+}
+
+/// Settings of an embedded store.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    pub dir: PathBuf,
+    /// Log shards; `None`: as many as cores, at most 4. Fixed at the first start.
+    pub shards: Option<usize>,
+    pub durability: Durability,
+    /// Rows in memory before appends are refused; larger than `flush_bytes`.
+    pub memory_bytes: u64,
+    /// A memtable of this size becomes a part.
+    pub flush_bytes: u64,
+    /// A memtable of this age becomes a part.
+    pub flush_age: Duration,
+    /// Metrics older than a multiple of this become blocks.
+    pub block_span: Duration,
+    /// A metrics log of this size is shortened by writing blocks early.
+    pub metrics_log_bytes: u64,
+    pub segment_bytes: u64,
+    pub retention: Retention,
+    pub disk: DiskFloor,
+    /// Go on behind damage of the log and report what was lost, instead of refusing to start.
+    pub repair: bool,
+}
+
+impl StoreConfig {
+    /// The defaults, for a directory.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            shards: None,
+            durability: Durability::Sync,
+            memory_bytes: 512 * MIB,
+            flush_bytes: 64 * MIB,
+            flush_age: Duration::from_secs(300),
+            block_span: Duration::from_secs(7200),
+            metrics_log_bytes: GIB,
+            segment_bytes: 64 * MIB,
+            retention: Retention::default(),
+            disk: DiskFloor::default(),
+            repair: false,
+        }
+    }
+}

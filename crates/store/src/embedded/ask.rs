@@ -1,0 +1,138 @@
+//! Trait `Store` on the embedded store.
+
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use ph_access::TenantCtx;
+use ph_filter::{Compiled, Filter};
+use ph_model::{ErrorKind, Labels, RangeMs, RangeNs, Signal};
+use tokio::sync::mpsc;
+
+use super::Embedded;
+use super::start::run;
+use crate::contract::{
+    Appended, Batch, Bucket, CountAsk, Error, LabelPage, SearchAsk, SearchPage, SeriesAsk, SeriesSamples,
+    Stats, Store, TailEvent,
+};
+use crate::flush::keep::cutoff_ms;
+use crate::{count, scan, search, series};
+
+/// Batches of series that may wait for the reader.
+const AHEAD: usize = 2;
+
+impl Embedded {
+    fn visible_ms(&self, range: RangeMs) -> RangeMs {
+        RangeMs::new(range.from.max(cutoff_ms(&self.shared, Signal::Metrics)), range.to)
+    }
+
+    fn visible_ns(&self, signal: Signal, range: RangeNs) -> RangeNs {
+        let first = cutoff_ms(&self.shared, signal).saturating_mul(1_000_000);
+        RangeNs::new(range.from.max(first), range.to)
+    }
+}
+
+fn rows_only(signal: Signal) -> Result<(), Error> {
+    if signal == Signal::Metrics {
+        let what = "metrics are not kept as rows; ask for series instead";
+        return Err(Error::new(ErrorKind::Invalid, what));
+    }
+    Ok(())
+}
+
+#[async_trait::async_trait]
+impl Store for Embedded {
+    async fn append(&self, ctx: &TenantCtx, batch: Batch) -> Result<Appended, Error> {
+        self.take(ctx, batch).await
+    }
+
+    async fn select_series(
+        &self,
+        ctx: &TenantCtx,
+        mut ask: SeriesAsk,
+    ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error> {
+        ask.range = self.visible_ms(ask.range);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        // A reader that goes away closes the channel, which ends the work at its next batch.
+        let work = tokio::task::spawn_blocking(move || {
+            let result =
+                series::select(&shared, org, &ask, &mut |batch| sender.blocking_send(Ok(batch)).is_ok());
+            if let Err(error) = result {
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        Ok(stream::unfold((receiver, work), |(mut receiver, work)| async move {
+            receiver.recv().await.map(|item| (item, (receiver, work)))
+        })
+        .boxed())
+    }
+
+    async fn series(&self, ctx: &TenantCtx, mut ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {
+        ask.range = self.visible_ms(ask.range);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || series::series(&shared, org, &ask)).await?
+    }
+
+    async fn label_names(&self, ctx: &TenantCtx, mut ask: SeriesAsk) -> Result<LabelPage, Error> {
+        ask.range = self.visible_ms(ask.range);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || series::label_names(&shared, org, &ask)).await?
+    }
+
+    async fn label_values(
+        &self,
+        ctx: &TenantCtx,
+        name: &str,
+        mut ask: SeriesAsk,
+    ) -> Result<LabelPage, Error> {
+        ask.range = self.visible_ms(ask.range);
+        let (shared, org, name) = (Arc::clone(&self.shared), ctx.org(), name.to_owned());
+        run(move || series::label_values(&shared, org, &name, &ask)).await?
+    }
+
+    async fn search(&self, ctx: &TenantCtx, mut ask: SearchAsk) -> Result<SearchPage, Error> {
+        rows_only(ask.signal)?;
+        ask.range = self.visible_ns(ask.signal, ask.range);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || {
+            let snapshot = shared.snapshots.load();
+            let page = search::search(snapshot.table(org, ask.signal).map(Arc::as_ref), &ask)?;
+            if let Some(first) = page.incomplete.first() {
+                shared.meter.failed(first.clone());
+            }
+            Ok(page)
+        })
+        .await?
+    }
+
+    async fn count(&self, ctx: &TenantCtx, mut ask: CountAsk) -> Result<Vec<Bucket>, Error> {
+        rows_only(ask.signal)?;
+        ask.range = self.visible_ns(ask.signal, ask.range);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || {
+            let snapshot = shared.snapshots.load();
+            let table = snapshot.table(org, ask.signal).map(Arc::as_ref);
+            let (buckets, scanned) = count::count(table, &ask)?;
+            scan::complete(&shared.meter, &scanned)?;
+            Ok(buckets)
+        })
+        .await?
+    }
+
+    async fn tail(
+        &self,
+        ctx: &TenantCtx,
+        signal: Signal,
+        filter: Filter,
+    ) -> Result<BoxStream<'static, Result<TailEvent, Error>>, Error> {
+        rows_only(signal)?;
+        let filter =
+            Compiled::new(&filter).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()).caused_by(e))?;
+        Ok(self.shared.tails.follow((ctx.org(), signal), filter, self.stop.clone()))
+    }
+
+    async fn stats(&self, ctx: &TenantCtx) -> Result<Stats, Error> {
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || crate::stats::stats(&shared, org)).await
+    }
+}

@@ -1,0 +1,113 @@
+//! Retention by UTC day, and parts that are set aside because they are damaged.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ph_model::Signal;
+use uuid::Uuid;
+
+use super::Flusher;
+use crate::block::BlockPart;
+use crate::contract::Error;
+use crate::health::Meter;
+use crate::part::Part;
+use crate::shard::Shared;
+
+pub(crate) const DAY_MS: i64 = 86_400_000;
+
+/// Rows before this moment (ms UTC) are past their retention: the start of a UTC day.
+pub(crate) fn cutoff_ms(shared: &Shared, signal: Signal) -> i64 {
+    let days = i64::from(shared.config.retention.days(signal));
+    ((shared.clock)().div_euclid(DAY_MS) - days) * DAY_MS
+}
+
+impl Flusher {
+    /// Removes parts whose every row is past its retention: first from the catalogue, then from sight, then from disk.
+    pub(super) fn retain(&mut self) -> Result<(), Error> {
+        let snapshot = self.shared.snapshots.load();
+        let shared = Arc::clone(&self.shared);
+        let expired =
+            |p: &&Arc<Part>| p.row.last < cutoff_ms(&shared, p.row.signal).saturating_mul(1_000_000);
+        let parts: Vec<Arc<Part>> =
+            snapshot.tables.values().flat_map(|t| &t.parts).filter(expired).cloned().collect();
+        let border = cutoff_ms(&shared, Signal::Metrics);
+        let blocks: Vec<Arc<BlockPart>> =
+            snapshot.blocks.values().flatten().filter(|b| b.row.last < border).cloned().collect();
+        drop(snapshot);
+        if parts.is_empty() && blocks.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Uuid> = parts.iter().map(|p| p.row.id).chain(blocks.iter().map(|b| b.row.id)).collect();
+        self.runtime.block_on(self.catalogue.remove(&ids))?;
+        self.shared.snapshots.change(|s| {
+            for part in &parts {
+                s.edit(part.row.org, part.row.signal).parts.retain(|p| p.row.id != part.row.id);
+            }
+            for block in &blocks {
+                if let Some(list) = s.blocks.get_mut(&block.row.org) {
+                    list.retain(|b| b.row.id != block.row.id);
+                }
+            }
+        });
+        parts.iter().for_each(|p| p.doomed.store(true, Ordering::Relaxed));
+        blocks.iter().for_each(|b| b.doomed.store(true, Ordering::Relaxed));
+        tracing::info!(parts = parts.len(), blocks = blocks.len(), "removed what is past its retention");
+        Ok(())
+    }
+
+    /// Moves files of damaged parts to `quarantine`, each with a file that says why. Their rows stay, so that answers
+    /// over their time say that they are incomplete.
+    pub(super) fn set_aside(&mut self) {
+        let snapshot = self.shared.snapshots.load();
+        let parts =
+            snapshot.tables.values().flat_map(|t| &t.parts).filter_map(|p| Some((&p.row, p.damage()?)));
+        let blocks = snapshot.blocks.values().flatten().filter_map(|b| Some((&b.row, b.damage()?)));
+        for (row, why) in parts.chain(blocks).filter(|(row, _)| row.quarantined.is_none()) {
+            if self.aside.contains(&row.id) {
+                continue;
+            }
+            let moved = self.move_aside(&row.path, row.id, &why);
+            let to = match moved {
+                Ok(to) => to,
+                Err(e) => {
+                    self.shared.meter.failed(format!("set part {} aside: {e}", row.path));
+                    row.path.clone()
+                }
+            };
+            match self.runtime.block_on(self.catalogue.quarantine(row.id, &to, &why)) {
+                Ok(()) => {
+                    tracing::error!(part = row.path, why, "part is damaged and was set aside");
+                    Meter::add(&self.shared.meter.quarantined, 1);
+                    self.shared.meter.trouble(&format!("part {}", row.path), why);
+                    self.aside.insert(row.id);
+                }
+                Err(e) => self.shared.meter.failed(e.text),
+            }
+        }
+    }
+
+    fn move_aside(&self, path: &str, id: Uuid, why: &str) -> std::io::Result<String> {
+        let (fs, root) = (&self.shared.fs, &self.shared.config.dir);
+        let dir = root.join("quarantine");
+        fs.create_dir_all(&dir)?;
+        let from = root.join(path);
+        let to = format!("quarantine/{id}");
+        let files: Vec<_> = fs.walk(&from)?.into_iter().map(|f| f.path).collect();
+        if files.is_empty() {
+            fs.rename(&from, &root.join(&to))?;
+        }
+        for file in files {
+            let name = file.file_name().map(Path::new).map_or_else(String::new, |n| n.display().to_string());
+            let target = if file == from { root.join(&to) } else { dir.join(format!("{id}.{name}")) };
+            fs.rename(&file, &target)?;
+        }
+        fs.place(
+            &root.join("tmp").join(format!("{id}.reason")),
+            &dir.join(format!("{id}.reason")),
+            why.as_bytes(),
+        )?;
+        fs.sync_dir(&dir)?;
+        Ok(to)
+    }
+}

@@ -1,0 +1,90 @@
+//! What the store says about itself: counters, and which part is not ready and why.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Counts since the start. All only grow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub samples: u64,
+    pub rows: u64,
+    /// Batches that had been stored before.
+    pub repeats: u64,
+    /// Rows and samples refused.
+    pub rejected: u64,
+    pub wal_bytes: u64,
+    pub fsyncs: u64,
+    pub flushes: u64,
+    pub flushed_bytes: u64,
+    /// Parts set aside because their bytes are not what was written.
+    pub quarantined: u64,
+    /// The last thing that failed, in words; empty when nothing did.
+    pub last_error: String,
+}
+
+/// Which parts are not ready; empty when all are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// `(part, why)`, for example `("wal r-0", "sync failed: …; restart the server once the disk is well")`.
+    pub not_ready: Vec<(String, String)>,
+    /// Things an operator should know that do not stop anything, for example a weaker durability.
+    pub warnings: Vec<String>,
+}
+
+/// Shared by all threads of one store.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub samples: AtomicU64,
+    pub rows: AtomicU64,
+    pub repeats: AtomicU64,
+    pub rejected: AtomicU64,
+    pub wal_bytes: AtomicU64,
+    pub fsyncs: AtomicU64,
+    pub flushes: AtomicU64,
+    pub flushed_bytes: AtomicU64,
+    pub quarantined: AtomicU64,
+    last_error: Mutex<String>,
+    troubles: Mutex<BTreeMap<String, String>>,
+}
+
+impl Meter {
+    pub fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Remembers a failure, and that a part is not ready until [`Meter::cleared`].
+    pub fn trouble(&self, part: &str, why: String) {
+        self.failed(why.clone());
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), why);
+    }
+
+    pub fn cleared(&self, part: &str) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
+    }
+
+    pub fn failed(&self, why: String) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    pub fn not_ready(&self) -> Vec<(String, String)> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.iter().map(|(part, why)| (part.clone(), why.clone())).collect()
+    }
+
+    pub fn counters(&self) -> Counters {
+        let of = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        Counters {
+            samples: of(&self.samples),
+            rows: of(&self.rows),
+            repeats: of(&self.repeats),
+            rejected: of(&self.rejected),
+            wal_bytes: of(&self.wal_bytes),
+            fsyncs: of(&self.fsyncs),
+            flushes: of(&self.flushes),
+            flushed_bytes: of(&self.flushed_bytes),
+            quarantined: of(&self.quarantined),
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}

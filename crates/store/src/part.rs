@@ -1,0 +1,96 @@
+//! Parts: immutable Parquet files of rows, one organisation, signal and UTC day each.
+//!
+//! In:     sealed generations.
+//! Out:    files sorted for reading (logs by stream and time, spans by service, events by namespace); scans.
+//! Never:  trusts a file: the first read compares its hash with the catalogue.
+
+mod read;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+
+use crate::catalogue::PartRow;
+use crate::fs::Fs;
+
+pub(crate) use read::Want;
+pub(crate) use write::write;
+
+/// One part: its row, and its footer once somebody read it.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub row: PartRow,
+    fs: Arc<dyn Fs>,
+    root: PathBuf,
+    footer: OnceLock<ArrowReaderMetadata>,
+    damage: OnceLock<String>,
+    /// The file goes when the last snapshot that knows the part is dropped.
+    pub doomed: AtomicBool,
+}
+
+impl Part {
+    pub fn new(row: PartRow, fs: Arc<dyn Fs>, root: PathBuf) -> Self {
+        Self {
+            row,
+            fs,
+            root,
+            footer: OnceLock::new(),
+            damage: OnceLock::new(),
+            doomed: AtomicBool::new(false),
+        }
+    }
+
+    /// Why the part is not read any more.
+    pub fn damage(&self) -> Option<String> {
+        self.damage.get().cloned()
+    }
+
+    /// Remembers damage, so that the part is set aside; an error of the disk is not damage. Gives the text.
+    pub fn note_damage(&self, error: &crate::contract::Error) -> String {
+        if error.kind == ph_model::ErrorKind::Internal || error.kind == ph_model::ErrorKind::NotFound {
+            self.damage.get_or_init(|| error.text.clone());
+        }
+        error.text.clone()
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.root.join(&self.row.path)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.doomed.load(Ordering::Relaxed) {
+            let path = self.path();
+            discard(self.fs.as_ref(), &path);
+            path.parent().into_iter().for_each(|day| self.fs.prune_dir(day));
+        }
+    }
+}
+
+/// Removes a file that nothing refers to any more. What cannot be removed now, the next start removes.
+pub(crate) fn discard(fs: &dyn Fs, path: &Path) {
+    if let Err(e) = fs.unlink(path)
+        && e.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), error = %e, "remove file of the store");
+    }
+}
+
+/// `2026-11-21` for a day since 1970. Source: the civil-from-days algorithm of H. Hinnant.
+pub(crate) fn day_text(day: i64) -> String {
+    let z = day + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (month, shift) = if mp < 10 { (mp + 3, 0) } else { (mp - 9, 1) };
+    format!("{:04}-{month:02}-{:02}", yoe + era * 400 + shift, doy - (153 * mp + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Scans of a part: chosen columns of the row groups that can hold a time range, and single rows.
+
+use std::collections::BTreeSet;
+use std::io::{BufReader, Read};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
+use ph_model::{ErrorKind, RangeNs};
+
+use super::Part;
+use crate::block::disk_error;
+use crate::contract::Error;
+use crate::fs::File;
+
+const BATCH_ROWS: usize = 8_192;
+
+/// What a scan reads.
+pub(crate) struct Want<'a> {
+    pub columns: &'a BTreeSet<&'static str>,
+    pub range: RangeNs,
+}
+
+/// Rows of a scan: number of the first one in the part, and the wanted columns.
+pub(crate) struct Group<'a> {
+    pub first_row: u64,
+    pub batch: &'a RecordBatch,
+}
+
+struct Source {
+    file: Arc<dyn File>,
+    len: u64,
+}
+
+struct Cursor {
+    file: Arc<dyn File>,
+    at: u64,
+}
+
+impl Read for Cursor {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.file.pread(self.at, into)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl Length for Source {
+    fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+impl ChunkReader for Source {
+    type T = BufReader<Cursor>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(BufReader::new(Cursor { file: Arc::clone(&self.file), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        if start.saturating_add(length as u64) > self.len {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} of {}", self.len)));
+        }
+        Ok(self.file.read_exact(start, length)?.into())
+    }
+}
+
+impl Part {
+    fn damaged(&self, what: impl std::fmt::Display) -> Error {
+        Error::new(ErrorKind::Internal, format!("part {} is damaged: {what}", self.path().display()))
+    }
+
+    fn source(&self) -> Result<Source, Error> {
+        let path = self.path();
+        let file = self.fs.open(&path).map_err(|e| disk_error("open part", &path, e))?;
+        Ok(Source { file, len: self.row.bytes })
+    }
+
+    /// The footer; the first call reads the whole file and compares it with the catalogue.
+    fn footer(&self) -> Result<&ArrowReaderMetadata, Error> {
+        if let Some(footer) = self.footer.get() {
+            return Ok(footer);
+        }
+        let path = self.path();
+        let bytes = self.fs.read(&path).map_err(|e| disk_error("read part", &path, e))?;
+        if bytes.len() as u64 != self.row.bytes {
+            return Err(self.damaged(format!("it has {} bytes, not {}", bytes.len(), self.row.bytes)));
+        }
+        if xxhash_rust::xxh3::xxh3_128(&bytes) != self.row.hash {
+            return Err(self.damaged("its content is not what was written"));
+        }
+        let footer = ArrowReaderMetadata::load(&Bytes::from(bytes), ArrowReaderOptions::new())
+            .map_err(|e| self.damaged(e))?;
+        Ok(self.footer.get_or_init(|| footer))
+    }
+
+    /// Reads the wanted columns of row groups that can touch the range, in the order of the file; gives the bytes that
+    /// were read. Rows outside the range come along.
+    pub fn scan(
+        &self,
+        want: &Want<'_>,
+        each: &mut dyn FnMut(Group<'_>) -> ControlFlow<()>,
+    ) -> Result<u64, Error> {
+        let footer = self.footer()?.clone();
+        let meta = Arc::clone(footer.metadata());
+        let schema = meta.file_metadata().schema_descr();
+        let mask = ProjectionMask::columns(schema, want.columns.iter().copied());
+        let (mut first_row, mut scanned) = (0_u64, 0_u64);
+        for (number, group) in meta.row_groups().iter().enumerate() {
+            let rows = group.num_rows() as u64;
+            let touched = match group.columns().first().and_then(|c| c.statistics()) {
+                Some(Statistics::Int64(s)) => match (s.min_opt(), s.max_opt()) {
+                    (Some(first), Some(last)) => want.range.touches(*first, *last),
+                    _ => true,
+                },
+                _ => true,
+            };
+            if touched {
+                let leaves = group.columns().iter().enumerate().filter(|(i, _)| mask.leaf_included(*i));
+                scanned += leaves.map(|(_, c)| c.compressed_size() as u64).sum::<u64>();
+                let reader =
+                    ParquetRecordBatchReaderBuilder::new_with_metadata(self.source()?, footer.clone())
+                        .with_row_groups(vec![number])
+                        .with_projection(mask.clone())
+                        .with_batch_size(BATCH_ROWS)
+                        .build()
+                        .map_err(|e| self.damaged(e))?;
+                let mut at = first_row;
+                for batch in reader {
+                    let batch = batch.map_err(|e| self.damaged(e))?;
+                    let rows = batch.num_rows() as u64;
+                    if each(Group { first_row: at, batch: &batch }).is_break() {
+                        return Ok(scanned);
+                    }
+                    at += rows;
+                }
+            }
+            first_row += rows;
+        }
+        Ok(scanned)
+    }
+
+    /// All columns of the given rows; `rows` strictly ascending, so is the result.
+    pub fn fetch(&self, rows: &[u64]) -> Result<RecordBatch, Error> {
+        let footer = self.footer()?.clone();
+        let mut selectors = Vec::new();
+        let mut at = 0_u64;
+        for row in rows {
+            if *row > at {
+                selectors.push(RowSelector::skip((row - at) as usize));
+            }
+            selectors.push(RowSelector::select(1));
+            at = row + 1;
+        }
+        let total = footer.metadata().file_metadata().num_rows() as u64;
+        selectors.push(RowSelector::skip(total.saturating_sub(at) as usize));
+        let schema = footer.schema().clone();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source()?, footer)
+            .with_row_selection(RowSelection::from(selectors))
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|e| self.damaged(e))?;
+        let batches: Result<Vec<RecordBatch>, _> = reader.collect();
+        let batches = batches.map_err(|e| self.damaged(e))?;
+        let all = concat_batches(&schema, &batches).map_err(|e| self.damaged(e))?;
+        if all.num_rows() != rows.len() {
+            return Err(self.damaged(format!("{} rows instead of {}", all.num_rows(), rows.len())));
+        }
+        Ok(all)
+    }
+}

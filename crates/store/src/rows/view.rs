@@ -1,0 +1,274 @@
+//! One row of a batch as filters see it, and which columns a filter needs.
+//!
+//! Names: a column of the signal first (`namespace`, `stream`, `object_uid` …), then an attribute, then a resource
+//! attribute, then a field of the message. `attr.`, `resource.` and `body.` choose one of the last three.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use arrow::array::{
+    Array, BinaryArray, FixedSizeBinaryArray, Int64Array, MapArray, RecordBatch, StringArray, UInt8Array,
+    UInt16Array, UInt32Array, UInt64Array,
+};
+use arrow::datatypes::DataType;
+use ph_filter::{Filter, Record};
+use ph_model::{Level, Signal, SpanKind, SpanStatus};
+
+use super::take::entry;
+use super::{TS, schema};
+
+/// Row `row` of `batch`, which may hold fewer columns than its signal has; those read as absent.
+#[derive(Clone, Copy)]
+pub(crate) struct RowView<'a> {
+    pub signal: Signal,
+    pub batch: &'a RecordBatch,
+    pub row: usize,
+}
+
+/// The column that a field's name means, if it is one.
+fn column_name(signal: Signal, name: &str) -> Option<&str> {
+    let name = match (signal, name) {
+        (Signal::Logs, "stream") => "iostream",
+        (Signal::Spans, "duration") => "duration_ns",
+        (Signal::Spans, "start") => TS,
+        (Signal::Events, "namespace") => "object_namespace",
+        (_, "attrs" | "resource" | "attrs_types" | "resource_types" | "stream_id") => return None,
+        (_, other) => other,
+    };
+    schema(signal).column_with_name(name).map(|_| name)
+}
+
+/// The column that holds what filters call the message.
+fn message_column(signal: Signal) -> &'static str {
+    if signal == Signal::Spans { "name" } else { "message" }
+}
+
+fn level_column(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Spans => "status",
+        Signal::Events => "type",
+        Signal::Logs | Signal::Metrics => "level",
+    }
+}
+
+/// Names of the columns that must be read to evaluate a filter.
+pub(crate) fn columns_for(signal: Signal, filter: &Filter, into: &mut BTreeSet<&'static str>) {
+    match filter {
+        Filter::All => {}
+        Filter::And(parts) | Filter::Or(parts) => {
+            parts.iter().for_each(|part| columns_for(signal, part, into));
+        }
+        Filter::Not(part) => columns_for(signal, part, into),
+        Filter::Level(_) => {
+            into.insert(level_column(signal));
+        }
+        Filter::Time { .. } => {
+            into.insert(TS);
+        }
+        Filter::Contains { field, .. } => {
+            columns_of_field(signal, field.as_deref().unwrap_or("message"), into);
+        }
+        Filter::Equal { field, .. } => columns_of_field(signal, field, into),
+    }
+}
+
+/// Names of the columns in which a field may lie.
+pub(crate) fn columns_of_field(signal: Signal, field: &str, into: &mut BTreeSet<&'static str>) {
+    let known = schema(signal);
+    match field {
+        "message" => {
+            into.insert(message_column(signal));
+        }
+        "level" => {
+            into.insert(level_column(signal));
+        }
+        _ => match column_name(signal, field) {
+            Some(column) => {
+                let all = COLUMNS.iter().find(|c| **c == column);
+                into.extend(all);
+            }
+            None => {
+                let maps = ["attrs", "resource", message_column(signal)];
+                into.extend(maps.into_iter().filter(|m| known.column_with_name(m).is_some()));
+            }
+        },
+    }
+}
+
+/// Every column that a filter can name, so that names live as long as the program.
+const COLUMNS: [&str; 53] = [
+    "ts",
+    "observed_ts",
+    "cluster",
+    "namespace",
+    "workload_kind",
+    "workload",
+    "pod",
+    "pod_uid",
+    "container",
+    "restart",
+    "node",
+    "service",
+    "iostream",
+    "level",
+    "level_text",
+    "trace_id",
+    "span_id",
+    "message",
+    "flags",
+    "full_bytes",
+    "segment_key",
+    "offset",
+    "parent_id",
+    "duration_ns",
+    "name",
+    "kind",
+    "status",
+    "status_text",
+    "http_method",
+    "http_route",
+    "http_status",
+    "rpc_method",
+    "db_system",
+    "peer_service",
+    "scope",
+    "events",
+    "links",
+    "trace_state",
+    "first_ts",
+    "count",
+    "type",
+    "reason",
+    "action",
+    "object_api",
+    "object_kind",
+    "object_namespace",
+    "object_name",
+    "object_uid",
+    "reporter",
+    "uid",
+    "resource_version",
+    "attrs",
+    "resource",
+];
+
+impl<'a> RowView<'a> {
+    fn column<T: 'static>(&self, name: &str) -> Option<&'a T> {
+        self.batch.column_by_name(name)?.as_any().downcast_ref()
+    }
+
+    /// Text of a column's value; `None` when it is empty or absent.
+    fn column_text(&self, name: &str) -> Option<Cow<'a, str>> {
+        let array = self.batch.column_by_name(name)?;
+        let i = self.row;
+        if array.is_null(i) {
+            return None;
+        }
+        let any = array.as_any();
+        Some(match array.data_type() {
+            DataType::Utf8 => {
+                let text = any.downcast_ref::<StringArray>()?.value(i);
+                return (!text.is_empty()).then_some(Cow::Borrowed(text));
+            }
+            DataType::Binary => String::from_utf8_lossy(any.downcast_ref::<BinaryArray>()?.value(i)),
+            DataType::Int64 => any.downcast_ref::<Int64Array>()?.value(i).to_string().into(),
+            DataType::UInt64 => any.downcast_ref::<UInt64Array>()?.value(i).to_string().into(),
+            DataType::UInt32 => any.downcast_ref::<UInt32Array>()?.value(i).to_string().into(),
+            DataType::UInt16 => any.downcast_ref::<UInt16Array>()?.value(i).to_string().into(),
+            DataType::UInt8 => self.word(name, any.downcast_ref::<UInt8Array>()?.value(i)),
+            DataType::FixedSizeBinary(_) => {
+                let id = any.downcast_ref::<FixedSizeBinaryArray>()?.value(i);
+                id.iter().map(|b| format!("{b:02x}")).collect::<String>().into()
+            }
+            _ => return None,
+        })
+    }
+
+    /// Small numbers that people know as words.
+    fn word(&self, name: &str, n: u8) -> Cow<'a, str> {
+        match (self.signal, name) {
+            (Signal::Spans, "kind") => Cow::Borrowed(match SpanKind::from_u8(n) {
+                SpanKind::Unspecified => "unspecified",
+                SpanKind::Internal => "internal",
+                SpanKind::Server => "server",
+                SpanKind::Client => "client",
+                SpanKind::Producer => "producer",
+                SpanKind::Consumer => "consumer",
+            }),
+            (Signal::Spans, "status") => Cow::Borrowed(match SpanStatus::from_u8(n) {
+                SpanStatus::Unset => "unset",
+                SpanStatus::Ok => "ok",
+                SpanStatus::Error => "error",
+            }),
+            _ => n.to_string().into(),
+        }
+    }
+
+    fn entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
+        entry(self.column::<MapArray>(map)?, self.row, key)
+    }
+
+    fn message_bytes(&self) -> &'a [u8] {
+        let name = message_column(self.signal);
+        if let Some(binary) = self.column::<BinaryArray>(name) {
+            return binary.value(self.row);
+        }
+        self.column::<StringArray>(name).map_or(&[], |c| c.value(self.row).as_bytes())
+    }
+
+    fn body(&self, key: &str) -> Option<Cow<'a, str>> {
+        ph_filter::field(self.message_bytes(), key)
+    }
+
+    /// A field's text for grouping: like [`Record::field`], and `message` and `level` as well.
+    pub fn group(&self, name: &str) -> String {
+        match name {
+            "message" => String::from_utf8_lossy(self.message_bytes()).into_owned(),
+            "level" => self.level().as_str().to_owned(),
+            _ => self.field(name).map_or_else(String::new, Cow::into_owned),
+        }
+    }
+}
+
+impl Record for RowView<'_> {
+    fn ts_ns(&self) -> i64 {
+        self.column::<Int64Array>(TS).map_or(0, |c| c.value(self.row))
+    }
+
+    fn level(&self) -> Level {
+        match self.signal {
+            Signal::Spans => {
+                let status = self.column::<UInt8Array>("status").map_or(0, |c| c.value(self.row));
+                if SpanStatus::from_u8(status) == SpanStatus::Error { Level::Error } else { Level::Unknown }
+            }
+            Signal::Events => match self.column_text("type").as_deref() {
+                Some("Warning") => Level::Warn,
+                Some("Normal") => Level::Info,
+                _ => Level::Unknown,
+            },
+            Signal::Logs | Signal::Metrics => {
+                Level::from_number(self.column::<UInt8Array>("level").map_or(0, |c| c.value(self.row)))
+            }
+        }
+    }
+
+    fn message(&self) -> &[u8] {
+        self.message_bytes()
+    }
+
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        if let Some(column) = column_name(self.signal, name) {
+            return self.column_text(column);
+        }
+        if let Some(key) = name.strip_prefix("attr.") {
+            return self.entry("attrs", key);
+        }
+        if let Some(key) = name.strip_prefix("resource.") {
+            return self.entry("resource", key).or_else(|| self.entry("resource", name));
+        }
+        if let Some(key) = name.strip_prefix("body.") {
+            return self.body(key);
+        }
+        self.entry("attrs", name).or_else(|| self.entry("resource", name)).or_else(|| self.body(name))
+    }
+}

@@ -1,0 +1,115 @@
+//! Every row of a table that a filter lets through, from memory and from parts.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use ph_filter::{Compiled, Filter};
+use ph_model::{ErrorKind, RangeNs, Signal};
+
+use crate::contract::Error;
+use crate::health::Meter;
+use crate::part::{Part, Want};
+use crate::rows::{Keys, LSN, ROW, RowView, STREAM, TS, columns_for};
+use crate::snapshot::Table;
+
+/// A filter over a time range, ready to run.
+pub(crate) struct Plan {
+    pub signal: Signal,
+    pub filter: Compiled,
+    pub range: RangeNs,
+    /// Columns that are read of each row.
+    pub columns: BTreeSet<&'static str>,
+}
+
+impl Plan {
+    /// Errors: `Invalid` for a filter that does not compile.
+    pub fn new(signal: Signal, filter: &Filter, range: RangeNs) -> Result<Self, Error> {
+        let compiled =
+            Compiled::new(filter).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()).caused_by(e))?;
+        let mut columns = BTreeSet::from([TS, STREAM, LSN, ROW]);
+        columns_for(signal, filter, &mut columns);
+        Ok(Self { signal, filter: compiled, range: narrow(range, filter), columns })
+    }
+
+    /// Calls `each` with every row of a batch that is in the range and passes.
+    pub fn run(&self, batch: &RecordBatch, each: &mut dyn FnMut(&Keys<'_>, usize)) -> Option<()> {
+        let keys = Keys::of(batch)?;
+        for row in 0..batch.num_rows() {
+            if self.range.contains(keys.ts.value(row)) {
+                let view = RowView { signal: self.signal, batch, row };
+                if self.filter.is_all() || self.filter.matches(&view) {
+                    each(&keys, row);
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+/// The part of a range that a filter's own time conditions leave.
+fn narrow(range: RangeNs, filter: &Filter) -> RangeNs {
+    match filter {
+        Filter::Time { from, to } => {
+            RangeNs::new(range.from.max(from.unwrap_or(i64::MIN)), range.to.min(to.unwrap_or(i64::MAX)))
+        }
+        Filter::And(parts) => parts.iter().fold(range, narrow),
+        _ => range,
+    }
+}
+
+/// What a scan touched.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned {
+    pub rows: u64,
+    pub bytes: u64,
+    pub incomplete: Vec<String>,
+}
+
+/// Batches in memory that can touch a range.
+pub(crate) fn memory(table: &Table, range: RangeNs) -> Vec<RecordBatch> {
+    let touched = table.generations.iter().filter(|g| {
+        let (first, last) = g.bounds().unwrap_or((i64::MAX, i64::MIN));
+        range.touches(first, last)
+    });
+    touched.flat_map(|g| g.batches()).collect()
+}
+
+/// Scans one part; damage is written to `scanned.incomplete` and remembered by the part.
+pub(crate) fn part(
+    part: &Arc<Part>,
+    plan: &Plan,
+    scanned: &mut Scanned,
+    each: &mut dyn FnMut(&Keys<'_>, &RecordBatch, usize, u64),
+) {
+    if let Some(why) = part.damage() {
+        scanned.incomplete.push(why);
+        return;
+    }
+    let want = Want { columns: &plan.columns, range: plan.range };
+    let mut rows = 0;
+    let result = part.scan(&want, &mut |group| {
+        rows += group.batch.num_rows() as u64;
+        let seen = plan.run(group.batch, &mut |keys, row| {
+            each(keys, group.batch, row, group.first_row + row as u64);
+        });
+        if seen.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    scanned.rows += rows;
+    match result {
+        Ok(bytes) => scanned.bytes += bytes,
+        Err(error) => scanned.incomplete.push(part.note_damage(&error)),
+    }
+}
+
+/// Errors: `Internal` when something could not be read, for answers that have no place to say so.
+pub(crate) fn complete(meter: &Meter, scanned: &Scanned) -> Result<(), Error> {
+    match scanned.incomplete.first() {
+        None => Ok(()),
+        Some(first) => {
+            meter.failed(first.clone());
+            Err(Error::new(ErrorKind::Internal, format!("the count would be incomplete: {first}")))
+        }
+    }
+}

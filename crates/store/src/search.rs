@@ -1,0 +1,220 @@
+//! Pages of rows in the order `(ts, stream, lsn, row)`.
+//!
+//! First only keys and the columns that the filter needs are read, newest (or oldest) parts first, until no unread
+//! part can hold a row of the page. Then the page's rows are fetched whole.
+
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::{concat_batches, take_record_batch};
+use ph_model::{ErrorKind, Signal};
+
+use crate::contract::{Error, Order, SearchAsk, SearchPage, SearchRows};
+use crate::part::Part;
+use crate::rows::{Key, rows_of, stored_schema};
+use crate::scan::{self, Plan, Scanned};
+use crate::snapshot::Table;
+
+/// Most rows of one page.
+pub const MAX_PAGE: usize = 10_000;
+
+/// Where a row lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Memory { batch: usize, row: u32 },
+    Part { part: usize, row: u64 },
+}
+
+/// A row in the order of the ask: smaller comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ranked {
+    Up(Key),
+    Down(std::cmp::Reverse<Key>),
+}
+
+impl Ranked {
+    fn new(key: Key, order: Order) -> Self {
+        match order {
+            Order::Ascending => Ranked::Up(key),
+            Order::Descending => Ranked::Down(std::cmp::Reverse(key)),
+        }
+    }
+
+    fn key(&self) -> Key {
+        match self {
+            Ranked::Up(key) | Ranked::Down(std::cmp::Reverse(key)) => *key,
+        }
+    }
+}
+
+/// The best rows so far; the worst of them on top.
+struct Best {
+    heap: BinaryHeap<(Ranked, Place)>,
+    /// One more than the page, so that it is known whether another follows.
+    keep: usize,
+    order: Order,
+    after: Option<Ranked>,
+}
+
+impl Best {
+    fn offer(&mut self, key: Key, place: Place) {
+        let ranked = Ranked::new(key, self.order);
+        if self.after.is_some_and(|after| ranked <= after) {
+            return;
+        }
+        if self.heap.len() >= self.keep && self.heap.peek().is_some_and(|(worst, _)| ranked >= *worst) {
+            return;
+        }
+        self.heap.push((ranked, place));
+        if self.heap.len() > self.keep {
+            self.heap.pop();
+        }
+    }
+
+    /// Whether no row with times in `[first, last]` can still be among the best.
+    fn closed_to(&self, first: i64, last: i64) -> bool {
+        let Some((worst, _)) = self.heap.peek().filter(|_| self.heap.len() >= self.keep) else {
+            return false;
+        };
+        match self.order {
+            Order::Ascending => first > worst.key().ts,
+            Order::Descending => last < worst.key().ts,
+        }
+    }
+}
+
+/// `ts.stream.lsn.row` in hex.
+fn cursor_text(key: &Key) -> String {
+    format!("{:x}.{:x}.{:x}.{:x}", key.ts as u64, key.stream, key.lsn, key.row)
+}
+
+fn cursor_key(text: &str) -> Result<Key, Error> {
+    let mut fields = text.split('.');
+    let mut field = || fields.next().and_then(|f| u128::from_str_radix(f, 16).ok());
+    let read = (field(), field(), field(), field());
+    let (Some(ts), Some(stream), Some(lsn), Some(row)) = read else {
+        let what =
+            format!("cursor {text:?} is not one that a page gave; ask without a cursor to start again");
+        return Err(Error::new(ErrorKind::Invalid, what));
+    };
+    Ok(Key { ts: ts as u64 as i64, stream, lsn: lsn as u64, row: row as u32 })
+}
+
+/// One page. Errors: `Invalid` for the ask itself; damage is told in the page.
+pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk) -> Result<SearchPage, Error> {
+    if ask.limit == 0 || ask.limit > MAX_PAGE {
+        let what =
+            format!("limit {} is not between 1 and {MAX_PAGE}; ask for less and follow `next`", ask.limit);
+        return Err(Error::new(ErrorKind::Invalid, what));
+    }
+    let plan = Plan::new(ask.signal, &ask.filter, ask.range)?;
+    let after = ask.cursor.as_deref().map(cursor_key).transpose()?.map(|key| Ranked::new(key, ask.order));
+    let mut best = Best { heap: BinaryHeap::new(), keep: ask.limit + 1, order: ask.order, after };
+    let mut scanned = Scanned::default();
+    let Some(table) = table else {
+        return page(ask, Vec::new(), &Found { memory: &[], parts: &[] }, scanned);
+    };
+    let memory = scan::memory(table, plan.range);
+    for (number, batch) in memory.iter().enumerate() {
+        scanned.rows += batch.num_rows() as u64;
+        scanned.bytes += batch.get_array_memory_size() as u64;
+        plan.run(batch, &mut |keys, row| {
+            best.offer(keys.at(row), Place::Memory { batch: number, row: row as u32 });
+        });
+    }
+    let mut parts: Vec<Arc<Part>> =
+        table.parts.iter().filter(|p| plan.range.touches(p.row.first, p.row.last)).cloned().collect();
+    match ask.order {
+        Order::Ascending => parts.sort_by_key(|p| p.row.first),
+        Order::Descending => parts.sort_by_key(|p| std::cmp::Reverse(p.row.last)),
+    }
+    for (number, part) in parts.iter().enumerate() {
+        if best.closed_to(part.row.first, part.row.last) {
+            break;
+        }
+        scan::part(part, &plan, &mut scanned, &mut |keys, _, row, part_row| {
+            best.offer(keys.at(row), Place::Part { part: number, row: part_row });
+        });
+    }
+    let chosen = best.heap.into_sorted_vec();
+    page(ask, chosen, &Found { memory: &memory, parts: &parts }, scanned)
+}
+
+/// What the places of a page refer to.
+struct Found<'a> {
+    memory: &'a [RecordBatch],
+    parts: &'a [Arc<Part>],
+}
+
+fn page(
+    ask: &SearchAsk,
+    mut chosen: Vec<(Ranked, Place)>,
+    found: &Found<'_>,
+    mut scanned: Scanned,
+) -> Result<SearchPage, Error> {
+    let more = chosen.len() > ask.limit;
+    chosen.truncate(ask.limit);
+    let next = chosen.last().filter(|_| more).map(|(ranked, _)| cursor_text(&ranked.key()));
+    let rows = fetch(ask.signal, &chosen, found, &mut scanned)?;
+    Ok(SearchPage {
+        rows,
+        next,
+        scanned_rows: scanned.rows,
+        scanned_bytes: scanned.bytes,
+        incomplete: scanned.incomplete,
+    })
+}
+
+/// The whole rows, in the order of the page.
+fn fetch(
+    signal: Signal,
+    chosen: &[(Ranked, Place)],
+    found: &Found<'_>,
+    scanned: &mut Scanned,
+) -> Result<SearchRows, Error> {
+    let defect = |e: arrow::error::ArrowError| Error::new(ErrorKind::Internal, format!("gather rows: {e}"));
+    let mut by_place: Vec<(Place, u32)> =
+        chosen.iter().enumerate().map(|(n, (_, place))| (*place, n as u32)).collect();
+    by_place.sort_unstable();
+    let mut pieces = Vec::new();
+    let mut positions: Vec<u32> = Vec::with_capacity(chosen.len());
+    let same = |a: &(Place, u32), b: &(Place, u32)| match (a.0, b.0) {
+        (Place::Memory { batch: a, .. }, Place::Memory { batch: b, .. }) => a == b,
+        (Place::Part { part: a, .. }, Place::Part { part: b, .. }) => a == b,
+        _ => false,
+    };
+    for run in by_place.chunk_by(same) {
+        let piece = match run.first().map(|(place, _)| *place) {
+            Some(Place::Memory { batch, .. }) => found.memory.get(batch).map(|all| {
+                let rows = run.iter().filter_map(|(p, _)| match p {
+                    Place::Memory { row, .. } => Some(*row),
+                    Place::Part { .. } => None,
+                });
+                take_record_batch(all, &arrow::array::UInt32Array::from_iter_values(rows)).map_err(defect)
+            }),
+            Some(Place::Part { part, .. }) => found.parts.get(part).map(|part| {
+                let rows = run.iter().filter_map(|(p, _)| match p {
+                    Place::Part { row, .. } => Some(*row),
+                    Place::Memory { .. } => None,
+                });
+                part.fetch(&rows.collect::<Vec<u64>>())
+            }),
+            None => None,
+        };
+        match piece {
+            Some(Ok(batch)) => {
+                pieces.push(batch);
+                positions.extend(run.iter().map(|(_, n)| *n));
+            }
+            Some(Err(error)) => scanned.incomplete.push(error.text),
+            None => {}
+        }
+    }
+    let all = concat_batches(&stored_schema(signal), &pieces).map_err(defect)?;
+    // `positions[i]` is the place in the page of row i; its inverse puts the rows in order.
+    let mut order: Vec<u32> = (0..positions.len() as u32).collect();
+    order.sort_unstable_by_key(|i| positions.get(*i as usize).copied());
+    let ordered = take_record_batch(&all, &arrow::array::UInt32Array::from(order)).map_err(defect)?;
+    Ok(rows_of(signal, &ordered))
+}

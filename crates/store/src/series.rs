@@ -1,0 +1,172 @@
+//! Questions about metrics: the head and blocks of an organisation, merged.
+
+use std::sync::Arc;
+
+use ph_model::{ErrorKind, Labels, OrgId, RangeMs};
+use ph_tsdb::{Source, merge};
+
+use crate::block::BlockPart;
+use crate::contract::{Error, LabelPage, SeriesAsk, SeriesSamples};
+use crate::shard::Shared;
+
+/// Series that one batch of an answer holds at most.
+const BATCH_SERIES: usize = 256;
+/// Samples that one batch of an answer holds about: 4 MiB.
+const BATCH_SAMPLES: usize = (4 << 20) / 16;
+
+fn lift(error: ph_tsdb::Error) -> Error {
+    Error::new(error.kind(), error.to_string()).caused_by(error)
+}
+
+/// Blocks that touch a range, oldest first. Taken after the head was asked, so that a cut is in one or the other.
+fn blocks(shared: &Shared, org: OrgId, range: RangeMs) -> Vec<Arc<BlockPart>> {
+    let snapshot = shared.snapshots.load();
+    let all = snapshot.blocks.get(&org).map(Vec::as_slice).unwrap_or_default();
+    all.iter().filter(|b| range.touches(b.row.first, b.row.last)).cloned().collect()
+}
+
+/// Calls `each` with batches of series, ascending by labels, until it gives `false`.
+///
+/// Samples that were stored first win: older blocks, then the head. A damaged block is left out, and told as an error
+/// after everything else was given.
+pub(crate) fn select(
+    shared: &Shared,
+    org: OrgId,
+    ask: &SeriesAsk,
+    each: &mut dyn FnMut(Vec<SeriesSamples>) -> bool,
+) -> Result<(), Error> {
+    let head = match shared.head(org) {
+        Some(head) => head.select(&ask.matchers, ask.range).map_err(lift)?,
+        None => Vec::new(),
+    };
+    let blocks = blocks(shared, org, ask.range);
+    let mut fault = None;
+    let mut sources: Vec<Source<'_>> = Vec::new();
+    for block in &blocks {
+        match open(block).and_then(|b| b.select(&ask.matchers, ask.range).map_err(lift)) {
+            Ok(series) => sources.push(Box::new(series)),
+            Err(error) if error.kind == ErrorKind::Invalid => return Err(error),
+            Err(error) => {
+                block.note_damage(error.kind, error.text.clone());
+                fault.get_or_insert(error);
+            }
+        }
+    }
+    sources.push(Box::new(head.into_iter().map(Ok)));
+    let (mut batch, mut samples, mut total) = (Vec::new(), 0, 0);
+    for series in merge(sources) {
+        let series = match series {
+            Ok(series) => series,
+            Err(error) => {
+                fault.get_or_insert(lift(error));
+                continue;
+            }
+        };
+        total += 1;
+        if total > ask.max_series {
+            return Err(too_many(ask));
+        }
+        samples += series.samples.len();
+        batch.push(SeriesSamples {
+            labels: series.labels,
+            kind: series.kind,
+            unit: series.unit,
+            samples: series.samples,
+        });
+        if batch.len() >= BATCH_SERIES || samples >= BATCH_SAMPLES {
+            samples = 0;
+            if !each(std::mem::take(&mut batch)) {
+                return Ok(());
+            }
+        }
+    }
+    if !batch.is_empty() {
+        each(batch);
+    }
+    fault.map_or(Ok(()), Err)
+}
+
+fn too_many(ask: &SeriesAsk) -> Error {
+    let what = format!(
+        "the selector matches more than {} series; add matchers or raise the series limit of the query",
+        ask.max_series
+    );
+    Error::new(ErrorKind::Exhausted, what)
+}
+
+fn open(block: &BlockPart) -> Result<&ph_tsdb::Block, Error> {
+    match block.damage() {
+        Some(why) => Err(Error::new(ErrorKind::Internal, why)),
+        None => block.block(),
+    }
+}
+
+/// Asks head and blocks for a listing and merges the answers; `limit` items at most.
+fn listing<T: Ord>(
+    shared: &Shared,
+    org: OrgId,
+    ask: &SeriesAsk,
+    from_head: impl Fn(&ph_tsdb::Head) -> Result<ph_tsdb::Listing<T>, ph_tsdb::Error>,
+    from_block: impl Fn(&ph_tsdb::Block) -> Result<ph_tsdb::Listing<T>, ph_tsdb::Error>,
+) -> Result<ph_tsdb::Listing<T>, Error> {
+    let (mut items, mut truncated) = (Vec::new(), false);
+    if let Some(head) = shared.head(org) {
+        let found = from_head(&head).map_err(lift)?;
+        items.extend(found.items);
+        truncated |= found.truncated;
+    }
+    for block in blocks(shared, org, ask.range) {
+        let found = open(&block).and_then(|b| from_block(b).map_err(lift)).inspect_err(|e| {
+            if e.kind != ErrorKind::Invalid {
+                block.note_damage(e.kind, e.text.clone());
+            }
+        })?;
+        items.extend(found.items);
+        truncated |= found.truncated;
+    }
+    let mut out = ph_tsdb::Listing::cut(items, ask.max_series);
+    out.truncated |= truncated;
+    Ok(out)
+}
+
+/// Label sets, ascending, and whether there are more.
+pub(crate) fn series(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {
+    let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
+    let found = listing(
+        shared,
+        org,
+        ask,
+        |head| head.series(matchers, range, limit),
+        |block| block.series(matchers, range, limit),
+    )?;
+    Ok((found.items, found.truncated))
+}
+
+pub(crate) fn label_names(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Result<LabelPage, Error> {
+    let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
+    let found = listing(
+        shared,
+        org,
+        ask,
+        |head| head.label_names(matchers, range, limit),
+        |block| block.label_names(matchers, range, limit),
+    )?;
+    Ok(LabelPage { values: found.items, truncated: found.truncated })
+}
+
+pub(crate) fn label_values(
+    shared: &Shared,
+    org: OrgId,
+    name: &str,
+    ask: &SeriesAsk,
+) -> Result<LabelPage, Error> {
+    let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
+    let found = listing(
+        shared,
+        org,
+        ask,
+        |head| head.label_values(name, matchers, range, limit),
+        |block| block.label_values(name, matchers, range, limit),
+    )?;
+    Ok(LabelPage { values: found.items, truncated: found.truncated })
+}

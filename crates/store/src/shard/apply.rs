@@ -1,0 +1,255 @@
+//! A group on its way: into the log, onto the disk, into memory, and then its answers.
+
+use std::io;
+use std::sync::Arc;
+
+use ph_model::{ErrorKind, OrgId, Series, Signal};
+use ph_tsdb::{Cut, Head};
+
+use super::{Append, Body, Clock, Reach, Shard, Shared, Which, refuse};
+use crate::catalogue::Checkpoint;
+use crate::config::Durability;
+use crate::contract::{Appended, Error, Rejection};
+use crate::health::Meter;
+use crate::memtable::Generation;
+use crate::rows;
+
+impl Shard {
+    /// Logs, syncs and applies new batches, and answers them. On an error all of them are refused and none is stored.
+    pub(super) fn store(&mut self, mut fresh: Vec<Box<Append>>) -> Result<(), Error> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let before = self.log.next_lsn;
+        let written = self.write(&mut fresh);
+        let lsns = match written {
+            Ok(lsns) => lsns,
+            Err(cause) => {
+                if let Some(writer) = &mut self.log.writer {
+                    writer.forget();
+                }
+                self.log.next_lsn = before;
+                // Definitions of a lost payload must be given again.
+                self.log.encoders.values_mut().for_each(ph_tsdb::wal::Encoder::reset);
+                let error = self.write_failed(&cause);
+                fresh.into_iter().for_each(|a| refuse(a, &error));
+                return Err(error);
+            }
+        };
+        if let Err(cause) = self.harden() {
+            self.die(&cause);
+            let why = self.dead.clone().unwrap_or_default();
+            let error = Error::new(ErrorKind::Unavailable, why);
+            fresh.into_iter().for_each(|a| refuse(a, &error));
+            return Err(error);
+        }
+        for (append, lsn) in fresh.into_iter().zip(lsns) {
+            self.remember(&append);
+            self.accept(append, lsn);
+        }
+        self.log.publish_size(&self.handle.log_bytes);
+        Ok(())
+    }
+
+    fn write(&mut self, fresh: &mut [Box<Append>]) -> io::Result<Vec<u64>> {
+        let shared = Arc::clone(&self.shared);
+        if let Err(cause) = self.log.rotate(shared.config.segment_bytes) {
+            self.die(&cause);
+            return Err(cause);
+        }
+        self.log.room(shared.fs.as_ref(), &self.dir, shared.config.segment_bytes)?;
+        let mut lsns = Vec::with_capacity(fresh.len());
+        for append in fresh {
+            let raw = self.payload(append);
+            let lsn = self.log.add(append.org, append.body.signal(), append.id, &raw);
+            lsns.push(lsn.ok_or_else(|| io::Error::other("no segment is open"))?);
+        }
+        let Some(writer) = &mut self.log.writer else { return Ok(lsns) };
+        Meter::add(&shared.meter.wal_bytes, writer.group_bytes() as u64);
+        writer.write()?;
+        Ok(lsns)
+    }
+
+    /// The record's payload: hash, and the batch. Series that a head cannot hold leave the batch.
+    fn payload(&mut self, append: &mut Append) -> Vec<u8> {
+        let mut out = append.hash.to_le_bytes().to_vec();
+        match &mut append.body {
+            Body::Rows { raw, .. } => out.append(raw),
+            Body::Series { series, now_ms } => {
+                let head = self.shared.head_or_new(append.org);
+                let refs = screen(&head, series, &mut append.rejected);
+                let encoder = self.log.encoders.entry(append.org).or_default();
+                out.extend_from_slice(&now_ms.to_le_bytes());
+                out.extend_from_slice(&encoder.encode(refs.into_iter().zip(series.iter())));
+            }
+        }
+        out
+    }
+
+    fn harden(&mut self) -> io::Result<()> {
+        match self.shared.config.durability {
+            Durability::Sync => self.log.sync(&self.shared.meter)?,
+            Durability::Interval(_) | Durability::Os => self.unsynced = true,
+        }
+        if let Some(writer) = &mut self.log.writer
+            && let Err(cause) = writer.commit()
+        {
+            // The records are durable; only their mark is missing, and the next group brings one.
+            self.shared.meter.failed(format!("wal {}: write commit record: {cause}", self.handle.name()));
+        }
+        Ok(())
+    }
+
+    fn write_failed(&self, cause: &io::Error) -> Error {
+        let name = self.handle.name();
+        let (kind, next) = match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                (ErrorKind::Exhausted, "free space on the store's disk; intake goes on by itself")
+            }
+            _ => (ErrorKind::Unavailable, "look at the store's disk; nothing of this batch was stored"),
+        };
+        let text = format!("wal {name}: write failed: {cause}; {next}");
+        tracing::warn!(shard = name, error = %cause, "write-ahead log write failed");
+        self.shared.meter.failed(text.clone());
+        let mut error = Error::new(kind, text);
+        error.retry_after_ms = Some(5_000);
+        error
+    }
+
+    /// Makes a durable batch visible and answers it.
+    fn accept(&mut self, append: Box<Append>, lsn: u64) {
+        let Append { org, body, rejected, reply, .. } = *append;
+        let mut answer = Appended { accepted: 0, rejected, lsn, repeated: false };
+        match body {
+            Body::Series { series, now_ms } => {
+                let reach = Reach { lsn, at_ms: newest_ms(&series) };
+                self.log.note((org, Signal::Metrics), reach);
+                let outcome = self.shared.head_or_new(org).append(&series, now_ms);
+                answer.accepted = outcome.accepted;
+                for r in outcome.rejected {
+                    add_rejection(&mut answer.rejected, r.reason, r.count, r.example);
+                }
+                Meter::add(&self.shared.meter.samples, outcome.accepted);
+            }
+            Body::Rows { signal, batch, .. } => {
+                self.log.note((org, signal), Reach { lsn, at_ms: i64::MIN });
+                answer.accepted = batch.num_rows() as u64;
+                Meter::add(&self.shared.meter.rows, answer.accepted);
+                self.shared.tails.offer(org, signal, &batch);
+                insert_rows(
+                    &self.shared,
+                    &mut self.open,
+                    Place { org, signal, shard: self.handle.number, lsn },
+                    &batch,
+                );
+            }
+        }
+        Meter::add(&self.shared.meter.rejected, answer.rejected.iter().map(|r| r.count).sum());
+        // The caller may be gone; the batch is stored all the same.
+        let _ = reply.send(Ok(answer));
+    }
+
+    pub(super) fn seal(&mut self, which: Which) -> Vec<Arc<Generation>> {
+        let chosen: Vec<(OrgId, Signal)> = match which {
+            Which::All => self.open.keys().copied().collect(),
+            Which::OlderThan(ms) => {
+                self.open.iter().filter(|(_, g)| g.born_ms < ms).map(|(of, _)| *of).collect()
+            }
+            Which::AtLeast(bytes) => {
+                self.open.iter().filter(|(_, g)| g.bytes() >= bytes).map(|(of, _)| *of).collect()
+            }
+            Which::Largest => {
+                self.open.iter().max_by_key(|(_, g)| g.bytes()).map(|(of, _)| *of).into_iter().collect()
+            }
+        };
+        chosen.iter().filter_map(|of| self.open.remove(of)).collect()
+    }
+
+    pub(super) fn cut(&mut self, border_ms: i64) -> (Vec<(OrgId, Arc<Head>, Cut)>, u64) {
+        let heads: Vec<(OrgId, Arc<Head>)> = {
+            let all = self.shared.heads.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            all.iter()
+                .filter(|(org, _)| {
+                    shard_of(**org, self.shared.config.shards.unwrap_or(1)) == self.handle.number
+                })
+                .map(|(org, head)| (*org, head.clone()))
+                .collect()
+        };
+        let cuts = heads
+            .into_iter()
+            .map(|(org, head)| {
+                let cut = head.cut(border_ms);
+                (org, head, cut)
+            })
+            .collect();
+        (cuts, self.log.next_lsn - 1)
+    }
+
+    pub(super) fn trim(&mut self, checkpoints: Vec<((OrgId, Signal), Checkpoint)>) {
+        self.checkpoints.extend(checkpoints);
+        self.log.trim(self.shared.fs.as_ref(), &self.checkpoints);
+        self.log.publish_size(&self.handle.log_bytes);
+    }
+}
+
+/// The shard of an organisation.
+pub(crate) fn shard_of(org: OrgId, shards: usize) -> usize {
+    (xxhash_rust::xxh3::xxh3_64(org.as_bytes()) % shards.max(1) as u64) as usize
+}
+
+/// Where rows go.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub org: OrgId,
+    pub signal: Signal,
+    pub shard: usize,
+    pub lsn: u64,
+}
+
+/// Adds rows to the open generation of their table, which is in the snapshot before its first row is visible.
+pub(super) fn insert_rows(
+    shared: &Shared,
+    open: &mut std::collections::HashMap<(OrgId, Signal), Arc<Generation>>,
+    at: Place,
+    batch: &arrow::array::RecordBatch,
+) {
+    let Some(placed) = rows::placed(at.signal, batch, at.lsn) else { return };
+    let generation = open.entry((at.org, at.signal)).or_insert_with(|| {
+        let born_ms = now(&shared.clock);
+        let generation = Arc::new(Generation::new(at.org, at.signal, at.shard, born_ms));
+        shared.snapshots.change(|s| s.edit(at.org, at.signal).generations.push(Arc::clone(&generation)));
+        generation
+    });
+    generation.push(placed, at.lsn);
+}
+
+fn now(clock: &Clock) -> i64 {
+    clock()
+}
+
+/// The reference of each series; removes those whose labels no head takes.
+fn screen(head: &Head, series: &mut Vec<Series>, rejected: &mut Vec<Rejection>) -> Vec<u64> {
+    let mut refs = Vec::with_capacity(series.len());
+    series.retain(|one| match head.series_ref(&one.labels) {
+        Some(number) => {
+            refs.push(number);
+            true
+        }
+        None => {
+            add_rejection(rejected, "invalid_labels", one.samples.len() as u64, one.labels.to_string());
+            false
+        }
+    });
+    refs
+}
+
+pub(crate) fn add_rejection(to: &mut Vec<Rejection>, reason: &'static str, count: u64, example: String) {
+    match to.iter_mut().find(|r| r.reason == reason) {
+        Some(known) => known.count += count,
+        None => to.push(Rejection { reason, count, example }),
+    }
+}
+
+pub(super) fn newest_ms(series: &[Series]) -> i64 {
+    series.iter().flat_map(|s| &s.samples).map(|s| s.at_ms).max().unwrap_or(i64::MIN)
+}

@@ -1,0 +1,190 @@
+//! Opening a shard: reads its log back into memory.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use ph_model::{ErrorKind, OrgId, Series, Signal};
+use ph_tsdb::wal::DefTable;
+use tokio::sync::mpsc;
+
+use super::apply::{Place, insert_rows, newest_ms};
+use super::log::{Log, extend, signal_of};
+use super::{Kept, Lane, Reach, Shard, ShardHandle, Shared};
+use crate::catalogue::Checkpoint;
+use crate::contract::Error;
+use crate::memtable::Generation;
+use crate::rows;
+use crate::wal::{self, Record, Repair, unpack};
+use crate::window::Windows;
+
+/// Orders that may wait for a shard.
+const QUEUE: usize = 512;
+
+/// What the catalogue knows of a shard.
+pub(crate) struct Opened {
+    pub lane: Lane,
+    pub number: usize,
+    pub checkpoints: HashMap<(OrgId, Signal), Checkpoint>,
+    pub windows: HashMap<OrgId, Windows>,
+}
+
+/// Replays a shard and makes it ready to run; also says what repair had to leave out.
+///
+/// Errors: `Internal` for damage (without `repair`), `Unavailable` for a disk that does not read.
+pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, ShardHandle, Vec<String>), Error> {
+    let name = format!("{}-{}", opened.lane.letter(), opened.number);
+    let dir = shared.config.dir.join("wal").join(&name);
+    let io = |act: &str, cause: std::io::Error| {
+        Error::new(ErrorKind::Unavailable, format!("{act} log {}: {cause}", dir.display())).caused_by(cause)
+    };
+    shared.fs.create_dir_all(&dir).map_err(|e| io("create", e))?;
+    let mut reader = Reader {
+        shared,
+        checkpoints: &opened.checkpoints,
+        windows: opened.windows,
+        open: HashMap::new(),
+        reach: Vec::new(),
+        tables: HashMap::new(),
+        segment: 0,
+        shard: opened.number,
+        lost: Vec::new(),
+    };
+    let repair = if shared.config.repair { Repair::Yes } else { Repair::No };
+    let replay =
+        wal::replay(shared.fs.as_ref(), &dir, repair, &mut |segment, run| reader.batch(segment, run))
+            .map_err(|e| io("read", e))?;
+    let Reader { windows, open, mut reach, mut lost, .. } = reader;
+    if let Some(damage) = replay.damage.first().filter(|_| !shared.config.repair) {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            format!(
+                "log segment {} is damaged at byte {}: {}; start once with --repair to go on without what is lost",
+                damage.path.display(),
+                damage.offset,
+                damage.what
+            ),
+        ));
+    }
+    lost.extend(
+        replay.damage.iter().map(|d| format!("{} from byte {}: {}", d.path.display(), d.offset, d.what)),
+    );
+    if let Some(first) = lost.first().filter(|_| !shared.config.repair) {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            format!("log {name}: {first}; start once with --repair to go on without it"),
+        ));
+    }
+    reach.resize_with(replay.segments.len(), HashMap::new);
+    let kept: VecDeque<Kept> = replay
+        .segments
+        .into_iter()
+        .zip(reach)
+        .map(|(s, reach)| Kept { path: s.path, bytes: s.bytes, reach })
+        .collect();
+    let after_parts = opened.checkpoints.values().map(|c| c.lsn + 1).max().unwrap_or(1);
+    let log = Log {
+        writer: None,
+        kept,
+        next_lsn: replay.next_lsn.max(after_parts),
+        follows: replay.next_lsn,
+        encoders: HashMap::new(),
+        reach: HashMap::new(),
+    };
+    let (orders, receiver) = mpsc::channel(QUEUE);
+    let handle = ShardHandle {
+        lane: opened.lane,
+        number: opened.number,
+        orders,
+        windows: Arc::new(Mutex::new(windows)),
+        log_bytes: Arc::new(AtomicU64::new(log.bytes())),
+    };
+    let mut shard = Shard {
+        shared: Arc::clone(shared),
+        handle: handle.clone(),
+        dir,
+        orders: receiver,
+        log,
+        open,
+        checkpoints: opened.checkpoints,
+        dead: None,
+        unsynced: false,
+    };
+    // The thread's own handle must not keep its queue open.
+    let (closed, _) = mpsc::channel(1);
+    shard.handle.orders = closed;
+    shard.trim(Vec::new());
+    Ok((shard, handle, lost))
+}
+
+struct Reader<'a> {
+    shared: &'a Arc<Shared>,
+    checkpoints: &'a HashMap<(OrgId, Signal), Checkpoint>,
+    windows: HashMap<OrgId, Windows>,
+    open: HashMap<(OrgId, Signal), Arc<Generation>>,
+    reach: Vec<HashMap<(OrgId, Signal), Reach>>,
+    tables: HashMap<OrgId, Option<DefTable>>,
+    segment: usize,
+    shard: usize,
+    lost: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn batch(&mut self, segment: usize, run: &[Record<'_>]) {
+        if segment != self.segment {
+            self.segment = segment;
+            self.tables.clear();
+        }
+        let Some(last) = run.last().map(|r| r.header) else { return };
+        if self.read(segment, run).is_none() {
+            self.lost.push(format!("record {} of organisation {} cannot be decoded", last.lsn, last.org));
+        }
+    }
+
+    fn read(&mut self, segment: usize, run: &[Record<'_>]) -> Option<()> {
+        let last = run.last()?.header;
+        let signal = signal_of(last.kind)?;
+        let mut raw = Vec::new();
+        for record in run {
+            raw.extend_from_slice(&unpack(&record.header, record.packed)?);
+        }
+        let (hash, body) = raw.split_first_chunk::<8>()?;
+        if let Some(id) = last.id() {
+            self.windows.entry(last.org).or_default().insert(id, u64::from_le_bytes(*hash));
+        }
+        let of = (last.org, signal);
+        let checkpoint = self.checkpoints.get(&of).copied().unwrap_or_default();
+        let mut reach = Reach { lsn: last.lsn, at_ms: i64::MIN };
+        if signal == Signal::Metrics {
+            let mut series = self.series(last.org, body)?;
+            reach.at_ms = newest_ms(&series.0);
+            checkpoint.keep_new(last.lsn, &mut series.0);
+            if !series.0.is_empty() {
+                self.shared.head_or_new(last.org).append(&series.0, series.1);
+            }
+        } else if last.lsn > checkpoint.lsn {
+            let batch = rows::decode(signal, body)?;
+            let at = Place { org: last.org, signal, shard: self.shard, lsn: last.lsn };
+            insert_rows(self.shared, &mut self.open, at, &batch);
+        }
+        if self.reach.len() <= segment {
+            self.reach.resize_with(segment + 1, HashMap::new);
+        }
+        extend(self.reach.get_mut(segment)?, of, reach);
+        Some(())
+    }
+
+    /// The series of a payload and the time at which they were taken. After a payload that cannot be decoded, the
+    /// definitions of the rest of the segment are missing too.
+    fn series(&mut self, org: OrgId, body: &[u8]) -> Option<(Vec<Series>, i64)> {
+        let (now_ms, payload) = body.split_first_chunk::<8>()?;
+        let table = self.tables.entry(org).or_insert_with(|| Some(DefTable::default()));
+        match ph_tsdb::wal::decode(payload, table.as_mut()?) {
+            Ok(series) => Some((series, i64::from_le_bytes(*now_ms))),
+            Err(_) => {
+                *table = None;
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What readers see: generations and parts, swapped as one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use ph_model::{OrgId, Signal};
+
+use crate::block::BlockPart;
+use crate::memtable::Generation;
+use crate::part::Part;
+
+/// Rows of one organisation and signal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table {
+    pub generations: Vec<Arc<Generation>>,
+    pub parts: Vec<Arc<Part>>,
+}
+
+/// One consistent state. A row is in a generation or in a part, never in both and never in neither.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub epoch: u64,
+    pub tables: HashMap<(OrgId, Signal), Arc<Table>>,
+    /// Metric blocks, oldest first.
+    pub blocks: HashMap<OrgId, Vec<Arc<BlockPart>>>,
+}
+
+/// The current snapshot and the one lock under which it changes.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    current: ArcSwap<Snapshot>,
+    changing: Mutex<()>,
+}
+
+impl Snapshots {
+    /// The current state. Files of it stay on disk while it is held.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Makes the next state out of the current one and swaps it in.
+    pub fn change(&self, edit: impl FnOnce(&mut Snapshot)) {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Snapshot::clone(&self.current.load());
+        next.epoch += 1;
+        edit(&mut next);
+        self.current.store(Arc::new(next));
+    }
+}
+
+impl Snapshot {
+    pub fn table(&self, org: OrgId, signal: Signal) -> Option<&Arc<Table>> {
+        self.tables.get(&(org, signal))
+    }
+
+    /// The table to be changed, its parts and generations shared with the state before.
+    pub fn edit(&mut self, org: OrgId, signal: Signal) -> &mut Table {
+        Arc::make_mut(self.tables.entry((org, signal)).or_default())
+    }
+}
