@@ -58,11 +58,9 @@ pub struct ChartLine {
     pub value: f64,
 }
 
-/// `GET /api/v1/metrics` — names with what is known of them.
+/// `GET /api/v1/metrics`. Names, sorted; `truncated` when there are more than fit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct MetricName {
-    pub name: String,
-    pub unit: String,
-    pub kind: String,
-    pub series: u64,
+pub struct LabelPageAnswer {
+    pub items: Vec<String>,
+    pub truncated: bool,
 }

@@ -2,6 +2,7 @@
 
 mod chores;
 mod own;
+mod rooms;
 mod start;
 
 use std::ops::Deref;
@@ -13,6 +14,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
+use ph_store::Store;
 use ph_store::state::State;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,8 +30,12 @@ use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::gateway::problem::Problem;
 use crate::gateway::watch::Watch;
+use crate::ingest::{IngestRoom, Intake};
 use crate::link::LinkRoom;
-use crate::{audit, auth, gateway, link, ui};
+use crate::live::LiveRoom;
+use crate::logs::LogsRoom;
+use crate::objects::Inventories;
+use crate::{audit, auth, events, gateway, ingest, link, live, logs, metrics, objects, ui};
 
 pub use start::{Running, Server};
 
@@ -46,7 +52,14 @@ pub struct App {
     pub state: State,
     pub auth: AuthRoom,
     pub auditor: Auditor,
+    /// Metrics, logs, spans, events.
+    pub telemetry: Arc<dyn Store>,
     pub link: LinkRoom,
+    pub inventories: Arc<Inventories>,
+    pub intake: Arc<Intake>,
+    pub ingest: IngestRoom,
+    pub logs: LogsRoom,
+    pub live: LiveRoom,
     /// Readiness and own metrics.
     pub watch: Watch,
     /// Every task of the server; awaited when it stops.
@@ -86,6 +99,11 @@ fn rooms() -> OpenApiRouter<AppState> {
         .merge(auth::routes())
         .merge(audit::routes())
         .merge(link::routes())
+        .merge(objects::routes())
+        .merge(metrics::routes())
+        .merge(events::routes())
+        .merge(logs::routes())
+        .merge(live::routes())
 }
 
 /// The OpenAPI document of this build, as pretty JSON.
@@ -101,6 +119,7 @@ pub(crate) fn router(app: &AppState) -> Router {
     router
         .route("/api/v1/openapi.json", get(move || async move { Json(description.as_ref().clone()) }))
         .merge(own::health())
+        .merge(ingest::routes())
         .fallback(ui::serve)
         .method_not_allowed_fallback(async || {
             Problem::with_status(

@@ -81,6 +81,8 @@ pub struct ServerConfig {
     pub metrics: Option<SocketAddr>,
     /// `/livez` and `/readyz`; `None`: off. Default: `127.0.0.1:13133`.
     pub probes: Option<SocketAddr>,
+    /// When telemetry is acknowledged. Default: after it is synced to the disk.
+    pub durability: ph_store::Durability,
     /// Slug of the organisation that the first start creates.
     pub org_slug: String,
     /// Address of the owner that the first start creates.
@@ -97,6 +99,7 @@ impl ServerConfig {
             data: data.into(),
             metrics: Some(local(8888)),
             probes: Some(local(13133)),
+            durability: ph_store::Durability::default(),
             org_slug: "main".to_owned(),
             owner_email: "owner@localhost".to_owned(),
         }

@@ -6,11 +6,13 @@
 //! Source: OpenTelemetry protocol specification 1.x.
 
 mod attributes;
+mod intake;
 mod logs;
 mod metrics;
 mod routes;
 mod traces;
 
+pub use intake::{Counted, Intake, IntakeNow};
 pub use routes::{IngestRoom, routes};
 
 /// What the agent's credential says about everything it sends.

@@ -9,8 +9,14 @@ pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod events;
 pub mod gateway;
+pub mod ingest;
 pub mod link;
+pub mod live;
+pub mod logs;
+pub mod metrics;
+pub mod objects;
 pub mod ui;
 
 pub use app::{AppState, Running, Server, openapi};

@@ -16,6 +16,8 @@ mod room;
 mod socket;
 mod tokens;
 
+pub use agents::agents;
+pub use clusters::clusters;
 pub use facts::{ClusterFacts, Facts};
 pub use registry::Registry;
 pub use room::{LinkRoom, Timing};

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::own::{self, StateReady};
+use super::rooms::{TelemetryReady, open_telemetry, start_rooms};
 use super::{App, AppState, chores, router};
 use crate::audit::Auditor;
 use crate::auth::keyring::{Keyring, private_dir, write_private};
@@ -26,7 +27,10 @@ use crate::gateway::error::Error;
 use crate::gateway::listen::{Door, Serving, serve};
 use crate::gateway::tls::{Certificates, authority_path};
 use crate::gateway::watch::Watch;
+use crate::ingest::IngestRoom;
 use crate::link::{self, LinkRoom};
+use crate::live::{Hub, LiveRoom, TokenKey};
+use crate::logs::LogsRoom;
 
 /// Starts servers.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ pub struct Running {
     /// What the operator should read: a busy port, say.
     pub warnings: Vec<String>,
     pub app: AppState,
+    telemetry: Arc<ph_store::Embedded>,
     doors: CancellationToken,
     _lock: File,
 }
@@ -64,9 +69,23 @@ impl Server {
         let first = first_link(&state, &config, now).await?;
         let issuer = state.installation_id(now).await?.to_string();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let telemetry = open_telemetry(&config, &clock, (&tasks, &stop)).await?;
         let watch = Watch::default();
         watch.add_check(Arc::new(StateReady(state.clone())));
+        watch.add_check(Arc::new(TelemetryReady(telemetry.clone())));
+        let live = LiveRoom {
+            hub: Arc::new(Hub::new(tasks.clone(), stop.clone(), clock.clone())),
+            key: Arc::new(
+                TokenKey::generate().map_err(|e| Error::Config(format!("no random numbers: {e}")))?,
+            ),
+        };
         let app = AppState::new(App {
+            telemetry: telemetry.clone(),
+            inventories: Arc::default(),
+            intake: Arc::default(),
+            ingest: IngestRoom::default(),
+            logs: LogsRoom::default(),
+            live,
             auth: AuthRoom::new(state.clone(), clock.clone(), keyring, &issuer, stop.clone()),
             auditor: Auditor::new(state.clone(), clock.clone()),
             link: link_room(&config, &public_url),
@@ -89,6 +108,7 @@ impl Server {
             warnings: Vec::new(),
             doors: app.stop.child_token(),
             app,
+            telemetry,
             _lock: lock,
         };
         running.serve(doors, certificates.as_ref())?;
@@ -96,6 +116,7 @@ impl Server {
         let app = running.app.clone();
         app.tasks.spawn(app.auth.watcher().watch(app.state.clone(), app.clock.clone()));
         app.tasks.spawn(chores::run(app.clone(), certificates));
+        start_rooms(&app);
         Ok(running)
     }
 }
@@ -162,6 +183,7 @@ impl Running {
         if !ended {
             tracing::warn!(left = self.app.tasks.len(), "tasks did not end before the deadline");
         }
+        self.telemetry.shutdown().await;
         // A connection that clings on must not hold the files open for ever.
         let closed = tokio::time::timeout(deadline, self.app.state.close()).await.is_ok();
         ended && closed

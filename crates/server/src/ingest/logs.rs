@@ -40,7 +40,11 @@ fn is_event(record: &LogRecord) -> bool {
         || record.attributes.iter().any(|kv| {
             kv.key == "k8s.event.name"
                 || (kv.key == "event.name"
-                    && kv.value.clone().and_then(|v| value(v, 0)).is_some_and(|v| v.to_text().starts_with("pilothouse.")))
+                    && kv
+                        .value
+                        .clone()
+                        .and_then(|v| value(v, 0))
+                        .is_some_and(|v| v.to_text().starts_with("pilothouse.")))
         })
 }
 
@@ -68,7 +72,11 @@ fn log(mut record: LogRecord, resource: &Attributes, stamp: &Stamp, now_ns: i64)
         workload: workload.to_owned(),
         pod: text("k8s.pod.name"),
         pod_uid: text("k8s.pod.uid"),
-        container: resource.text("k8s.container.name").or(resource.text("container.name")).unwrap_or("").to_owned(),
+        container: resource
+            .text("k8s.container.name")
+            .or(resource.text("container.name"))
+            .unwrap_or("")
+            .to_owned(),
         restart: resource.value("k8s.container.restart_count").and_then(number).unwrap_or(0),
         node: resource.text("k8s.node.name").or(resource.text("host.name")).unwrap_or("").to_owned(),
         service: text("service.name"),

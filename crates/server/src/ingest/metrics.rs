@@ -22,7 +22,8 @@ const IDENTITY: [&str; 8] = [
 ];
 
 /// Facts that exist so that series of one metric do not collide where the name alone is not enough.
-const OBJECTS: [&str; 4] = ["k8s.persistentvolumeclaim.name", "k8s.volume.name", "k8s.hpa.name", "container.name"];
+const OBJECTS: [&str; 4] =
+    ["k8s.persistentvolumeclaim.name", "k8s.volume.name", "k8s.hpa.name", "container.name"];
 
 const FLAG_NO_RECORDED_VALUE: u32 = 1;
 const DELTA: i32 = 1;
@@ -64,7 +65,11 @@ impl Collect {
         let (kind, points) = match metric.data {
             Some(metric::Data::Gauge(g)) => (SeriesKind::Gauge, g.data_points),
             Some(metric::Data::Sum(s)) if s.aggregation_temporality == DELTA => {
-                return self.refuse_points("delta_temporality_unsupported", &metric.name, s.data_points.len());
+                return self.refuse_points(
+                    "delta_temporality_unsupported",
+                    &metric.name,
+                    s.data_points.len(),
+                );
             }
             Some(metric::Data::Sum(s)) => {
                 (if s.is_monotonic { SeriesKind::Counter } else { SeriesKind::UpDown }, s.data_points)
@@ -73,7 +78,11 @@ impl Collect {
                 return self.refuse_points("histograms_unsupported", &metric.name, h.data_points.len());
             }
             Some(metric::Data::ExponentialHistogram(h)) => {
-                return self.refuse_points("native_histograms_unsupported", &metric.name, h.data_points.len());
+                return self.refuse_points(
+                    "native_histograms_unsupported",
+                    &metric.name,
+                    h.data_points.len(),
+                );
             }
             Some(metric::Data::Summary(s)) => {
                 return self.refuse_points("summaries_unsupported", &metric.name, s.data_points.len());
@@ -91,7 +100,13 @@ impl Collect {
         }
     }
 
-    fn point(&mut self, name: &str, unit: &str, kind: SeriesKind, (p, base): (NumberDataPoint, &[(String, String)])) {
+    fn point(
+        &mut self,
+        name: &str,
+        unit: &str,
+        kind: SeriesKind,
+        (p, base): (NumberDataPoint, &[(String, String)]),
+    ) {
         let value = match p.value {
             _ if p.flags & FLAG_NO_RECORDED_VALUE != 0 => stale_marker(),
             Some(number_data_point::Value::AsDouble(d)) => d,
@@ -108,7 +123,13 @@ impl Collect {
         pairs.extend(attributes(p.attributes).iter().map(|(k, v)| (k.to_owned(), v.to_text())));
         let labels = Labels::new(pairs);
         let slot = *self.index.entry((labels.clone(), start.unwrap_or(0))).or_insert_with(|| {
-            self.series.push(Series { labels, kind, unit: unit.to_owned(), start_ms: start, samples: Vec::new() });
+            self.series.push(Series {
+                labels,
+                kind,
+                unit: unit.to_owned(),
+                start_ms: start,
+                samples: Vec::new(),
+            });
             self.series.len() - 1
         });
         if let Some(s) = self.series.get_mut(slot) {

@@ -8,7 +8,11 @@ use super::attributes::{attributes, nanos, workload};
 use super::{Refused, Stamp, refuse};
 
 /// Rows in the order they were sent; spans without valid ids are refused.
-pub fn decode(request: ExportTraceServiceRequest, stamp: &Stamp, now_ns: i64) -> (Vec<SpanRow>, Vec<Refused>) {
+pub fn decode(
+    request: ExportTraceServiceRequest,
+    stamp: &Stamp,
+    now_ns: i64,
+) -> (Vec<SpanRow>, Vec<Refused>) {
     let (mut rows, mut refused) = (Vec::new(), Vec::new());
     for rs in request.resource_spans {
         let resource = attributes(rs.resource.unwrap_or_default().attributes);
@@ -34,11 +38,12 @@ fn row(span: Span, resource: &Attributes, (stamp, scope): (&Stamp, &str), now_ns
     let at = |key: &str| resource.text(key).unwrap_or("").to_owned();
     let (workload_kind, workload) = workload(resource);
     let status = span.status.unwrap_or_default();
-    let http_status = ["http.response.status_code", "http.status_code"].iter().find_map(|k| match a.value(k) {
-        Some(Value::Int(i)) => u16::try_from(*i).ok(),
-        Some(Value::Str(s)) => s.parse().ok(),
-        _ => None,
-    });
+    let http_status =
+        ["http.response.status_code", "http.status_code"].iter().find_map(|k| match a.value(k) {
+            Some(Value::Int(i)) => u16::try_from(*i).ok(),
+            Some(Value::Str(s)) => s.parse().ok(),
+            _ => None,
+        });
     let start = nanos(span.start_time_unix_nano, now_ns);
     Some(SpanRow {
         trace_id,

@@ -54,7 +54,8 @@ impl ChannelState {
         }
         self.state = new;
         self.offset += 1;
-        let bytes = set.iter().map(|s| s.key.len() + 16 + weight(&s.value)).sum::<usize>() + del.iter().map(String::len).sum::<usize>();
+        let bytes = set.iter().map(|s| s.key.len() + 16 + weight(&s.value)).sum::<usize>()
+            + del.iter().map(String::len).sum::<usize>();
         self.ring_bytes += bytes;
         self.ring.push_back(Arc::new(Delta { offset: self.offset, at_ms, set, del, bytes }));
         while self.ring.len() > RING_DELTAS || self.ring_bytes > RING_BYTES {
@@ -106,7 +107,9 @@ mod tests {
     fn a_client_that_applies_deltas_has_the_snapshot() {
         let mut c = ChannelState::new(1, state(&[("a", 1), ("b", 1)]), 0);
         let mut mirror: State = c.snapshot().into_iter().map(|s| (s.key, s.value)).collect();
-        for (at, next) in [(1, state(&[("a", 2), ("b", 1)])), (2, state(&[("b", 1)])), (3, state(&[("b", 1), ("c", 9)]))] {
+        for (at, next) in
+            [(1, state(&[("a", 2), ("b", 1)])), (2, state(&[("b", 1)])), (3, state(&[("b", 1), ("c", 9)]))]
+        {
             assert!(c.update(next, at));
         }
         for d in c.since(1, 0).unwrap() {

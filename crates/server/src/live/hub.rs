@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::channel::{ChannelState, State};
+use crate::clock::Clock;
 
 /// How long a channel outlives its last watcher, so that a reload finds its history.
 const LINGER: Duration = Duration::from_secs(60);
@@ -49,17 +50,22 @@ pub struct Hub {
     epochs: std::sync::atomic::AtomicU64,
     tasks: TaskTracker,
     stop: CancellationToken,
-    now_ms: fn() -> i64,
+    clock: Clock,
 }
 
 impl Hub {
-    pub fn new(tasks: TaskTracker, stop: CancellationToken, now_ms: fn() -> i64) -> Self {
-        let first = u64::try_from(now_ms()).unwrap_or(1);
-        Self { channels: Mutex::default(), epochs: first.into(), tasks, stop, now_ms }
+    pub fn new(tasks: TaskTracker, stop: CancellationToken, clock: Clock) -> Self {
+        let first = u64::try_from(clock.now_ms()).unwrap_or(1);
+        Self { channels: Mutex::default(), epochs: first.into(), tasks, stop, clock }
     }
 
     /// The channel, computed for the first time when nobody watched it. `None`: there is no such channel.
-    pub async fn watch(self: &Arc<Self>, ctx: &TenantCtx, name: &str, source: impl FnOnce() -> Option<Source>) -> Option<Arc<Channel>> {
+    pub async fn watch(
+        self: &Arc<Self>,
+        ctx: &TenantCtx,
+        name: &str,
+        source: impl FnOnce() -> Option<Source>,
+    ) -> Option<Arc<Channel>> {
         let key = (ctx.org(), name.to_owned());
         if let Some(found) = self.known(&key) {
             return Some(found);
@@ -68,7 +74,7 @@ impl Hub {
         let state = (source.compute)().await?;
         let epoch = self.epochs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let channel = Arc::new(Channel {
-            state: RwLock::new(ChannelState::new(epoch, state, (self.now_ms)())),
+            state: RwLock::new(ChannelState::new(epoch, state, self.clock.now_ms())),
             changed: watch::channel(0).0,
         });
         {
@@ -108,7 +114,7 @@ impl Hub {
                 unwatched_since = None;
             }
             let Some(state) = (source.compute)().await else { return };
-            if channel.state.write().await.update(state, (self.now_ms)()) {
+            if channel.state.write().await.update(state, self.clock.now_ms()) {
                 channel.changed.send_modify(|n| *n += 1);
             }
             tokio::select! {

@@ -43,7 +43,8 @@ impl TokenKey {
         if !bool::from(self.mac(holder, body).ct_eq(mac)) {
             return None;
         }
-        let number = |range: std::ops::Range<usize>| Some(u64::from_be_bytes(body.get(range)?.try_into().ok()?));
+        let number =
+            |range: std::ops::Range<usize>| Some(u64::from_be_bytes(body.get(range)?.try_into().ok()?));
         let expires = i64::try_from(number(16..24)?).ok()?;
         (now_ms < expires).then_some((number(0..8)?, number(8..16)?))
     }
@@ -52,7 +53,9 @@ impl TokenKey {
     fn mac(&self, holder: Holder<'_>, body: &[u8]) -> [u8; 32] {
         let mut inner = Sha256::new();
         inner.update(self.0);
-        for part in [holder.org.as_bytes().as_slice(), holder.actor.as_bytes(), holder.channel.as_bytes(), body] {
+        for part in
+            [holder.org.as_bytes().as_slice(), holder.actor.as_bytes(), holder.channel.as_bytes(), body]
+        {
             inner.update((part.len() as u64).to_be_bytes());
             inner.update(part);
         }

@@ -110,7 +110,18 @@ impl Ask {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { mode, limit, from_ns, to_ns, filter, streams, origin, all_runs: query.all_runs, token, digest })
+        Ok(Self {
+            mode,
+            limit,
+            from_ns,
+            to_ns,
+            filter,
+            streams,
+            origin,
+            all_runs: query.all_runs,
+            token,
+            digest,
+        })
     }
 
     /// Toward older records.
@@ -139,8 +150,12 @@ fn filter(f: &LogFilter) -> Result<Filter, Fault> {
         all.push(Filter::Not(Box::new(Filter::contains(text))));
     }
     if let Some(word) = f.level.as_deref() {
-        let level = Level::parse(word)
-            .ok_or_else(|| ("filter.level".to_owned(), format!("`{word}` is no level; use trace, debug, info, warn, error or fatal")))?;
+        let level = Level::parse(word).ok_or_else(|| {
+            (
+                "filter.level".to_owned(),
+                format!("`{word}` is no level; use trace, debug, info, warn, error or fatal"),
+            )
+        })?;
         all.push(Filter::at_least(level));
     }
     if let Some(s) = f.stream.as_deref().filter(|s| !matches!(*s, "stdout" | "stderr")) {
@@ -156,7 +171,8 @@ fn filter(f: &LogFilter) -> Result<Filter, Fault> {
 
 /// What makes two queries the same for paging: everything but the page itself.
 fn digest(query: &LogQuery) -> u64 {
-    let same = LogQuery { after: None, before: None, limit: None, follow: false, mode: None, ..query.clone() };
+    let same =
+        LogQuery { after: None, before: None, limit: None, follow: false, mode: None, ..query.clone() };
     xxhash_rust::xxh3::xxh3_64(&serde_json::to_vec(&same).unwrap_or_default())
 }
 
@@ -186,7 +202,11 @@ mod tests {
         let q = LogQuery {
             from: Some("2026-11-21T10:00:00Z".into()),
             to: Some("1795345200000".into()),
-            filter: LogFilter { contains: Some("boom".into()), level: Some("warn".into()), ..LogFilter::default() },
+            filter: LogFilter {
+                contains: Some("boom".into()),
+                level: Some("warn".into()),
+                ..LogFilter::default()
+            },
             ..LogQuery::default()
         };
         let ask = Ask::new(&q, DEFAULT_LIMIT).unwrap();

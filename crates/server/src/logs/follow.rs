@@ -66,7 +66,8 @@ pub async fn follow_node(
         let since = *away_since.get_or_insert_with(tokio::time::Instant::now);
         if !told && since.elapsed() >= QUIET {
             told = true;
-            let (source, name, gap) = unreachable_gap(&node, "its agent is away; the stream goes on when it is back");
+            let (source, name, gap) =
+                unreachable_gap(&node, "its agent is away; the stream goes on when it is back");
             if out.send(Followed::Gap { source, node: name, gap }).await.is_err() {
                 return;
             }
@@ -79,7 +80,11 @@ pub async fn follow_node(
 }
 
 /// One stream. `Ok` when all sources ended or the client left.
-async fn run(node: &NodeSources, ask: &mut Ask, (channel, out): (Channel, &mpsc::Sender<Followed>)) -> Result<(), tonic::Status> {
+async fn run(
+    node: &NodeSources,
+    ask: &mut Ask,
+    (channel, out): (Channel, &mpsc::Sender<Followed>),
+) -> Result<(), tonic::Status> {
     let (control, controls) = mpsc::channel::<ReadControl>(8);
     let _ = control.send(ReadControl { m: Some(Control::Open(open(node, ask, true))) }).await;
     let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
@@ -91,7 +96,8 @@ async fn run(node: &NodeSources, ask: &mut Ask, (channel, out): (Channel, &mpsc:
         let sent = match event.m {
             Some(Event::Batch(batch)) => {
                 let Some(source) = node.sources.get(batch.source as usize) else { continue };
-                let list = records(&batch, source.index).map_err(|e| tonic::Status::data_loss(e.to_string()))?;
+                let list =
+                    records(&batch, source.index).map_err(|e| tonic::Status::data_loss(e.to_string()))?;
                 if let Some(last) = list.last() {
                     note(ask, &source.id, &last.resume);
                 }
@@ -104,7 +110,8 @@ async fn run(node: &NodeSources, ask: &mut Ask, (channel, out): (Channel, &mpsc:
                 if let (Some(s), Some(to)) = (source, &gap.to) {
                     note(ask, &s.id, &super::record::position(to));
                 }
-                out.send(Followed::Gap { source: source.map(|s| s.index), node: node.node.clone(), gap }).await
+                out.send(Followed::Gap { source: source.map(|s| s.index), node: node.node.clone(), gap })
+                    .await
             }
             Some(Event::Marker(m)) => {
                 let index = node.sources.get(m.source as usize).map_or(m.source, |s| s.index);
@@ -128,5 +135,7 @@ async fn run(node: &NodeSources, ask: &mut Ask, (channel, out): (Channel, &mpsc:
 /// Remembers where a source stands, so that the next stream goes on there.
 fn note(ask: &mut Ask, source: &str, at: &Position) {
     let digest = ask.digest;
-    ask.token.get_or_insert_with(|| PageToken { query: digest, back: false, at: Default::default() }).set(source, at);
+    ask.token
+        .get_or_insert_with(|| PageToken { query: digest, back: false, at: Default::default() })
+        .set(source, at);
 }

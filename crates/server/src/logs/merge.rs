@@ -61,7 +61,10 @@ mod tests {
 
     #[test]
     fn equal_times_keep_a_fixed_order() {
-        let order: Vec<_> = merge(vec![vec![r(1, 5, 0), r(1, 5, 1)], vec![r(0, 5, 0)]]).iter().map(|r| (r.source, r.position.offset)).collect();
+        let order: Vec<_> = merge(vec![vec![r(1, 5, 0), r(1, 5, 1)], vec![r(0, 5, 0)]])
+            .iter()
+            .map(|r| (r.source, r.position.offset))
+            .collect();
         assert_eq!(order, [(0, 0), (1, 0), (1, 1)]);
     }
 }

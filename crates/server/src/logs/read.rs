@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use ph_link::v1::logs_client::LogsClient;
 use ph_link::v1::read_control::M as Control;
 use ph_link::v1::read_event::M as Event;
@@ -94,7 +94,11 @@ pub fn open(node: &NodeSources, ask: &Ask, follow: bool) -> ReadOpen {
         for (i, s) in (0_u32..).zip(&node.sources) {
             let Some(p) = token.position(&s.id) else { continue };
             let at = wire(&p);
-            if token.back { o.before_by_source.insert(i, at) } else { o.after_by_source.insert(i, at) };
+            if token.back {
+                o.before_by_source.insert(i, at)
+            } else {
+                o.after_by_source.insert(i, at)
+            };
         }
     }
     o
@@ -102,10 +106,8 @@ pub fn open(node: &NodeSources, ask: &Ask, follow: bool) -> ReadOpen {
 
 /// Reads one page over all nodes. Nodes that cannot answer become gaps; the others are not held up beyond the deadline.
 pub async fn page(nodes: Vec<NodeSources>, ask: &Ask) -> Page {
-    let answers: Vec<NodeAnswer> = futures::stream::iter(nodes.iter().map(|n| read_node(n, ask)))
-        .buffer_unordered(CONCURRENT)
-        .collect()
-        .await;
+    let asked: Vec<_> = nodes.iter().map(|n| read_node(n, ask).boxed()).collect();
+    let answers: Vec<NodeAnswer> = futures::stream::iter(asked).buffer_unordered(CONCURRENT).collect().await;
     let mut page = Page::default();
     let mut lists: BTreeMap<u32, Vec<Record>> = BTreeMap::new();
     let mut resumes = BTreeMap::new();
@@ -127,7 +129,8 @@ fn cut(
     nodes: &[NodeSources],
     ask: &Ask,
 ) {
-    let firsts: BTreeMap<u32, Position> = lists.iter().filter_map(|(i, l)| Some((*i, l.first()?.position))).collect();
+    let firsts: BTreeMap<u32, Position> =
+        lists.iter().filter_map(|(i, l)| Some((*i, l.first()?.position))).collect();
     let read: usize = lists.values().map(Vec::len).sum();
     let mut all = merge(lists.into_values().collect());
     let limit = ask.limit as usize;
@@ -226,9 +229,12 @@ async fn collect(node: &NodeSources, ask: &Ask, channel: Channel) -> Result<Node
                 let Some(source) = node.sources.get(batch.source as usize) else { continue };
                 bytes += batch.raw_bytes.max(batch.payload.len() as u64);
                 if bytes > MAX_NODE_BYTES {
-                    return Err(tonic::Status::resource_exhausted("more than 64 MiB in one page; name fewer sources, a shorter time or a filter"));
+                    return Err(tonic::Status::resource_exhausted(
+                        "more than 64 MiB in one page; name fewer sources, a shorter time or a filter",
+                    ));
                 }
-                let list = records(&batch, source.index).map_err(|e| tonic::Status::data_loss(e.to_string()))?;
+                let list =
+                    records(&batch, source.index).map_err(|e| tonic::Status::data_loss(e.to_string()))?;
                 if let Some(last) = list.last() {
                     answer.resumes.insert(source.index, last.resume);
                 }

@@ -65,17 +65,25 @@ pub fn records(batch: &LogBatch, source: u32) -> Result<Vec<Record>, BadBatch> {
         return Err(BadBatch("columns of different length"));
     }
     let payload = if batch.zstd {
-        Bytes::from(zstd::bulk::decompress(&batch.payload, MAX_BATCH_BYTES).map_err(|_| BadBatch("payload does not decompress"))?)
+        Bytes::from(
+            zstd::bulk::decompress(&batch.payload, MAX_BATCH_BYTES)
+                .map_err(|_| BadBatch("payload does not decompress"))?,
+        )
     } else {
         batch.payload.clone()
     };
     let segment_key = key(&batch.segment_key);
     let (mut ts, mut offset, mut start) = (batch.base_ns, batch.base_offset, 0_usize);
     let mut out: Vec<Record> = Vec::with_capacity(n);
-    for (i, ((length, d_ns), d_offset)) in batch.length.iter().zip(&batch.d_ns).zip(&batch.d_offset).enumerate() {
+    for (i, ((length, d_ns), d_offset)) in
+        batch.length.iter().zip(&batch.d_ns).zip(&batch.d_offset).enumerate()
+    {
         ts = ts.wrapping_add(*d_ns);
         offset = offset.wrapping_add_signed(*d_offset);
-        let end = start.checked_add(*length as usize).filter(|e| *e <= payload.len()).ok_or(BadBatch("payload too short"))?;
+        let end = start
+            .checked_add(*length as usize)
+            .filter(|e| *e <= payload.len())
+            .ok_or(BadBatch("payload too short"))?;
         let position = Position { run: batch.run, segment_key, offset, rewind: 0 };
         if let Some(before) = out.last_mut() {
             before.resume = position;

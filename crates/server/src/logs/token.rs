@@ -106,7 +106,8 @@ impl PageToken {
     pub fn parse(text: &str, query: u64) -> Result<Self, Invalid> {
         let raw = text.strip_prefix(PAGE).ok_or(Invalid("a page token begins with pp1_"))?;
         let packed = URL_SAFE_NO_PAD.decode(raw).map_err(|_| Invalid("this is not a page token"))?;
-        let json = zstd::bulk::decompress(&packed, 4 << 20).map_err(|_| Invalid("this is not a page token"))?;
+        let json =
+            zstd::bulk::decompress(&packed, 4 << 20).map_err(|_| Invalid("this is not a page token"))?;
         let token: Self = serde_json::from_slice(&json).map_err(|_| Invalid("this is not a page token"))?;
         if token.query != query {
             return Err(Invalid("this page token belongs to another query; start again without it"));

@@ -21,11 +21,21 @@ pub struct ChartSpec {
     pub by: &'static [&'static str],
 }
 
-const fn value(metric: &'static str, title: &'static str, unit: &'static str, by: &'static [&'static str]) -> ChartSpec {
+const fn value(
+    metric: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    by: &'static [&'static str],
+) -> ChartSpec {
     ChartSpec { metric, title, unit, shown: Shown::Value, by }
 }
 
-const fn rate(metric: &'static str, title: &'static str, unit: &'static str, by: &'static [&'static str]) -> ChartSpec {
+const fn rate(
+    metric: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    by: &'static [&'static str],
+) -> ChartSpec {
     ChartSpec { metric, title, unit, shown: Shown::Rate, by }
 }
 

@@ -25,11 +25,18 @@ pub async fn chart(
     grid: Grid,
 ) -> Result<(Chart, Option<i64>), ph_store::Error> {
     let range_ms = range_of(grid);
-    let series = select(store, ctx, (spec, matchers), RangeMs::new(grid.start_ms - range_ms.max(LOOKBACK_MS), grid.end_ms + 1)).await?;
+    let series = select(
+        store,
+        ctx,
+        (spec, matchers),
+        RangeMs::new(grid.start_ms - range_ms.max(LOOKBACK_MS), grid.end_ms + 1),
+    )
+    .await?;
     let newest = series.iter().filter_map(|s| s.samples.last()).map(|s| s.at_ms).max();
-    let lines = tokio::task::spawn_blocking(move || fold(&series, spec, range_ms, grid))
-        .await
-        .map_err(|e| ph_store::Error::new(ph_model::ErrorKind::Internal, format!("evaluating {}: {e}", spec.metric)))?;
+    let lines =
+        tokio::task::spawn_blocking(move || fold(&series, spec, range_ms, grid)).await.map_err(|e| {
+            ph_store::Error::new(ph_model::ErrorKind::Internal, format!("evaluating {}: {e}", spec.metric))
+        })?;
     let shown = match spec.shown {
         Shown::Value => "value",
         Shown::Rate => "rate",
@@ -53,7 +60,8 @@ async fn select(
 ) -> Result<Vec<SeriesSamples>, ph_store::Error> {
     let mut all = vec![Matcher::equal("__name__", spec.metric)];
     all.extend_from_slice(matchers);
-    let mut stream = store.select_series(ctx, SeriesAsk { matchers: all, range, max_series: MAX_SERIES }).await?;
+    let mut stream =
+        store.select_series(ctx, SeriesAsk { matchers: all, range, max_series: MAX_SERIES }).await?;
     let mut out = Vec::new();
     while let Some(batch) = stream.next().await {
         out.extend(batch?);
@@ -74,7 +82,8 @@ fn fold(series: &[SeriesSamples], spec: ChartSpec, range_ms: i64, grid: Grid) ->
             Shown::Rate if s.kind != SeriesKind::Gauge => rate_at(&s.samples, RangeFn::Rate, range_ms, grid),
             _ => rate_at(&s.samples, RangeFn::Last, LOOKBACK_MS.min(range_ms), grid),
         };
-        let key = spec.by.iter().filter_map(|l| Some(((*l).to_owned(), s.labels.value(l)?.to_owned()))).collect();
+        let key =
+            spec.by.iter().filter_map(|l| Some(((*l).to_owned(), s.labels.value(l)?.to_owned()))).collect();
         let sum = groups.entry(key).or_insert_with(|| vec![None; grid.steps()]);
         for (total, point) in sum.iter_mut().zip(points) {
             *total = match (*total, point) {

@@ -18,12 +18,22 @@ const MAX_EVENTS_OF_ONE: usize = 32;
 /// What one delta changed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Changed {
-    Set { kind: String, uid: String },
-    Gone { kind: String, uid: String },
+    Set {
+        kind: String,
+        uid: String,
+    },
+    Gone {
+        kind: String,
+        uid: String,
+    },
     /// A kind's full state has arrived.
-    Synced { kind: String },
+    Synced {
+        kind: String,
+    },
     /// Status of the stream itself.
-    Failed { kind: String },
+    Failed {
+        kind: String,
+    },
 }
 
 /// Objects of one cluster. Cheap to read; objects are shared.
@@ -52,13 +62,17 @@ impl ClusterObjects {
                     self.set(set.kind, set.uid, object)
                 }
                 Err(e) => {
-                    self.failed.insert(set.kind.clone(), (format!("object {} is not JSON: {e}", set.name), String::new()));
+                    self.failed.insert(
+                        set.kind.clone(),
+                        (format!("object {} is not JSON: {e}", set.name), String::new()),
+                    );
                     vec![Changed::Failed { kind: set.kind }]
                 }
             },
             M::Gone(gone) => self.remove(&gone.kind, &gone.uid),
             M::Reset(reset) => {
-                let known = self.kinds.get(&reset.kind).map(|m| m.keys().cloned().collect()).unwrap_or_default();
+                let known =
+                    self.kinds.get(&reset.kind).map(|m| m.keys().cloned().collect()).unwrap_or_default();
                 self.resync.insert(reset.kind, known);
                 Vec::new()
             }
@@ -114,7 +128,10 @@ impl ClusterObjects {
 
     /// Keeps an event for its subject; of all events the oldest go first.
     pub fn keep_event(&mut self, event: Value) {
-        let subject = ["/regarding/uid", "/involvedObject/uid"].iter().find_map(|p| event.pointer(p)).and_then(Value::as_str);
+        let subject = ["/regarding/uid", "/involvedObject/uid"]
+            .iter()
+            .find_map(|p| event.pointer(p))
+            .and_then(Value::as_str);
         let Some(subject) = subject.filter(|s| !s.is_empty()).map(str::to_owned) else { return };
         let list = self.events.entry(subject.clone()).or_default();
         let name = event.pointer("/metadata/uid").cloned();
@@ -213,7 +230,8 @@ impl ClusterObjects {
 
     /// What a snapshot holds, known but not fresh: nothing counts as synced.
     pub fn from_snapshot(bytes: &[u8], taken_ms: i64) -> Self {
-        let kinds: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_slice(bytes).unwrap_or_default();
+        let kinds: BTreeMap<String, BTreeMap<String, Value>> =
+            serde_json::from_slice(bytes).unwrap_or_default();
         let mut out = Self::default();
         for (kind, objects) in kinds {
             for (uid, object) in objects {

@@ -39,7 +39,9 @@ pub fn problems(home: Home<'_>, now_ms: i64) -> Vec<ProblemRow> {
             rows.push(row(home, o, (link, health), now_ms));
         }
     }
-    rows.sort_by(|a, b| rank(&a.state).cmp(&rank(&b.state)).then(a.since_ms.cmp(&b.since_ms)).then(a.id.cmp(&b.id)));
+    rows.sort_by(|a, b| {
+        rank(&a.state).cmp(&rank(&b.state)).then(a.since_ms.cmp(&b.since_ms)).then(a.id.cmp(&b.id))
+    });
     rows
 }
 
@@ -67,10 +69,20 @@ fn cover(home: Home<'_>, uid: &str, covered: &mut HashSet<String>) {
 fn row(home: Home<'_>, o: &Value, (link, health): (ObjectLink, ph_api::Health), now_ms: i64) -> ProblemRow {
     let pods = match link.kind.as_str() {
         "Pod" => 1,
-        "Node" => home.objects.of_kind("Pod").filter(|p| p.pointer("/spec/nodeName").and_then(Value::as_str) == Some(link.name.as_str())).count(),
+        "Node" => home
+            .objects
+            .of_kind("Pod")
+            .filter(|p| p.pointer("/spec/nodeName").and_then(Value::as_str) == Some(link.name.as_str()))
+            .count(),
         _ => home.objects.pods_of(&link.uid).len(),
     };
-    let since = health.reasons.iter().filter_map(|r| r.at_ms).min().or_else(|| ph_workloads::creation_ms(o)).unwrap_or(now_ms);
+    let since = health
+        .reasons
+        .iter()
+        .filter_map(|r| r.at_ms)
+        .min()
+        .or_else(|| ph_workloads::creation_ms(o))
+        .unwrap_or(now_ms);
     ProblemRow {
         id: format!("{}/{}", home.id, link.uid),
         state: if health.state == "move" { "warn".into() } else { health.state.clone() },
@@ -86,7 +98,9 @@ fn row(home: Home<'_>, o: &Value, (link, health): (ObjectLink, ph_api::Health), 
 
 fn effect(link: &ObjectLink, health: &ph_api::Health, pods: usize) -> String {
     match link.kind.as_str() {
-        "Node" => format!("{} · {pods} pods", if health.available == "unknown" { "no status" } else { "NotReady" }),
+        "Node" => {
+            format!("{} · {pods} pods", if health.available == "unknown" { "no status" } else { "NotReady" })
+        }
         "Pod" => health.reasons.first().map_or_else(|| "not ready".into(), |r| short(&r.code).to_owned()),
         "Job" | "CronJob" => "failed".into(),
         _ => format!("{} of {} available", health.ready, health.wanted),

@@ -41,7 +41,9 @@ pub fn link(o: &Value) -> ObjectLink {
 
 pub fn health(home: Home<'_>, o: &Value, now_ms: i64) -> Health {
     let h = ph_workloads::health(o, home.objects, now_ms);
-    let word = |v: Result<Value, serde_json::Error>| v.ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let word = |v: Result<Value, serde_json::Error>| {
+        v.ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    };
     Health {
         state: h.mark().as_str().to_owned(),
         converged: word(serde_json::to_value(h.converged)),
@@ -55,7 +57,12 @@ pub fn health(home: Home<'_>, o: &Value, now_ms: i64) -> Health {
 fn reason(r: ph_workloads::Reason) -> Reason {
     Reason {
         code: r.code.to_owned(),
-        object: ObjectLink { kind: r.object.kind, namespace: r.object.namespace, name: r.object.name, uid: r.object.uid },
+        object: ObjectLink {
+            kind: r.object.kind,
+            namespace: r.object.namespace,
+            name: r.object.name,
+            uid: r.object.uid,
+        },
         text: r.text,
         quote: r.quote,
         source: r.source.as_str().to_owned(),
@@ -81,7 +88,12 @@ pub fn workload(home: Home<'_>, pod: &Value) -> Option<ObjectLink> {
             name: name.to_owned(),
             uid: String::new(),
         }),
-        None => Some(ObjectLink { kind: direct.kind, namespace: direct.namespace, name: direct.name, uid: direct.uid }),
+        None => Some(ObjectLink {
+            kind: direct.kind,
+            namespace: direct.namespace,
+            name: direct.name,
+            uid: direct.uid,
+        }),
     }
 }
 
@@ -114,7 +126,9 @@ fn columns(home: Home<'_>, o: &Value, kind: &str) -> BTreeMap<String, String> {
     match kind {
         "Pod" => pod_columns(home, o, &mut put),
         "Node" => node_columns(o, &mut put),
-        "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" | "Job" | "CronJob" => workload_columns(o, kind, &mut put),
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" | "Job" | "CronJob" => {
+            workload_columns(o, kind, &mut put)
+        }
         "PersistentVolumeClaim" => {
             put("phase", text(o, "/status/phase").to_owned());
             put("capacity", text(o, "/status/capacity/storage").to_owned());
@@ -153,8 +167,11 @@ fn node_columns(o: &Value, put: &mut impl FnMut(&str, String)) {
     put("runtime", text(o, "/status/nodeInfo/containerRuntimeVersion").to_owned());
     put("arch", text(o, "/status/nodeInfo/architecture").to_owned());
     let labels = o.pointer("/metadata/labels").and_then(Value::as_object);
-    let roles: Vec<&str> =
-        labels.into_iter().flatten().filter_map(|(k, _)| k.strip_prefix("node-role.kubernetes.io/")).collect();
+    let roles: Vec<&str> = labels
+        .into_iter()
+        .flatten()
+        .filter_map(|(k, _)| k.strip_prefix("node-role.kubernetes.io/"))
+        .collect();
     put("roles", roles.join(", "));
     put("zone", text(o, "/metadata/labels/topology.kubernetes.io~1zone").to_owned());
     for (column, pointer) in [
@@ -164,7 +181,14 @@ fn node_columns(o: &Value, put: &mut impl FnMut(&str, String)) {
     ] {
         put(column, quantity(text(o, pointer)).map(|n| n.to_string()).unwrap_or_default());
     }
-    put("unschedulable", if o.pointer("/spec/unschedulable") == Some(&Value::Bool(true)) { "true".into() } else { String::new() });
+    put(
+        "unschedulable",
+        if o.pointer("/spec/unschedulable") == Some(&Value::Bool(true)) {
+            "true".into()
+        } else {
+            String::new()
+        },
+    );
 }
 
 fn workload_columns(o: &Value, kind: &str, put: &mut impl FnMut(&str, String)) {
@@ -194,10 +218,18 @@ fn workload_columns(o: &Value, kind: &str, put: &mut impl FnMut(&str, String)) {
             put("available", n("/status/availableReplicas"));
         }
     }
-    let template = if kind == "CronJob" { "/spec/jobTemplate/spec/template/spec/containers" } else { "/spec/template/spec/containers" };
+    let template = if kind == "CronJob" {
+        "/spec/jobTemplate/spec/template/spec/containers"
+    } else {
+        "/spec/template/spec/containers"
+    };
     let images: Vec<&str> = list(o, template).iter().map(|c| text(c, "/image")).collect();
     put("images", images.join(", "));
-    put("strategy", text(o, if kind == "Deployment" { "/spec/strategy/type" } else { "/spec/updateStrategy/type" }).to_owned());
+    put(
+        "strategy",
+        text(o, if kind == "Deployment" { "/spec/strategy/type" } else { "/spec/updateStrategy/type" })
+            .to_owned(),
+    );
     put("revision", text(o, "/metadata/annotations/deployment.kubernetes.io~1revision").to_owned());
 }
 

@@ -16,7 +16,11 @@ fn set(kind: &str, uid: &str, object: Value) -> M {
 }
 
 fn pod(uid: &str, owner: &str) -> M {
-    set("Pod", uid, json!({"metadata": {"uid": uid, "name": uid, "namespace": "a", "ownerReferences": [{"kind": "ReplicaSet", "uid": owner, "controller": true}]}}))
+    set(
+        "Pod",
+        uid,
+        json!({"metadata": {"uid": uid, "name": uid, "namespace": "a", "ownerReferences": [{"kind": "ReplicaSet", "uid": owner, "controller": true}]}}),
+    )
 }
 
 fn filled() -> ClusterObjects {

@@ -1,0 +1,143 @@
+//! Requests as agents send them become rows with the credential's cluster, whatever the payload claims.
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+
+use super::*;
+
+fn stamp() -> Stamp {
+    Stamp { cluster_name: "prod".into(), cluster_id: "c".into(), cluster_uid: "u".into() }
+}
+
+fn kv(key: &str, value: &str) -> KeyValue {
+    KeyValue {
+        key: key.into(),
+        value: Some(AnyValue { value: Some(any_value::Value::StringValue(value.into())) }),
+        ..Default::default()
+    }
+}
+
+fn resource(pairs: &[(&str, &str)]) -> Option<Resource> {
+    Some(Resource { attributes: pairs.iter().map(|(k, v)| kv(k, v)).collect(), ..Default::default() })
+}
+
+fn point(ms: u64, value: f64) -> NumberDataPoint {
+    NumberDataPoint {
+        time_unix_nano: ms * 1_000_000,
+        value: Some(number_data_point::Value::AsDouble(value)),
+        ..Default::default()
+    }
+}
+
+fn metrics_of(data: metric::Data) -> ExportMetricsServiceRequest {
+    let metric =
+        Metric { name: "k8s.pod.cpu.time".into(), unit: "s".into(), data: Some(data), ..Default::default() };
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            resource: resource(&[
+                ("k8s.pod.name", "web-1"),
+                ("k8s.cluster.name", "forged"),
+                ("k8s.deployment.name", "web"),
+                ("os.type", "linux"),
+            ]),
+            scope_metrics: vec![ScopeMetrics { metrics: vec![metric], ..Default::default() }],
+            ..Default::default()
+        }],
+    }
+}
+
+#[test]
+fn series_carry_identity_only_and_the_credentials_cluster() {
+    let sum = Sum {
+        data_points: vec![point(1_000, 1.0), point(2_000, 2.0)],
+        aggregation_temporality: 2,
+        is_monotonic: true,
+    };
+    let (series, refused) = metrics::decode(metrics_of(metric::Data::Sum(sum)), &stamp());
+    assert!(refused.is_empty());
+    assert_eq!(series.len(), 1);
+    assert_eq!(
+        series[0].labels.to_string(),
+        r#"{__name__="k8s.pod.cpu.time", k8s.cluster.name="prod", k8s.deployment.name="web", k8s.pod.name="web-1"}"#
+    );
+    assert_eq!(series[0].samples.len(), 2);
+}
+
+#[test]
+fn deltas_and_points_without_time_are_refused_with_a_count() {
+    let delta = Sum {
+        data_points: vec![point(1, 1.0), point(2, 1.0)],
+        aggregation_temporality: 1,
+        is_monotonic: true,
+    };
+    let (series, refused) = metrics::decode(metrics_of(metric::Data::Sum(delta)), &stamp());
+    assert!(series.is_empty());
+    assert_eq!((refused[0].reason, refused[0].count), ("delta_temporality_unsupported", 2));
+    let (_, refused) = metrics::decode(
+        metrics_of(metric::Data::Gauge(Gauge { data_points: vec![point(0, 1.0)] })),
+        &stamp(),
+    );
+    assert_eq!(refused[0].reason, "no_timestamp");
+}
+
+fn record(attributes: &[(&str, &str)]) -> LogRecord {
+    LogRecord {
+        time_unix_nano: 5,
+        severity_number: 17,
+        body: Some(AnyValue { value: Some(any_value::Value::StringValue("boom".into())) }),
+        attributes: attributes.iter().map(|(k, v)| kv(k, v)).collect(),
+        ..Default::default()
+    }
+}
+
+fn logs_of(records: Vec<LogRecord>) -> ExportLogsServiceRequest {
+    ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            resource: resource(&[
+                ("k8s.pod.name", "web-1"),
+                ("k8s.container.name", "app"),
+                ("k8s.statefulset.name", "db"),
+            ]),
+            scope_logs: vec![ScopeLogs { log_records: records, ..Default::default() }],
+            ..Default::default()
+        }],
+    }
+}
+
+#[test]
+fn lines_keep_position_and_stream_and_events_go_their_own_way() {
+    let line = record(&[
+        ("log.iostream", "stderr"),
+        ("log.segment_key", "ff"),
+        ("log.offset", "77"),
+        ("custom", "1"),
+    ]);
+    let event = record(&[
+        ("k8s.event.name", "web.1"),
+        ("k8s.event.uid", "e1"),
+        ("k8s.event.reason", "BackOff"),
+        ("k8s.event.type", "Warning"),
+    ]);
+    let (rows, events, _) = logs::decode(logs_of(vec![line, event]), &stamp(), 9);
+    let r = &rows[0];
+    assert_eq!(
+        (r.iostream.as_str(), r.segment_key, r.offset, r.workload_kind.as_str(), r.workload.as_str()),
+        ("stderr", 255, 77, "StatefulSet", "db")
+    );
+    assert_eq!((r.message.as_slice(), r.level, r.ts, r.attributes.len()), (b"boom".as_slice(), 17, 5, 1));
+    assert_eq!(
+        (
+            events[0].uid.as_str(),
+            events[0].reason.as_str(),
+            events[0].r#type.as_str(),
+            events[0].cluster.as_str()
+        ),
+        ("e1", "BackOff", "Warning", "prod")
+    );
+}

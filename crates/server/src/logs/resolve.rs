@@ -1,0 +1,228 @@
+//! From what a caller names to the containers that it means, and the nodes that can read them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ph_access::TenantCtx;
+use ph_api::{LogSelect, LogSource};
+use ph_link::v1::SourceRef;
+use ph_model::ClusterId;
+use serde_json::Value;
+
+use super::read::{NodeSources, Source};
+use super::token::Cursor;
+use crate::app::AppState;
+use crate::gateway::extract::not_found;
+use crate::gateway::problem::Problem;
+use crate::objects::{ClusterRoom, Home, containers, picked_clusters, workload};
+
+/// One container whose log is meant.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    pub cluster: ClusterId,
+    pub node: String,
+    pub wire: SourceRef,
+    pub json: LogSource,
+}
+
+impl Resolved {
+    pub fn cursor(&self) -> Cursor {
+        let pod_uid =
+            if self.wire.container_id.is_empty() { &self.wire.pod_uid } else { &self.wire.container_id };
+        Cursor {
+            cluster: self.cluster,
+            pod_uid: pod_uid.clone(),
+            container: self.json.container.clone(),
+            position: ph_model::Position::default(),
+        }
+    }
+}
+
+/// Containers that any of the selects means, each once, by cluster, namespace, pod, container. An unknown cluster is not
+/// found; a select that means nothing gives nothing.
+pub fn resolve(app: &AppState, ctx: &TenantCtx, selects: &[LogSelect]) -> Result<Vec<Resolved>, Problem> {
+    let mut found: BTreeMap<String, Resolved> = BTreeMap::new();
+    let everything = [LogSelect { all_containers: true, ..LogSelect::default() }];
+    let selects = if selects.is_empty() { &everything[..] } else { selects };
+    for select in selects {
+        for room in picked_clusters(&app.inventories, ctx, select.cluster.as_deref())? {
+            for r in of_room(&room, select) {
+                found.entry(r.json.id.clone()).or_insert(r);
+            }
+        }
+    }
+    let mut out: Vec<Resolved> = found.into_values().collect();
+    let key = |r: &Resolved| {
+        (r.json.cluster.clone(), r.json.namespace.clone(), r.json.pod.clone(), r.json.container.clone())
+    };
+    out.sort_by_key(key);
+    Ok(out)
+}
+
+fn of_room(room: &Arc<ClusterRoom>, select: &LogSelect) -> Vec<Resolved> {
+    room.with(|home| {
+        let pods: Vec<Arc<Value>> = match select.workload_uid.as_deref() {
+            Some(uid) => home.objects.pods_of(uid).into_iter().cloned().collect(),
+            None => home.objects.of_kind("Pod").cloned().collect(),
+        };
+        let mut out: Vec<Resolved> =
+            pods.iter().filter(|p| means(home, select, p)).flat_map(|p| of_pod(home, select, p)).collect();
+        if select.workload_uid.is_none() && select.workload.is_none() {
+            out.extend(home.objects.of_kind("Container").filter_map(|c| of_container(home, select, c)));
+        }
+        out
+    })
+}
+
+fn text<'a>(o: &'a Value, p: &str) -> &'a str {
+    o.pointer(p).and_then(Value::as_str).unwrap_or("")
+}
+
+fn is(wanted: Option<&str>, value: &str) -> bool {
+    wanted.is_none_or(|w| w.is_empty() || w == value)
+}
+
+fn means(home: Home<'_>, select: &LogSelect, pod: &Value) -> bool {
+    is(select.namespace.as_deref(), text(pod, "/metadata/namespace"))
+        && is(select.pod.as_deref(), text(pod, "/metadata/name"))
+        && is(select.pod_uid.as_deref(), text(pod, "/metadata/uid"))
+        && is(select.node.as_deref(), text(pod, "/spec/nodeName"))
+        && match (select.workload.as_deref(), select.workload_kind.as_deref()) {
+            (None, _) => true,
+            (Some(name), kind) => workload(home, pod)
+                .is_some_and(|w| w.name == name && kind.is_none_or(|k| k.eq_ignore_ascii_case(&w.kind))),
+        }
+}
+
+fn of_pod(home: Home<'_>, select: &LogSelect, pod: &Value) -> Vec<Resolved> {
+    let all = containers(pod);
+    let default = text(pod, "/metadata/annotations/kubectl.kubernetes.io~1default-container");
+    let first = all.iter().find(|c| c.role == "main").map(|c| c.name.clone()).unwrap_or_default();
+    let chosen = |name: &str| match select.container.as_deref() {
+        Some(c) if !c.is_empty() => c == name,
+        _ if select.all_containers => true,
+        _ if !default.is_empty() => default == name,
+        _ => first == name,
+    };
+    // Static pods' files lie under their config hash, which the mirror pod names.
+    let uid = text(pod, "/metadata/uid");
+    let file_uid = match text(pod, "/metadata/annotations/kubernetes.io~1config.hash") {
+        "" => uid,
+        hash => hash,
+    };
+    let owner = workload(home, pod);
+    all.iter()
+        .filter(|c| chosen(&c.name))
+        .map(|c| {
+            let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
+            Resolved {
+                cluster: home.id,
+                node: text(pod, "/spec/nodeName").to_owned(),
+                wire: SourceRef {
+                    namespace: namespace.to_owned(),
+                    pod: name.to_owned(),
+                    pod_uid: file_uid.to_owned(),
+                    container: c.name.clone(),
+                    container_id: String::new(),
+                },
+                json: LogSource {
+                    id: format!("{}/{namespace}/{uid}/{}", home.id, c.name),
+                    cluster: home.name.to_owned(),
+                    namespace: namespace.to_owned(),
+                    workload_kind: owner.as_ref().map(|w| w.kind.clone()).unwrap_or_default(),
+                    workload: owner.as_ref().map(|w| w.name.clone()).unwrap_or_default(),
+                    pod: name.to_owned(),
+                    pod_uid: uid.to_owned(),
+                    container: c.name.clone(),
+                    node: text(pod, "/spec/nodeName").to_owned(),
+                    state: c.state.clone(),
+                    runs: Vec::new(),
+                    bytes: 0,
+                    first_ns: None,
+                    last_ns: None,
+                    lines_per_s: None,
+                    restarts: c.restarts,
+                },
+            }
+        })
+        .collect()
+}
+
+/// A container of a Docker host.
+fn of_container(home: Home<'_>, select: &LogSelect, c: &Value) -> Option<Resolved> {
+    let (id, name) = (text(c, "/metadata/uid"), text(c, "/metadata/name"));
+    let wanted = is(select.namespace.as_deref(), "")
+        && is(select.pod.as_deref(), name)
+        && (is(select.container.as_deref(), name) || is(select.container.as_deref(), id))
+        && is(select.pod_uid.as_deref(), id);
+    wanted.then(|| Resolved {
+        cluster: home.id,
+        node: home.name.to_owned(),
+        wire: SourceRef { container_id: id.to_owned(), ..SourceRef::default() },
+        json: LogSource {
+            id: format!("{}//{id}/{name}", home.id),
+            cluster: home.name.to_owned(),
+            namespace: String::new(),
+            workload_kind: String::new(),
+            workload: text(c, "/metadata/labels/com.docker.compose.project").to_owned(),
+            pod: String::new(),
+            pod_uid: id.to_owned(),
+            container: name.to_owned(),
+            node: home.name.to_owned(),
+            state: text(c, "/state").to_owned(),
+            runs: Vec::new(),
+            bytes: 0,
+            first_ns: None,
+            last_ns: None,
+            lines_per_s: None,
+            restarts: 0,
+        },
+    })
+}
+
+/// Groups sources by the agent that can read them; indexes are those in `sources`.
+pub fn by_node(
+    app: &AppState,
+    ctx: &TenantCtx,
+    sources: &[(u32, Resolved)],
+) -> Vec<(ClusterId, NodeSources)> {
+    let mut groups: BTreeMap<(ClusterId, String), Vec<Source>> = BTreeMap::new();
+    for (index, r) in sources {
+        let source = Source { index: *index, id: r.json.id.clone(), wire: r.wire.clone() };
+        groups.entry((r.cluster, r.node.clone())).or_default().push(source);
+    }
+    groups
+        .into_iter()
+        .map(|((cluster, node), sources)| {
+            (cluster, NodeSources { channel: channel(app, ctx, cluster, &node), node, sources })
+        })
+        .collect()
+}
+
+/// The channel of the agent that reads a node's files now.
+pub fn channel(
+    app: &AppState,
+    ctx: &TenantCtx,
+    cluster: ClusterId,
+    node: &str,
+) -> Option<tonic::transport::Channel> {
+    app.link.registry().agent_for_node(ctx, cluster, node).map(|a| a.channel())
+}
+
+/// The source that a line cursor names.
+pub fn of_cursor(
+    app: &AppState,
+    ctx: &TenantCtx,
+    (cluster, pod_uid, container): (ClusterId, &str, u64),
+) -> Result<Resolved, Problem> {
+    let select = LogSelect {
+        cluster: Some(cluster.to_string()),
+        pod_uid: Some(pod_uid.to_owned()),
+        all_containers: true,
+        ..LogSelect::default()
+    };
+    resolve(app, ctx, &[select])?
+        .into_iter()
+        .find(|r| xxhash_rust::xxh3::xxh3_64(r.json.container.as_bytes()) == container)
+        .ok_or_else(not_found)
+}
