@@ -74,7 +74,8 @@ impl NodeAgent {
         })
         .map_err(|e| Error::Link(e.to_string()))?;
         let poster = Poster::new(&deps.origin, link.tokens(), own.clone())?;
-        let (sender, to_sender) = MetricSender::open(&config.state, config.limits(), poster, own.clone())?;
+        let (sender, to_sender) =
+            MetricSender::open(&config.state, config.limits(), poster.clone(), own.clone())?;
         let feed =
             Feed { config, pods, place: Arc::new(place), docker, own, to_sender, started_ms: now_ms() };
 
@@ -84,6 +85,9 @@ impl NodeAgent {
         sending.spawn(|stop| link.run(stop));
         reading.spawn(|stop| hear(feed.clone(), deps.pods, stop));
         start_readers(&feed, &reading);
+        if feed.config.logs.ship {
+            crate::ship::start(&feed, poster, (&reading.tasks, &reading.stop))?;
+        }
         drop(feed);
         stop.cancelled().await;
         let ended = async {

@@ -20,6 +20,7 @@ pub mod queue;
 mod rights;
 pub mod sender;
 mod service;
+mod ship;
 #[cfg(test)]
 mod testing;
 pub mod time;

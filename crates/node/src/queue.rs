@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use record::{Next, Reader};
+use record::Reader;
+pub(crate) use record::{Next, Reader as RecordReader, encode as encode_record, header as segment_header};
 
 /// Numbers that are reserved on disk at once: a crash skips what is left of them, so no number is used twice.
 const RESERVE: u64 = 1024;

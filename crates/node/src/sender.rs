@@ -234,7 +234,7 @@ impl MetricSender {
                 Answer::Stored { rejected, .. } => {
                     self.own.count(Signal::Metrics, Outcome::Failed, "rejected", rejected);
                 }
-                Answer::TooLarge => match split::halves(&body) {
+                Answer::TooLarge => match split::halves(Signal::Metrics, &body) {
                     Some([first, second]) => {
                         todo.extend([second, first]);
                         continue;

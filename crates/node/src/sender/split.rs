@@ -1,29 +1,43 @@
-//! Cuts a batch of metrics in two that together say the same.
+//! Cuts a batch in two that together say the same.
 
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+use ph_model::Signal;
 use prost::Message;
 
 /// Decompressed bytes of a batch of ours.
 const MAX_BYTES: usize = 64 << 20;
 
 /// Two halves of a compressed request, compressed; `None` when it cannot be cut. Equal input gives equal halves.
-pub fn halves(body: &[u8]) -> Option<[Bytes; 2]> {
+pub fn halves(signal: Signal, body: &[u8]) -> Option<[Bytes; 2]> {
     let plain = zstd::bulk::decompress(body, MAX_BYTES).ok()?;
-    let request = ExportMetricsServiceRequest::decode(plain.as_slice()).ok()?;
-    let mut resources = request.resource_metrics;
-    let (first, second) = if resources.len() > 1 {
+    let [first, second] = match signal {
+        Signal::Metrics => {
+            let request = ExportMetricsServiceRequest::decode(plain.as_slice()).ok()?;
+            cut(request.resource_metrics, metrics)?
+                .map(|resource_metrics| ExportMetricsServiceRequest { resource_metrics }.encode_to_vec())
+        }
+        Signal::Logs => {
+            let request = ExportLogsServiceRequest::decode(plain.as_slice()).ok()?;
+            cut(request.resource_logs, logs)?
+                .map(|resource_logs| ExportLogsServiceRequest { resource_logs }.encode_to_vec())
+        }
+        Signal::Spans | Signal::Events => return None,
+    };
+    Some([super::compress(&first).ok()?, super::compress(&second).ok()?])
+}
+
+/// Halves a list of resources; a single one is cut inside.
+fn cut<R>(mut resources: Vec<R>, inside: fn(R) -> Option<(R, R)>) -> Option<[Vec<R>; 2]> {
+    if resources.len() > 1 {
         let second = resources.split_off(resources.len() / 2);
-        (resources, second)
-    } else {
-        let (first, second) = metrics(resources.pop()?)?;
-        (vec![first], vec![second])
-    };
-    let pack = |resource_metrics| {
-        super::compress(&ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()).ok()
-    };
-    Some([pack(first)?, pack(second)?])
+        return Some([resources, second]);
+    }
+    let (first, second) = inside(resources.pop()?)?;
+    Some([vec![first], vec![second]])
 }
 
 fn metrics(mut resource: ResourceMetrics) -> Option<(ResourceMetrics, ResourceMetrics)> {
@@ -31,9 +45,23 @@ fn metrics(mut resource: ResourceMetrics) -> Option<(ResourceMetrics, ResourceMe
     if scope.metrics.len() < 2 {
         return None;
     }
+    let second = scope.metrics.split_off(scope.metrics.len() / 2);
     let mut other = scope.clone();
-    other.metrics = scope.metrics.split_off(scope.metrics.len() / 2);
+    other.metrics = second;
     let second = ResourceMetrics { scope_metrics: vec![other], ..resource.clone() };
     resource.scope_metrics.push(scope);
+    Some((resource, second))
+}
+
+fn logs(mut resource: ResourceLogs) -> Option<(ResourceLogs, ResourceLogs)> {
+    let mut scope = resource.scope_logs.pop()?;
+    if scope.log_records.len() < 2 {
+        return None;
+    }
+    let second = scope.log_records.split_off(scope.log_records.len() / 2);
+    let mut other = scope.clone();
+    other.log_records = second;
+    let second = ResourceLogs { scope_logs: vec![other], ..resource.clone() };
+    resource.scope_logs.push(scope);
     Some((resource, second))
 }

@@ -1,0 +1,88 @@
+//! A journal that is reopened at any point.
+
+use super::*;
+
+fn source(n: u32) -> SourceId {
+    SourceId::Pod {
+        namespace: "shop".into(),
+        pod: format!("web-{n}"),
+        pod_uid: "u".into(),
+        container: "app".into(),
+    }
+}
+
+fn position(offset: u64) -> Position {
+    Position { run: 1, segment_key: u128::MAX - 5, offset, rewind: 0 }
+}
+
+fn batch(seq: u64, to: u64) -> Batch {
+    let resource = [("k8s.pod.name", "web")].into_iter().collect();
+    let range = Range {
+        source: source(1),
+        from: None,
+        to: Some(position(to)),
+        records: 3,
+        gaps: Vec::new(),
+        resource,
+    };
+    Batch { seq, at_ms: 7, ranges: vec![range] }
+}
+
+#[test]
+fn a_checkpoint_moves_only_with_the_acknowledgement() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path()).unwrap();
+    assert!(journal.fresh);
+    journal.start(vec![(source(1), Some(position(5)))]).unwrap();
+    journal.sent(batch(256, 90)).unwrap();
+    drop(journal);
+    let mut journal = Journal::open(dir.path()).unwrap();
+    assert!(!journal.fresh);
+    assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(5))));
+    assert_eq!(journal.pending(), Some(&batch(256, 90)));
+    journal.acked(256).unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(90))));
+    assert_eq!(journal.pending(), None);
+    assert_eq!(journal.checkpoint(&source(2)), None);
+}
+
+#[test]
+fn a_torn_end_leaves_what_was_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path()).unwrap();
+    journal.start(vec![(source(1), None)]).unwrap();
+    journal.sent(batch(256, 90)).unwrap();
+    let whole = std::fs::read(dir.path().join("journal")).unwrap();
+    drop(journal);
+    for cut in [1, 9, 40] {
+        std::fs::write(dir.path().join("journal"), &whole[..whole.len() - cut]).unwrap();
+        let journal = Journal::open(dir.path()).unwrap();
+        assert_eq!(journal.checkpoint(&source(1)), Some(None), "cut {cut}");
+        assert_eq!(journal.pending(), None, "cut {cut}");
+    }
+}
+
+#[test]
+fn a_journal_that_grew_is_written_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path()).unwrap();
+    for seq in 1..6_000 {
+        // Not durable one by one: this is about size alone.
+        journal.write(Line::Sent(batch(seq, seq)), Durable::Later).unwrap();
+        journal.acked(seq).unwrap();
+    }
+    assert!(std::fs::metadata(dir.path().join("journal")).unwrap().len() < COMPACT_BYTES + 10_000);
+    let journal = Journal::open(dir.path()).unwrap();
+    assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(5_999))));
+}
+
+#[test]
+fn what_is_forgotten_stays_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path()).unwrap();
+    journal.start(vec![(source(1), None), (source(2), None)]).unwrap();
+    journal.forget(vec![source(1)]).unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    assert_eq!(journal.sources().cloned().collect::<Vec<_>>(), [source(2)]);
+}
