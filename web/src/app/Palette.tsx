@@ -3,7 +3,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { Dialog } from "radix-ui";
-import { useDeferredValue, useMemo, useState, type ReactNode } from "react";
+import { useDeferredValue, useEffect, useMemo, useState, type ReactNode } from "react";
 
 import { useClusters, useFleetObjects } from "../api/queries";
 import type { Object as KubeObject } from "../api/types";
@@ -57,7 +57,8 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
     }
     const kind = (o: KubeObject): number => KIND_RANK[o.kind] ?? 9;
     hits.sort((a, b) => b.hit.score - a.hit.score || badness(markOf(a.item.health.state)) - badness(markOf(b.item.health.state)) || kind(a.item) - kind(b.item) || (a.item.name < b.item.name ? -1 : 1));
-    return hits.slice(0, MOST_OBJECTS);
+    const plain = hits.some((h) => h.hit.range) ? hits.filter((h) => h.hit.range) : hits;
+    return plain.slice(0, MOST_OBJECTS);
   }, [objects.items, needle]);
 
   const go = (act: () => void): void => {
@@ -83,6 +84,8 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
     const hit = match(item.name, needle);
     return hit && (needle === "" || hit.range) ? [{ item, hit }] : [];
   });
+  const best = found.length > 0 && needle !== "" ? found[0]?.item.uid : viewHits[0] ? `view ${viewHits[0].item.name}` : "";
+  useEffect(() => setChosen(best ?? ""), [best]);
   const current = found.find((f) => f.item.uid === chosen)?.item;
 
   return (
@@ -115,7 +118,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
                   {current.kind === "Node" ? null : <Command.Item value="act logs" onSelect={() => go(() => openLogs(current))}><Icon name="scroll-text" /><span className="trunc">Logs of {current.name}</span><span className="r">follow</span></Command.Item>}
                 </Command.Group>
               ) : null}
-              <Command.Group heading="Views">
+              {viewHits.length === 0 ? null : <Command.Group heading="Views">
                 {viewHits.map(({ item, hit }) => (
                   <Command.Item key={item.name} value={`view ${item.name}`} onSelect={() => go(item.go)}>
                     <Icon name={item.icon} />
@@ -123,7 +126,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
                     <span className="r">{item.note}</span>
                   </Command.Item>
                 ))}
-              </Command.Group>
+              </Command.Group>}
             </Command.List>
             <aside className="pv" aria-label="Preview">{current ? <Preview object={current} onLogs={() => go(() => openLogs(current))} onTerminal={() => go(() => openTerminal({ cluster: current.cluster, namespace: current.namespace, pod: current.name, podUid: current.uid, container: null }))} /> : <p className="t3">An object that is highlighted is described here.</p>}</aside>
             <div className="ft">

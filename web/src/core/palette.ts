@@ -33,9 +33,9 @@ export function assign(identities: readonly string[]): number[] {
   });
 }
 
-/** Dash pattern of a series: from the fifth on a line is told apart by more than its colour. */
+/** Dash pattern by place in the chart, from 1: from the fifth on a line is told apart by more than its colour. */
 export function dashOf(index: number): number[] | undefined {
-  switch (index) {
+  switch (index <= 8 ? index : 5 + ((index - 5) % 4)) {
     case 5:
       return [6, 3];
     case 6:

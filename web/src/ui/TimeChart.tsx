@@ -22,20 +22,31 @@ interface TimeChartProps {
   readonly nameOf?: (labels: Readonly<Record<string, string>>) => string;
 }
 
-const UNIT_WORD: Readonly<Record<string, string>> = { "{cpu}": "cores", By: "bytes", "By/s": "per second", "1": "share", s: "seconds" };
-const NAMED = 3;
+/** Said beside the title where the values do not carry their unit. */
+const UNIT_WORD: Readonly<Record<string, string>> = { "{cpu}": "cores", By: "", "By/s": "", "1": "", s: "" };
+const NAMED = 2;
+const DASH_FROM = 4;
 const STALE_STEPS = 3;
+
+/** Bars count events that should not happen: they take the lamp, not a series colour. */
+const BAR = -1;
+
+export function tokenOf(colour: number): string {
+  return colour === BAR ? "--crit-fill" : colour === 0 ? "--s-rest" : `--s${colour}`;
+}
 
 export function seriesName(labels: Readonly<Record<string, string>>): string {
   const values = Object.values(labels).filter((v) => v !== "");
   return values.length === 0 ? "total" : values.join(" ");
 }
 
+const SHORT: Readonly<Record<string, string>> = { receive: "in", transmit: "out" };
+
 export function TimeChart({ chart, grid, marks = [], bars = false, nameOf = seriesName }: TimeChartProps) {
   const at = useCursor();
   const now = useNow();
   const names = useMemo(() => chart.series.map((s) => nameOf(s.labels)), [chart.series, nameOf]);
-  const colours = useMemo(() => assign(names), [names]);
+  const colours = useMemo(() => (bars ? names.map(() => BAR) : names.length === 1 ? [1] : assign(names)), [names, bars]);
   const times = useMemo(() => Array.from({ length: chart.series[0]?.points.length ?? 0 }, (_, i) => grid.start_ms + i * grid.step_ms), [chart.series, grid.start_ms, grid.step_ms]);
   const index = at === null ? times.length - 1 : Math.round((at - grid.start_ms) / grid.step_ms);
   const valueAt = (points: readonly (number | null)[]): number | null => points[index] ?? (at === null ? (points.findLast((p) => p !== null) ?? null) : null);
@@ -50,7 +61,7 @@ export function TimeChart({ chart, grid, marks = [], bars = false, nameOf = seri
         {old === null ? null : <span className="c-warn s11">newest {age(old)} old</span>}
         <span className="v s11">
           {shown.slice(0, NAMED).map((s) => (
-            <span key={s.name} title={s.name}><i className="sw" style={{ color: s.colour === 0 ? "var(--s-rest)" : `var(--s${s.colour})` }} />{shown.length > 1 && names.length <= 2 ? s.name : ""} {s.value === null ? "no data" : inUnit(s.value, chart.unit)}</span>
+            <span key={s.name} title={s.name}><i className="sw" style={{ color: `var(${tokenOf(s.colour)})` }} />{shown.length > 1 && names.length <= 2 ? `${SHORT[s.name] ?? s.name} ` : ""}{s.value === null ? "no data" : inUnit(s.value, chart.unit)}</span>
           ))}
           {shown.length > NAMED ? <span className="t3">+{shown.length - NAMED}</span> : null}
         </span>
@@ -79,7 +90,7 @@ function PlotBox({ spec: { chart, grid, marks, bars, names, colours, times } }: 
   const spec = useMemo<PlotSpec>(
     () => ({
       times,
-      series: chart.series.map((s, i) => ({ name: names[i] ?? "", token: colours[i] === 0 ? "--s-rest" : `--s${colours[i] ?? 1}`, dash: dashOf(colours[i] ?? 1), values: bridge(s.points) })),
+      series: chart.series.map((s, i) => ({ name: names[i] ?? "", token: tokenOf(colours[i] ?? 1), dash: i >= DASH_FROM ? dashOf(i + 1) : undefined, values: bridge(s.points) })),
       lines: chart.lines,
       marks,
       gaps: gaps(chart.series.map((s) => s.points), times.length),

@@ -64,7 +64,7 @@ export function Spark({ values, width = 52, height = 18, colour = "var(--ink-3)"
 }
 
 /** People are round, machines square; the name always stands beside. */
-export function Who({ actor }: { readonly actor: string }) {
+export function Who({ actor, short = false }: { readonly actor: string; readonly short?: boolean }) {
   const cut = actor.indexOf(":");
   const kind = cut === -1 ? actor : actor.slice(0, cut);
   const name = cut === -1 ? actor : actor.slice(cut + 1);
@@ -72,7 +72,7 @@ export function Who({ actor }: { readonly actor: string }) {
     return (
       <span className="who" title={name}>
         <span className="av" aria-hidden="true">{name.charAt(0).toUpperCase()}</span>
-        <span className="trunc">{name}</span>
+        <span className="trunc">{short ? name.split("@")[0] : name}</span>
       </span>
     );
   }

@@ -66,7 +66,7 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
         width,
         height,
         legend: { show: false },
-        padding: [10, 12, 0, 0],
+        padding: [10, 18, 0, 0],
         tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"),
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
         scales: { x: { time: true, range: () => [(spec.times[0] ?? 0) / 1000, (spec.times.at(-1) ?? 1) / 1000] }, y: { range: () => [0, top()] } },
@@ -138,6 +138,8 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
     const pen = u.ctx;
     const ratio = uPlot.pxRatio;
     pen.save();
+    pen.textAlign = "left";
+    pen.textBaseline = "alphabetic";
     pen.font = `${11 * ratio}px ${colour("--font-ui")}`;
     pen.lineWidth = 1.2 * ratio;
     const limit = top();

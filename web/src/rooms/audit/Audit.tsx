@@ -16,18 +16,10 @@ import { Copy, Empty, Fault, Loading, Seg, Who } from "../../ui/parts";
 import { useAskSpan, useChangeView, useNow, useView } from "../../ui/view";
 import { Cells } from "./Cells";
 import { Entry } from "./Entry";
+import { rowMark } from "./rowMark";
 
 const PAGE = 100;
 const REFRESH_MS = 15_000;
-const HAND = /^(cluster\.(join|remove)|agent\.(enrol|revoke)|key\.|member\.|exec\.)/;
-
-/** Which mark a row wears: ours when it changes something, a lamp when it failed or was denied. */
-export function rowMark(row: AuditRow): "hand" | "ok" | "warn" | "crit" {
-  if (row.decision === "deny") return "warn";
-  if (row.state === "failed") return "crit";
-  return HAND.test(row.action) ? "hand" : "ok";
-}
-
 export function Audit() {
   const view = useView();
   const change = useChangeView();
@@ -92,8 +84,8 @@ export function Audit() {
               <tbody>
                 {rows.map((r) => (
                   <tr key={r.seq} id={`audit-${r.seq}`} className={r === chosen ? "sel" : ""} aria-selected={r === chosen} onClick={() => change({ sel: r === chosen ? undefined : String(r.seq) }, true)}>
-                    <td className="tn" title={new Date(r.at_ms).toISOString()}>{moment(r.at_ms, now)}</td><td><Who actor={r.actor} /></td><td className="mid">{r.action}</td>
-                    <td><span className="trunc" style={{ display: "block", maxWidth: 340 }}>{r.object} <span className="t3">{r.cluster}</span></span></td>
+                    <td className="tn" title={new Date(r.at_ms).toISOString()}>{moment(r.at_ms, now)}</td><td><Who actor={r.actor} short /></td><td className="mid">{r.action}</td>
+                    <td><span className="trunc" style={{ display: "block", maxWidth: 260 }}>{r.object} <span className="t3">{r.cluster}</span></span></td>
                     <td><Decision row={r} /></td><td className="num t2">{r.seq}</td><td className="num mono t3">{r.hash.slice(0, 4)}</td>
                   </tr>
                 ))}

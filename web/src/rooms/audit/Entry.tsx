@@ -4,7 +4,7 @@ import type { AuditRow } from "../../api/types";
 import { moment } from "../../core/format";
 import { Icon, Mark } from "../../ui/Mark";
 import { Copy, Who } from "../../ui/parts";
-import { rowMark } from "./Audit";
+import { rowMark } from "./rowMark";
 
 interface EntryProps {
   readonly row: AuditRow;

@@ -3,13 +3,14 @@
 import "./clusters.css";
 
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
 
 import { metricsQuery, useAgents, useClusters, useFleetObjects, useObjects } from "../../api/queries";
 import type { Agent, Cluster as ClusterType, Object as KubeObject } from "../../api/types";
 import { age, duration, plural } from "../../core/format";
 import { badness, markOf } from "../../core/marks";
 import { CrumbSep, Frame, Here } from "../../ui/Frame";
+import { useKeys } from "../../ui/keys";
 import { objectAddress } from "../../ui/links";
 import { HealthPair, Icon, Mark } from "../../ui/Mark";
 import { Empty, Fault, Loading } from "../../ui/parts";
@@ -52,6 +53,8 @@ function Page({ cluster: c, crumbs }: { readonly cluster: ClusterType; readonly 
   const chosen = list.find((n) => n.uid === view.sel) ?? list[0];
   const metrics = useQuery(metricsQuery("nodes", chosen?.uid ?? "", { start: span.start, end: span.end }, span.live));
   const link = linkState(c, mine, now);
+  const navigate = useNavigate();
+  useKeys({ Escape: () => void navigate({ to: "/o/$org/clusters", params: { org }, search: carried as never }) });
   return (
     <Frame
       title={c.name}
@@ -84,7 +87,7 @@ function Page({ cluster: c, crumbs }: { readonly cluster: ClusterType; readonly 
           <div className="ph"><h2 id="h-agents">Agents</h2><span className="n">{c.agents_connected} of {c.agents} live</span></div>
           <div className="pb">
             {c.warnings.map((w) => <p className="note warn" key={w} style={{ margin: "8px 12px" }}><Mark kind="warn" /><span>{w}</span></p>)}
-            {mine.length === 0 ? <Empty title="No agent has joined yet" /> : mine.map((a) => <AgentSources key={a.id} agent={a} now={now} />)}
+            {mine.length === 0 ? <Empty title="No agent has joined yet" /> : mine.map((a) => <AgentSources key={a.id} agent={a} now={now} brief={mine.length > MANY_AGENTS} />)}
           </div>
         </section>
         <section className="pane"><Remove cluster={c} /></section>
@@ -121,12 +124,16 @@ function ContainersList({ containers, org, carried, now }: { readonly containers
   );
 }
 
+/** With more agents than this only failing sources are listed. */
+const MANY_AGENTS = 5;
+
 /** Each source of an agent: when it last worked, else why not and the fix. */
-function AgentSources({ agent: a, now }: { readonly agent: Agent; readonly now: number }) {
+function AgentSources({ agent: a, now, brief }: { readonly agent: Agent; readonly now: number; readonly brief: boolean }) {
+  const shown = brief ? a.sources.filter((s) => s.last_error !== "") : a.sources;
   return (
     <section aria-label={`Agent ${a.node || "of the cluster"}`} style={{ borderBottom: "1px solid var(--line)", padding: "5px 0" }}>
       <div className="src"><Mark kind={a.status === "connected" ? "ok" : "unknown"} label={a.status} /><span className="strong trunc">{a.node || "cluster agent"} <span className="t3" style={{ fontWeight: 400 }}>{a.version}</span></span><span className="t3">{a.last_seen_ms ? `${age(now - a.last_seen_ms)} ago` : "never seen"}</span></div>
-      {a.sources.map((s) => (
+      {shown.map((s) => (
         <div className="src" key={s.name}>
           <Mark kind={s.last_error === "" ? "ok" : "warn"} label={s.last_error === "" ? "works" : "fails"} /><span className="t2">{s.name}</span><span className="t3 tn">{s.last_success_ms ? age(now - s.last_success_ms) : "never"}</span>
           {s.last_error === "" ? null : <p><span className="quote">{s.last_error}</span>{s.fix ? <> {s.fix}</> : null}</p>}

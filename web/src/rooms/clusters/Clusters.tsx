@@ -7,7 +7,7 @@ import { useMemo } from "react";
 
 import { useAgents, useClusters } from "../../api/queries";
 import type { Agent } from "../../api/types";
-import { age, bytes, count, duration, moment, plural } from "../../core/format";
+import { age, bytes, count, duration, moment, plural, si } from "../../core/format";
 import { tally } from "../../core/list";
 import { badness } from "../../core/marks";
 import { CrumbSep, Frame, Here } from "../../ui/Frame";
@@ -55,7 +55,7 @@ export function Clusters() {
       truth={<span>{silent > 0 ? <Mark kind="unknown" /> : null}<b>links</b> {list.filter((c) => c.status === "connected").length} of {list.length} live{waiting > 0 ? `, ${waiting} joining` : ""}</span>}
       keys={[["j k", "move"], ["space", "peek"], ["⏎", "open"]]}
     >
-      <div className="split" style={{ gridTemplateRows: "minmax(140px, 3fr) minmax(120px, 2fr)", gridColumn: chosen ? undefined : "1 / -1" }}>
+      <div className="split" style={{ gridTemplateRows: "fit-content(58%) minmax(0, 1fr)", gridColumn: chosen ? undefined : "1 / -1" }}>
         <section className="pane" aria-labelledby="h-fleet">
           <div className="ph">
             <h2 id="h-fleet">Fleet</h2>
@@ -83,7 +83,7 @@ export function Clusters() {
                         <td className={`num ${c.agents_connected < c.agents && !dim ? "c-warn" : ""}`}>{c.agents_connected} of {c.agents}</td>
                         <td className={`num ${!dim && c.nodes_ready < c.nodes ? "c-crit" : ""}`}>{c.kind === "kubernetes" ? <span className={dim ? "old" : ""}>{c.nodes_ready} / {c.nodes}</span> : <span className="t3">host</span>}</td>
                         <td className="num"><span className={dim && c.pods > 0 ? "old" : ""}>{count(c.pods_ready)} / {count(c.pods)}</span></td>
-                        <td className="num t2">{typeof c.log_lines_per_s === "number" ? `${Math.round(c.log_lines_per_s).toLocaleString("en")}/s` : "none"}</td>
+                        <td className="num t2">{typeof c.log_lines_per_s === "number" ? `${si(c.log_lines_per_s)}/s` : "none"}</td>
                         <td className={`num ${(c.data_age_ms ?? 0) > 60_000 ? "c-warn" : "t2"}`}>{typeof c.data_age_ms === "number" ? age(c.data_age_ms) : "no data"}</td>
                       </tr>
                     );
@@ -105,13 +105,14 @@ export function Clusters() {
 
 function AgentsPane({ agents, status, now }: { readonly agents: readonly Agent[]; readonly status: string; readonly now: number }) {
   const list = [...agents].sort((a, b) => rank(a) - rank(b) || (b.last_seen_ms ?? 0) - (a.last_seen_ms ?? 0));
+  const queued = list.some((a) => a.queue_bytes > 0);
   return (
     <section className="pane" aria-labelledby="h-agents">
       <div className="ph"><h2 id="h-agents">Agents</h2><span className="n">{agents.filter((a) => a.status === "connected").length} of {agents.filter((a) => a.status !== "revoked").length} live</span></div>
       <div className="pb">
         {status === "loading" ? <Loading rows={5} what="agents" /> : list.length === 0 ? <Empty title="No agent has joined yet" /> : (
           <table className="tb">
-            <thead><tr><th>Agent</th><th>Cluster</th><th>State</th><th className="num">Round trip</th><th className="num">Memory</th><th className="num">Queue</th><th>Version</th><th className="num">Seen</th></tr></thead>
+            <thead><tr><th>Agent</th><th>Cluster</th><th>State</th><th className="num">Round trip</th><th className="num">Memory</th>{queued ? <th className="num">Queue</th> : null}<th>Version</th><th className="num">Seen</th></tr></thead>
             <tbody>
               {list.map((a) => (
                 <tr key={a.id} className={a.status === "revoked" ? "dim" : ""}>
@@ -120,7 +121,7 @@ function AgentsPane({ agents, status, now }: { readonly agents: readonly Agent[]
                   <td>{a.status}{a.status === "connected" && a.connected_since_ms ? <span className="t3"> {duration(now - a.connected_since_ms)}</span> : null}</td>
                   <td className="num">{typeof a.ping_ms === "number" ? duration(a.ping_ms) : <span className="t3">no data</span>}</td>
                   <td className="num">{a.rss_bytes > 0 ? bytes(a.rss_bytes) : <span className="t3">no data</span>}</td>
-                  <td className={`num ${a.queue_bytes > 0 ? "" : "t3"}`}>{bytes(a.queue_bytes)}</td>
+                  {queued ? <td className={`num ${a.queue_bytes > 0 ? "" : "t3"}`}>{bytes(a.queue_bytes)}</td> : null}
                   <td className="t2">{a.version}</td>
                   <td className="num t2">{a.last_seen_ms ? age(now - a.last_seen_ms) : "never"}</td>
                 </tr>

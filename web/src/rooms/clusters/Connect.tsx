@@ -19,7 +19,7 @@ import { useChangeView, useNow, useOrg, useView } from "../../ui/view";
 type Kind = "kubernetes" | "docker" | "host";
 type TierName = "observe" | "debug";
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const SHOWN_LINES = 14;
+const SHOWN_LINES = 10;
 
 export function Connect() {
   const view = useView();
@@ -123,7 +123,7 @@ function Run({ joining }: { readonly joining: ClusterJoining }) {
       <p className="t2" style={{ marginTop: 4 }}>The agents dial out on port 443. Nothing listens there.</p>
       <div className="cmdb">
         <div className="tp"><b className="s12">{joining.cluster.kind === "kubernetes" ? "kubectl" : "shell"}</b><span className="sp" /><span className={`hint nowrap ${left < 60_000 ? "c-warn" : ""}`}>{left > 0 ? `one use, ${duration(left)} left` : "expired: leave and make a new one"}</span><button type="button" className="btn beam" onClick={() => void copyText(joining.command, "the command")}><Icon name="copy" />Copy <kbd>y</kbd></button></div>
-        <pre tabIndex={0}>{lines.slice(0, SHOWN_LINES).join("\n")}{rest > 0 ? <span className="t3">{`\n… ${rest} more lines are copied`}</span> : null}</pre>
+        <pre tabIndex={0}>{lines.slice(0, SHOWN_LINES).map((l, i) => <span key={i} style={{ color: l.trimStart().startsWith("#") ? "var(--ink-3)" : undefined }}>{`${l}\n`}</span>)}{rest > 0 ? <span className="t3">{`… ${rest} more lines are copied`}</span> : null}</pre>
       </div>
       <Promises />
       {joining.manifests === "" ? null : <div className="note" style={{ marginTop: 26 }}><Icon name="eye" small className="t3" /><div><b className="strong">Read it first.</b> <span className="t2">The manifests hold the one-use token; it stands in no address and no argument.</span> <Copy text={joining.manifests} what="the manifests" /></div></div>}

@@ -123,7 +123,7 @@ export function Logs() {
     lines.current?.show(i);
   };
   const jump = (direction: 1 | -1): void => {
-    const i = step(matches, shownPlace, direction);
+    const i = step(matches, shownPlace ?? (selectedIndex >= 0 ? { row: selectedIndex, start: -1 } : null), direction);
     const match = i === null ? undefined : matches[i];
     if (!match) return;
     feed.hold();

@@ -91,7 +91,7 @@ function Facets({ counts }: { readonly counts: Counts }) {
   const most = (list: readonly (readonly [string, number])[]): number => Math.max(1, ...list.map(([, n]) => n));
   const marks: Readonly<Record<string, "crit" | "warn">> = { fatal: "crit", error: "crit", warn: "warn" };
   return (
-    <div style={{ flex: "none", overflow: "auto", maxHeight: "52%" }} title="Counts of the lines loaded here">
+    <div style={{ flex: "none", overflow: "auto", maxHeight: "44%" }} title="Counts of the lines loaded here">
       <div className="fg">
         <h3 className="mono">level, at least</h3>
         {counts.levels.map(([name, n]) => (

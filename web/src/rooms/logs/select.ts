@@ -47,8 +47,6 @@ interface Draft {
   sources: number;
 }
 
-const NOTES = ["cluster", "", "", "pod", ""] as const;
-
 /** The tree of all sources; a level with one only child of the same name is kept, so that depth always means the same. */
 export function tree(sources: readonly LogSource[], typed: string): readonly TreeNode[] {
   const roots = new Map<string, Draft>();
@@ -58,9 +56,10 @@ export function tree(sources: readonly LogSource[], typed: string): readonly Tre
     if (needle !== "" && !path.some((id) => id.toLowerCase().includes(needle))) continue;
     let level = roots;
     path.forEach((id, depth) => {
-      const name = depth === 1 ? s.namespace || "no namespace" : (id.split("/").at(-1) ?? id);
+      const last = id.split("/").at(-1) ?? id;
+      const name = depth === 1 ? s.namespace || "no namespace" : s.workload && last.startsWith(`${s.workload}-`) && path[depth]?.split("/")[2] === "Pod" ? last.slice(s.workload.length + 1) : last;
       const kind = id.split("/")[2] ?? "";
-      const note = depth > 1 && depth < path.length - 1 && kind !== "Pod" ? kind : depth === path.length - 1 ? (s.restarts > 0 ? `${s.restarts} restarts` : "") : (NOTES[depth] ?? "");
+      const note = depth > 1 && depth < path.length - 1 && kind !== "Pod" ? kind : depth === path.length - 1 ? (s.restarts > 0 ? `${s.restarts} restarts` : "") : "";
       const node = level.get(id) ?? { id, name, note, depth, children: new Map<string, Draft>(), bytes: 0, state: "gone", sources: 0 };
       node.bytes += s.bytes;
       node.sources += 1;

@@ -29,7 +29,7 @@ export function Overview() {
     () =>
       problems.items
         .filter((p) => (scope.clusters.length === 0 || scope.clusters.includes(p.cluster)) && (scope.namespaces.length === 0 || p.object.namespace === "" || scope.namespaces.includes(p.object.namespace)))
-        .sort((a, b) => badness(markOf(a.state)) - badness(markOf(b.state)) || b.since_ms - a.since_ms),
+        .sort((a, b) => badness(markOf(a.state)) - badness(markOf(b.state)) || b.pods - a.pods || a.since_ms - b.since_ms),
     [problems.items, scope],
   );
   const inScope = clusters.items.filter((c) => scope.clusters.length === 0 || scope.clusters.includes(c.name));

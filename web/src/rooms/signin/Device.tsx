@@ -14,7 +14,7 @@ import { Stage } from "./Stage";
 export function Device() {
   const me = useMe();
   const view = useView();
-  const [code, setCode] = useState(view.code ?? "");
+  const [code, setCode] = useState(() => new URLSearchParams(location.hash.slice(1)).get("code") ?? view.code ?? "");
   const [state, setState] = useState<"asking" | "approved" | "denied">("asking");
   const [fault, setFault] = useState<string | null>(null);
   const answer = (approve: boolean): void => {

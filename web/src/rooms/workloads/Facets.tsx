@@ -20,7 +20,7 @@ interface FacetValue {
 
 export const Facets = memo(function Facets({ all, filters }: { readonly all: readonly WorkloadRow[]; readonly filters: Filters }) {
   const among = (but: keyof Filters): readonly WorkloadRow[] => all.filter((r) => keeps(r, filters, but));
-  const worst = (list: readonly WorkloadRow[]): MarkName => list.reduce<MarkName>((w, r) => (badness(r.state) < badness(w) ? r.state : w), "ok");
+  const worst = (list: readonly WorkloadRow[]): MarkName => list.reduce<MarkName>((w, r) => (r.state !== "off" && badness(r.state) < badness(w) ? r.state : w), "ok");
   const states = among("state");
   const kinds = among("kind");
   const clusters = among("clusters");

@@ -1,15 +1,17 @@
 /** The selected workload, beside the list: health, first cause, resources of the tightest pod, pods. */
 
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
-import type { PodUsage } from "../../api/queries";
+import { metricsQuery, type MetricsOf, type PodUsage } from "../../api/queries";
 import type { Object as KubeObject } from "../../api/types";
-import { bytes, clock, cores, middle, plural } from "../../core/format";
+import { bytes, clock, cores, plural } from "../../core/format";
 import { availableWords, axes, markOf } from "../../core/marks";
 import { HealthPair, Icon, Mark } from "../../ui/Mark";
 import { Gauge } from "../../ui/parts";
 import { openTerminal } from "../../ui/terminals";
-import { useCarried, useOrg } from "../../ui/view";
+import { TimeChart } from "../../ui/TimeChart";
+import { useAskSpan, useCarried, useOrg } from "../../ui/view";
 import { objectAddress } from "../../ui/links";
 import { podResources, type Tightest, type WorkloadRow } from "./rows";
 
@@ -71,12 +73,13 @@ export function Peek({ row, position, usage, onClose, onOpen, onLogs }: PeekProp
             </div>
           </div>
         ) : null}
+        {pods.length > 0 ? <MemoryChart uid={o.uid} of={o.kind === "Pod" ? "pods" : o.kind === "Container" ? "containers" : "workloads"} /> : null}
         <div className="ph" style={{ height: 28, border: 0 }}><h2>Pods</h2><span className="n">{pods.length === 0 ? "none" : `${pods.length}${nodes > 0 ? ` on ${plural(nodes, "node")}` : ""}`}</span></div>
         {pods.slice(0, MOST_PODS).map((p) => {
           const memory = podResources(p, usage).memory;
           return (
             <Link key={p.uid} {...objectAddress(org, p.cluster, p)} search={carried as never} className="pd" title={p.name}>
-              <Mark kind={markOf(p.health.state)} /><span className="mono trunc">{middle(p.name, 22)}</span><span className={`trunc c-${p.health.state === "ok" ? "" : p.health.state}`}>{podState(p)}</span>
+              <Mark kind={markOf(p.health.state)} /><span className="mono trunc">{p.name.length > 18 ? `…${p.name.slice(-14)}` : p.name}</span><span className={`trunc c-${p.health.state === "ok" ? "" : p.health.state}`}>{podState(p)}</span>
               <span className="num nowrap">{memory.used === null ? <span className="t3">no data</span> : bytes(memory.used)}</span>
             </Link>
           );
@@ -93,6 +96,15 @@ export function Peek({ row, position, usage, onClose, onOpen, onLogs }: PeekProp
       <div className="row" style={{ borderTop: "1px solid var(--line)", padding: "9px 12px", flex: "none" }}><span className="t3 s12">{position}</span></div>
     </aside>
   );
+}
+
+/** The memory curve of the selected workload, small. */
+function MemoryChart({ uid, of }: { readonly uid: string; readonly of: MetricsOf }) {
+  const span = useAskSpan();
+  const answer = useQuery(metricsQuery(of, uid, { start: span.start, end: span.end }, span.live));
+  const chart = answer.data?.charts.find((c) => /memory/.test(c.metric));
+  if (!chart || !answer.data) return null;
+  return <div style={{ height: 132, borderBottom: "1px solid var(--line)", display: "grid" }}><TimeChart chart={chart} grid={answer.data} /></div>;
 }
 
 function Resource({ name, of, text }: { readonly name: string; readonly of: Tightest; readonly text: (v: number) => string }) {

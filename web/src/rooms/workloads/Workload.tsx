@@ -139,7 +139,7 @@ function Page({ object: o, pods, crumbs, silent }: PageProps) {
         <Events events={events.data?.items ?? []} pending={events.isPending} error={events.error} retry={() => void events.refetch()} more={Boolean(events.data?.next)} />
       </div>
       <div className="split" style={{ gridTemplateRows: "auto minmax(0, 1fr)" }}>
-        <section aria-label="Charts" className="charts">
+        <section aria-label="Charts" className="charts" data-count={metrics.data ? Math.min(MOST_CHARTS, metrics.data.charts.length) : 3}>
           {metrics.isPending ? [0, 1, 2].map((i) => <div className="cb" key={i}><Loading rows={4} what="metrics" /></div>) : metrics.error && !metrics.data ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Fault error={metrics.error} what="metrics" retry={() => void metrics.refetch()} /></div> : (metrics.data?.charts.length ?? 0) === 0 ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Empty title="No metrics yet">No sample of this object arrived in this window. The node-agent of its node sends them every 15 s.</Empty></div> : metrics.data?.charts.slice(0, MOST_CHARTS).map((c) => <TimeChart key={`${c.metric} ${c.title}`} chart={c} grid={metrics.data} marks={marks} bars={/restart/.test(c.metric)} />)}
         </section>
         <Tabs object={o} pods={pods} usage={usage} now={now} />
