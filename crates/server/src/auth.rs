@@ -3,6 +3,7 @@
 //! In:     cookies and bearer credentials.
 //! Out:    a `TenantCtx`, or the one 401 that is the same for every reason.
 
+pub mod admin;
 pub mod cookie;
 pub mod credential;
 pub mod device;
@@ -19,8 +20,8 @@ pub mod throttle;
 use std::sync::Arc;
 
 use ph_access::{Entry, Opaque, OpaqueKind, StoredSession, TenantCtx};
-use ph_model::{Secret, UserId};
-use ph_store::state::{NewLink, NewSession, Spend, State};
+use ph_model::Secret;
+use ph_store::state::{NewSession, Spend, State};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -96,20 +97,6 @@ impl AuthRoom {
         let stored = self.state.session_by_token(token.hash()).await?.ok_or_else(Problem::unauthenticated)?;
         let ctx = stored.admit(&token, ctx.origin().clone(), now)?;
         Ok((token.text().clone(), ctx, now + StoredSession::ABSOLUTE_MS))
-    }
-
-    /// A new one-time link for a member, recorded; returns its text.
-    pub(crate) async fn make_link(
-        &self,
-        ctx: &TenantCtx,
-        user: UserId,
-        email: &str,
-    ) -> Result<Secret<String>, Problem> {
-        let token = Opaque::generate(OpaqueKind::SignInLink)?;
-        let link = NewLink { token: token.hash(), created_ms: self.clock.now_ms() };
-        let entry = Entry::change("sign_in_link.create", format!("user {email}"));
-        self.state.create_link(ctx, user, link, entry).await?;
-        Ok(token.text().clone())
     }
 }
 

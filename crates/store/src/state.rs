@@ -37,3 +37,6 @@ pub struct State {
     writer: SqlitePool,
     reader: SqlitePool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! The server over real HTTP on a port of its own.
 
+mod attacks;
+mod flows;
+mod surface;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
