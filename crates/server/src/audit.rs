@@ -10,6 +10,7 @@ use ph_store::state::State;
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::gateway::problem::Problem;
 
 pub use routes::routes;
 
@@ -44,6 +45,21 @@ impl Auditor {
         target: Target,
     ) -> Result<Grant<Op>, ph_store::Error> {
         decide::<Op>(ctx, target).record(&self.state, self.clock.now_ms()).await
+    }
+
+    /// For changes that write their own row in their transaction: goes on when allowed; a denial is recorded here.
+    pub async fn require<Op: Operation>(
+        &self,
+        ctx: &TenantCtx,
+        object: impl Into<String>,
+    ) -> Result<(), Problem> {
+        let decision = decide::<Op>(ctx, Target { object: object.into(), ..Target::default() });
+        if decision.allowed() {
+            return Ok(());
+        }
+        // The record of a denied decision ends in its error, never in a grant.
+        let _never = decision.record(&self.state, self.clock.now_ms()).await?;
+        Ok(ctx.require(Op::NEEDS)?)
     }
 
     /// Records how the act that `decision` allowed ended. Keep `grant.row().clone()` for it.

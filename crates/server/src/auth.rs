@@ -20,7 +20,7 @@ pub mod throttle;
 use std::sync::Arc;
 
 use ph_access::{Entry, Opaque, OpaqueKind, StoredSession, TenantCtx};
-use ph_model::Secret;
+use ph_model::{ErrorKind, Secret};
 use ph_store::state::{NewSession, Spend, State};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -29,10 +29,11 @@ use utoipa_axum::routes;
 use crate::app::AppState;
 use crate::clock::Clock;
 use crate::gateway::problem::Problem;
+use credential::Caller;
 use keyring::Keyring;
 use liveness::{Credential, Liveness};
 use password::Passwords;
-use throttle::Throttle;
+use throttle::{Rate, Throttle, address_key};
 
 /// State of this room. Cheap to clone.
 #[derive(Clone)]
@@ -44,6 +45,7 @@ pub struct AuthRoom {
     issuer: Arc<str>,
     liveness: Liveness,
     pub(crate) throttle: Arc<Throttle>,
+    rate: Arc<Rate>,
     pub(crate) passwords: Passwords,
 }
 
@@ -56,6 +58,7 @@ impl AuthRoom {
             issuer: issuer.into(),
             liveness: Liveness::new(stop),
             throttle: Arc::default(),
+            rate: Arc::default(),
             passwords: Passwords::default(),
         }
     }
@@ -82,6 +85,18 @@ impl AuthRoom {
     /// Issuer of agent tokens.
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// Counts a call that carries no credential; 429 when its address makes too many.
+    pub fn unknown_caller(&self, caller: &Caller) -> Result<(), Problem> {
+        let key = address_key(caller.peer.addr.map(|a| a.ip()));
+        self.rate.take(&key, self.clock.now_ms()).map_err(|wait_ms| {
+            Problem::new(
+                ErrorKind::Exhausted,
+                "too many calls from this address without a credential (5 a second)",
+            )
+            .retry_after_ms(wait_ms)
+        })
     }
 
     /// Opens a session for a tenant whose credential was just checked; returns its text, shown once.

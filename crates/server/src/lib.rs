@@ -20,8 +20,8 @@ pub mod objects;
 pub mod ui;
 
 pub use app::{AppState, Running, Server, openapi};
-pub use auth::admin::sign_in_link;
 pub use audit::{Auditor, Outcome};
+pub use auth::admin::sign_in_link;
 pub use clock::Clock;
 pub use config::{Listen, ServerConfig};
 pub use gateway::error::Error;

@@ -32,6 +32,11 @@ pub(super) fn metrics(watch: Watch) -> Router {
 }
 
 async fn exposition(State(watch): State<Watch>) -> impl IntoResponse {
+    if let Some(bytes) = resident_bytes() {
+        watch
+            .gauge("pilothouse_process_resident_bytes", "Memory of this process that is in RAM.", "")
+            .set(bytes);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], watch.exposition())
 }
 
@@ -40,6 +45,14 @@ async fn readiness(watch: &Watch) -> Response {
     let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let parts: Vec<_> = missing.iter().map(|(part, why)| json!({"part": part, "why": why})).collect();
     (status, Json(json!({"ready": missing.is_empty(), "not_ready": parts}))).into_response()
+}
+
+/// `VmRSS` of Linux's `/proc/self/status`; nothing elsewhere.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// The state store takes reads and writes.

@@ -17,7 +17,7 @@ use crate::gateway::error::Error;
 
 #[derive(Deserialize)]
 struct Marker {
-    public_url: Url,
+    public_url: String,
 }
 
 /// A one-time link for the person with this e-mail address, good for 30 minutes and recorded in the audit chain.
@@ -63,7 +63,8 @@ async fn known(state: &State) -> Result<Vec<String>, Error> {
 /// Where the server was last started with this data.
 fn public_url(data: &Path) -> Result<Url, Error> {
     let path = data.join("server.json");
-    let text = std::fs::read(&path).map_err(|cause| Error::File { act: "read", path: path.clone(), cause })?;
-    let marker: Marker = serde_json::from_slice(&text).map_err(|_| Error::KeyFile { path })?;
-    Ok(marker.public_url)
+    let text =
+        std::fs::read(&path).map_err(|cause| Error::File { act: "read", path: path.clone(), cause })?;
+    let marker: Marker = serde_json::from_slice(&text).map_err(|_| Error::KeyFile { path: path.clone() })?;
+    marker.public_url.parse().map_err(|_| Error::KeyFile { path })
 }

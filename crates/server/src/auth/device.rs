@@ -23,6 +23,7 @@ const POLL_MS: u64 = 2000;
 #[utoipa::path(post, path = "/api/v1/auth/device", tag = "auth",
     responses((status = 200, body = DeviceStarted), (status = 429, body = ph_api::Problem)))]
 pub async fn start(State(app): State<AppState>, caller: Caller) -> Result<Json<DeviceStarted>, Problem> {
+    app.auth.unknown_caller(&caller)?;
     let now = app.clock.now_ms();
     let secret = Opaque::generate(OpaqueKind::Device)?;
     let code = device_code()?;
@@ -44,6 +45,7 @@ pub async fn poll(
     caller: Caller,
     Json(ask): Json<DevicePoll>,
 ) -> Result<Response, Problem> {
+    app.auth.unknown_caller(&caller)?;
     let secret = Opaque::parse(OpaqueKind::Device, &ask.device_secret).map_err(|_| over())?;
     let now = app.clock.now_ms();
     let device = match app.state.device_status(secret.hash(), now).await? {

@@ -49,8 +49,8 @@ pub async fn create(
     ctx: TenantCtx,
     Json(ask): Json<ApiKeyNew>,
 ) -> Result<(StatusCode, Json<ApiKeyCreated>), Problem> {
-    ctx.require(KeyCreate::NEEDS)?;
     let name = ask.name.trim();
+    app.auditor.require::<KeyCreate>(&ctx, "a new key").await?;
     if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
         return Err(Problem::new(ErrorKind::Invalid, "the key needs a name of 1 to 80 characters")
             .fault("/name", "1 to 80 characters"));
@@ -89,7 +89,7 @@ pub async fn revoke(
     ctx: TenantCtx,
     Path(id): Path<KeyId>,
 ) -> Result<StatusCode, Problem> {
-    ctx.require(KeyRevoke::NEEDS)?;
+    app.auditor.require::<KeyRevoke>(&ctx, format!("key {id}")).await?;
     let known = app
         .state
         .keys(&ctx)

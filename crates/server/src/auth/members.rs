@@ -51,7 +51,7 @@ pub async fn add(
     ctx: TenantCtx,
     Json(ask): Json<MemberNew>,
 ) -> Result<(StatusCode, Json<MemberCreated>), Problem> {
-    ctx.require(MemberAdd::NEEDS)?;
+    app.auditor.require::<MemberAdd>(&ctx, "a new member").await?;
     let email = ask.email.trim().to_lowercase();
     if !plausible(&email) {
         return Err(Problem::new(ErrorKind::Invalid, "give an e-mail address")
@@ -86,7 +86,7 @@ pub async fn remove(
     ctx: TenantCtx,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode, Problem> {
-    ctx.require(MemberRemove::NEEDS)?;
+    app.auditor.require::<MemberRemove>(&ctx, format!("user {id}")).await?;
     let gone = app.state.member(&ctx, id).await.map_err(hide)?;
     grantable(&ctx, gone.role)?;
     let entry = Entry::change(MemberRemove::ACTION, format!("user {}", gone.email))

@@ -32,6 +32,7 @@ pub async fn by_link(
     caller: Caller,
     Json(ask): Json<LinkSignIn>,
 ) -> Result<Response, Problem> {
+    app.auth.unknown_caller(&caller)?;
     let address = [address_key(caller.peer.addr.map(|a| a.ip()))];
     slow_down(&app, &address)?;
     let result = spend_link(&app, &caller, &ask.token).await;
@@ -72,6 +73,7 @@ pub async fn by_password(
     caller: Caller,
     Json(ask): Json<PasswordSignIn>,
 ) -> Result<Response, Problem> {
+    app.auth.unknown_caller(&caller)?;
     let email = ask.email.trim().to_lowercase();
     let keys = [address_key(caller.peer.addr.map(|a| a.ip())), format!("account:{email}")];
     slow_down(&app, &keys)?;

@@ -38,6 +38,36 @@ pub struct Throttle {
     failures: Mutex<HashMap<String, Failures>>,
 }
 
+/// Calls without a credential: five a second an address, twenty at once. Source: the generic cell rate algorithm.
+#[derive(Debug, Default)]
+pub struct Rate {
+    /// When the address has used up what it did, ms.
+    free_at: Mutex<HashMap<String, i64>>,
+}
+
+const CALL_MS: i64 = 200;
+const BURST: i64 = 20;
+
+impl Rate {
+    /// Counts one call; `Err` says in how many ms the next is allowed.
+    pub fn take(&self, key: &str, now_ms: i64) -> Result<(), u64> {
+        let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if free_at.len() >= MAX_KEYS {
+            free_at.retain(|_, at| *at > now_ms);
+        }
+        if free_at.len() >= MAX_KEYS && !free_at.contains_key(key) {
+            return Err(CALL_MS.unsigned_abs());
+        }
+        let at = free_at.entry(key.to_owned()).or_insert(now_ms);
+        let next = (*at).max(now_ms) + CALL_MS;
+        if next - now_ms > CALL_MS * BURST {
+            return Err((next - now_ms - CALL_MS * BURST).unsigned_abs());
+        }
+        *at = next;
+        Ok(())
+    }
+}
+
 /// The key of an address: one for a whole IPv6 /64, which one machine can hop through.
 pub fn address_key(ip: Option<IpAddr>) -> String {
     match ip.map(|ip| ip.to_canonical()) {

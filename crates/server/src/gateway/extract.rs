@@ -1,17 +1,36 @@
 //! Bodies, queries and path parameters whose faults come back as problems.
 
+use std::time::Duration;
+
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 
-/// A JSON body in, a JSON body out.
-#[derive(Clone, Debug, FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+/// A JSON body in, a JSON body out. A body that does not arrive within 30 s is given up.
+#[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
+
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match tokio::time::timeout(BODY_WITHIN, axum::Json::<T>::from_request(request, state)).await {
+            Ok(read) => Ok(Self(read?.0)),
+            Err(_) => Err(Problem::with_status(
+                StatusCode::REQUEST_TIMEOUT,
+                "invalid",
+                format!("the body did not arrive within {} s", BODY_WITHIN.as_secs()),
+            )),
+        }
+    }
+}
 
 /// The query string.
 #[derive(Clone, Debug, FromRequestParts)]

@@ -32,6 +32,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
     pub addr: Option<SocketAddr>,
+    /// Whether the client's side of the connection is TLS, ended here or by a proxy before the public address.
     pub tls: bool,
 }
 

@@ -28,7 +28,11 @@ pub async fn guard(State(app): State<AppState>, mut request: Request, next: Next
     let id = request_id(request.headers());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
+    let mut peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
+    if !peer.tls && came_by_public_url(&app, &request) {
+        peer.tls = true;
+        request.extensions_mut().insert(peer.clone());
+    }
     request.extensions_mut().insert(RequestId(id.clone()));
     let response = match admit(&app, &mut request, &peer) {
         Err(problem) => problem.into_response(),
@@ -74,13 +78,18 @@ fn admit(app: &AppState, request: &mut Request, peer: &Peer) -> Result<(), Probl
 /// Scheme, host and port that the client dialled.
 fn own_origin(request: &Request, peer: &Peer) -> String {
     let scheme = if peer.tls { "https" } else { "http" };
-    let host = request
-        .uri()
-        .authority()
-        .map(|a| a.as_str())
-        .or_else(|| request.headers().get(header::HOST).and_then(|h| h.to_str().ok()))
-        .unwrap_or_default();
-    format!("{scheme}://{host}")
+    format!("{scheme}://{}", host(request))
+}
+
+fn host(request: &Request) -> &str {
+    let named = request.headers().get(header::HOST).and_then(|h| h.to_str().ok());
+    request.uri().authority().map(|a| a.as_str()).or(named).unwrap_or_default()
+}
+
+/// A proxy on this machine ends TLS for the public address: to the client, the connection is a secure one.
+fn came_by_public_url(app: &AppState, request: &Request) -> bool {
+    let origin = app.public_url.origin().ascii_serialization();
+    origin.strip_prefix("https://").is_some_and(|public| public.eq_ignore_ascii_case(host(request)))
 }
 
 /// The client's own id when it is a plain word, a new one otherwise.

@@ -53,8 +53,17 @@ async fn paths_that_can_be_read_in_two_ways_are_refused() {
     let stack = Stack::start().await;
     let cookie = format!("Cookie: {}\r\n", stack.sign_in().await);
     for path in [
-        "//api/v1/me", "/api//v1/me", "/api/v1/%2e%2e/v1/me", "/api/v1/../v1/me", "/api%2fv1/me", "/api/v1/me;x", "/api/v1/me%00",
-        "/api/v1/%252e/me", "/api/v1/./me", "/api/v1/me%5c", "/%ff",
+        "//api/v1/me",
+        "/api//v1/me",
+        "/api/v1/%2e%2e/v1/me",
+        "/api/v1/../v1/me",
+        "/api%2fv1/me",
+        "/api/v1/me;x",
+        "/api/v1/me%00",
+        "/api/v1/%252e/me",
+        "/api/v1/./me",
+        "/api/v1/me%5c",
+        "/%ff",
     ] {
         let (status, body) = stack.raw(path, &cookie).await;
         assert_eq!(status, 400, "{path}");
@@ -78,14 +87,27 @@ async fn forged_identities_have_no_effect() {
     };
     let plain: Value = stack.get("/api/v1/me", Some(&cookie)).await.json().await.unwrap();
     let other = Uuid::from_u128(9).to_string();
-    for name in ["x-org-id", "x-organisation", "x-tenant", "x-remote-user", "pilothouse-ctx", "impersonate-user", "x-forwarded-for"] {
+    for name in [
+        "x-org-id",
+        "x-organisation",
+        "x-tenant",
+        "x-remote-user",
+        "pilothouse-ctx",
+        "impersonate-user",
+        "x-forwarded-for",
+    ] {
         let answer: Value = me(name, &other).await.json().await.unwrap();
         assert_eq!((&answer["org"], &answer["email"]), (&plain["org"], &plain["email"]), "{name}");
     }
     let own = plain["org"]["id"].as_str().unwrap();
     assert_eq!(me("x-scope-orgid", own).await.status(), StatusCode::OK);
     assert_eq!(me("x-scope-orgid", &other).await.status(), StatusCode::FORBIDDEN);
-    let without = client().get(stack.url("/api/v1/me")).header("x-remote-user", "owner@localhost").send().await.unwrap();
+    let without = client()
+        .get(stack.url("/api/v1/me"))
+        .header("x-remote-user", "owner@localhost")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(without.status(), StatusCode::UNAUTHORIZED);
     stack.stop().await;
 }
@@ -98,7 +120,10 @@ async fn an_organisation_in_the_body_is_an_unknown_field() {
     let (status, problem) = told(stack.post("/api/v1/keys", Some(&cookie), body).await).await;
     assert_eq!(status, 422);
     assert!(problem["detail"].as_str().unwrap().contains("org_id"), "{problem}");
-    assert_eq!(stack.get("/api/v1/audit?org_id=9", Some(&cookie)).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        stack.get("/api/v1/audit?org_id=9", Some(&cookie)).await.status(),
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     let keys: Value = stack.get("/api/v1/keys", Some(&cookie)).await.json().await.unwrap();
     assert_eq!(keys, json!([]));
     stack.stop().await;
@@ -141,12 +166,17 @@ async fn unknown_and_foreign_ids_answer_alike() {
     let (ann, _) = stack.member("ann@example.org", Role::Admin).await;
     let mine: Value = stack.get("/api/v1/sessions", Some(&owner)).await.json().await.unwrap();
     let foreign = mine[0]["id"].as_str().unwrap();
-    let end = async |id: &str| told(stack.send(http::Method::DELETE, &format!("/api/v1/sessions/{id}"), Some(&ann), None).await).await;
+    let end = async |id: &str| {
+        told(stack.send(http::Method::DELETE, &format!("/api/v1/sessions/{id}"), Some(&ann), None).await)
+            .await
+    };
     let unknown = end(&Uuid::from_u128(1).to_string()).await;
     assert_eq!(unknown.0, 404);
     assert_eq!(end(foreign).await, unknown);
     assert_eq!(end("not-an-id").await, unknown);
-    let revoke = stack.send(http::Method::DELETE, &format!("/api/v1/keys/{}", Uuid::from_u128(1)), Some(&ann), None).await;
+    let revoke = stack
+        .send(http::Method::DELETE, &format!("/api/v1/keys/{}", Uuid::from_u128(1)), Some(&ann), None)
+        .await;
     assert_eq!(told(revoke).await, unknown);
     assert_eq!(stack.get("/api/v1/me", Some(&owner)).await.status(), StatusCode::OK);
     stack.stop().await;
@@ -163,6 +193,14 @@ async fn a_missing_right_is_named() {
     for path in ["/api/v1/keys", "/api/v1/members", "/api/v1/audit/verify"] {
         assert_eq!(stack.get(path, Some(&viewer)).await.status(), StatusCode::FORBIDDEN, "{path}");
     }
+    let denied = stack.post("/api/v1/keys", Some(&viewer), json!({"name": "ci", "role": "viewer"})).await;
+    assert_eq!(denied.status(), StatusCode::FORBIDDEN);
+    let rows: Value = stack.get("/api/v1/audit?decision=deny", Some(&admin)).await.json().await.unwrap();
+    assert_eq!(rows["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&rows["items"][0]["actor"], &rows["items"][0]["action"]),
+        (&json!("user:ann@example.org"), &json!("key.create"))
+    );
     let owner_key = json!({"name": "ci", "role": "owner"});
     assert_eq!(stack.post("/api/v1/keys", Some(&admin), owner_key).await.status(), StatusCode::FORBIDDEN);
     let owner = json!({"email": "eve@example.org", "role": "owner"});
@@ -177,19 +215,27 @@ async fn what_hangs_on_a_session_ends_with_it() {
     let (ann, ctx) = stack.member("ann@example.org", Role::Viewer).await;
     let open = stack.running.app.auth.liveness(&ctx);
     assert!(!open.is_cancelled());
-    let gone = stack.send(http::Method::DELETE, &format!("/api/v1/members/{}", ctx.user().unwrap()), Some(&owner), None).await;
+    let gone = stack
+        .send(http::Method::DELETE, &format!("/api/v1/members/{}", ctx.user().unwrap()), Some(&owner), None)
+        .await;
     assert_eq!(gone.status(), StatusCode::NO_CONTENT);
     open.cancelled().await;
     assert_eq!(stack.get("/api/v1/me", Some(&ann)).await.status(), StatusCode::UNAUTHORIZED);
     let (bob, ctx) = stack.member("bob@example.org", Role::Viewer).await;
     let open = stack.running.app.auth.liveness(&ctx);
-    assert_eq!(stack.post("/api/v1/auth/sign-out", Some(&bob), json!({})).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        stack.post("/api/v1/auth/sign-out", Some(&bob), json!({})).await.status(),
+        StatusCode::NO_CONTENT
+    );
     assert!(open.is_cancelled());
     // Ended behind the server's back, as another process does: the watcher sees it.
     let (_, ctx) = stack.member("eve@example.org", Role::Viewer).await;
     let open = stack.running.app.auth.liveness(&ctx);
     let state = &stack.running.app.state;
-    state.end_session(&ctx, ctx.session().unwrap(), Entry::change("session.end", "eve"), stack.clock.now_ms()).await.unwrap();
+    state
+        .end_session(&ctx, ctx.session().unwrap(), Entry::change("session.end", "eve"), stack.clock.now_ms())
+        .await
+        .unwrap();
     open.cancelled().await;
     stack.stop().await;
 }
@@ -198,9 +244,15 @@ async fn what_hangs_on_a_session_ends_with_it() {
 async fn a_revoked_key_is_dead_at_once() {
     let stack = Stack::start().await;
     let owner = stack.sign_in().await;
-    let made: Value = stack.post("/api/v1/keys", Some(&owner), json!({"name": "ci", "role": "viewer"})).await.json().await.unwrap();
+    let made: Value = stack
+        .post("/api/v1/keys", Some(&owner), json!({"name": "ci", "role": "viewer"}))
+        .await
+        .json()
+        .await
+        .unwrap();
     let secret = made["secret"].as_str().unwrap();
-    let with_key = async || client().get(stack.url("/api/v1/me")).header("x-api-key", secret).send().await.unwrap();
+    let with_key =
+        async || client().get(stack.url("/api/v1/me")).header("x-api-key", secret).send().await.unwrap();
     let me: Value = with_key().await.json().await.unwrap();
     assert_eq!((me["role"].as_str(), me["user_id"].as_str()), (Some("viewer"), None));
     let id = made["key"]["id"].as_str().unwrap();
@@ -209,7 +261,8 @@ async fn a_revoked_key_is_dead_at_once() {
     let short = json!({"name": "ci", "role": "viewer", "expires_days": 1});
     let made: Value = stack.post("/api/v1/keys", Some(&owner), short).await.json().await.unwrap();
     let secret = made["secret"].as_str().unwrap();
-    let bearer = async || client().get(stack.url("/api/v1/me")).bearer_auth(secret).send().await.unwrap().status();
+    let bearer =
+        async || client().get(stack.url("/api/v1/me")).bearer_auth(secret).send().await.unwrap().status();
     assert_eq!(bearer().await, StatusCode::OK);
     stack.clock.advance_ms(86_400_000);
     assert_eq!(bearer().await, StatusCode::UNAUTHORIZED);
@@ -221,7 +274,10 @@ async fn other_sites_change_nothing() {
     let stack = Stack::start().await;
     let cookie = stack.sign_in().await;
     let forged = async |path: &str, headers: &[(&str, &str)]| {
-        let mut ask = client().post(stack.url(path)).header("cookie", &cookie).json(&json!({"name": "ci", "role": "viewer"}));
+        let mut ask = client()
+            .post(stack.url(path))
+            .header("cookie", &cookie)
+            .json(&json!({"name": "ci", "role": "viewer"}));
         for (name, value) in headers {
             ask = ask.header(*name, *value);
         }
@@ -229,12 +285,19 @@ async fn other_sites_change_nothing() {
     };
     for path in ["/api/v1/keys", "/api/v1/auth/sign-out", "/api/v1/auth/link", "/api/v1/auth/sign-in"] {
         assert_eq!(forged(path, &[("sec-fetch-site", "cross-site")]).await, StatusCode::FORBIDDEN, "{path}");
-        assert_eq!(forged(path, &[("origin", "https://evil.example")]).await, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(
+            forged(path, &[("origin", "https://evil.example")]).await,
+            StatusCode::FORBIDDEN,
+            "{path}"
+        );
         assert_eq!(forged(path, &[("origin", "null")]).await, StatusCode::FORBIDDEN, "{path}");
         assert_eq!(forged(path, &[]).await, StatusCode::FORBIDDEN, "{path}");
     }
     // An image or a typed address is a GET, and no GET signs out.
-    assert_eq!(stack.get("/api/v1/auth/sign-out", Some(&cookie)).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        stack.get("/api/v1/auth/sign-out", Some(&cookie)).await.status(),
+        StatusCode::METHOD_NOT_ALLOWED
+    );
     let keys: Value = stack.get("/api/v1/keys", Some(&cookie)).await.json().await.unwrap();
     assert_eq!(keys, json!([]));
     let socket = format!("Cookie: {cookie}\r\nUpgrade: websocket\r\nOrigin: https://evil.example\r\n");

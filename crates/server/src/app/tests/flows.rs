@@ -74,7 +74,11 @@ async fn sessions_age() {
         assert_eq!(stack.get("/api/v1/me", Some(&cookie)).await.status(), StatusCode::OK, "used every 11 h");
     }
     stack.clock.advance_ms(4 * hour);
-    assert_eq!(stack.get("/api/v1/me", Some(&cookie)).await.status(), StatusCode::UNAUTHORIZED, "after 7 days");
+    assert_eq!(
+        stack.get("/api/v1/me", Some(&cookie)).await.status(),
+        StatusCode::UNAUTHORIZED,
+        "after 7 days"
+    );
     let (ann, _) = stack.member("ann@example.org", Role::Viewer).await;
     stack.clock.advance_ms(12 * hour);
     assert_eq!(stack.get("/api/v1/me", Some(&ann)).await.status(), StatusCode::UNAUTHORIZED, "12 h idle");
@@ -86,22 +90,38 @@ async fn a_terminal_is_signed_in_by_its_code() {
     let stack = Stack::start().await;
     let cookie = stack.sign_in().await;
     let started: Value = stack.post("/api/v1/auth/device", None, json!({})).await.json().await.unwrap();
-    let poll = async || stack.post("/api/v1/auth/device/poll", None, json!({"device_secret": started["device_secret"]})).await;
+    let poll = async || {
+        stack.post("/api/v1/auth/device/poll", None, json!({"device_secret": started["device_secret"]})).await
+    };
     assert_eq!(poll().await.status(), StatusCode::ACCEPTED);
-    let wrong = stack.post("/api/v1/auth/device/confirm", Some(&cookie), json!({"code": "AAAA-AAAA", "approve": true})).await;
+    let wrong = stack
+        .post("/api/v1/auth/device/confirm", Some(&cookie), json!({"code": "AAAA-AAAA", "approve": true}))
+        .await;
     assert_eq!(wrong.status(), StatusCode::NOT_FOUND);
     let code = started["code"].as_str().unwrap().to_lowercase();
-    let confirm = stack.post("/api/v1/auth/device/confirm", Some(&cookie), json!({"code": code, "approve": true})).await;
+    let confirm = stack
+        .post("/api/v1/auth/device/confirm", Some(&cookie), json!({"code": code, "approve": true}))
+        .await;
     assert_eq!(confirm.status(), StatusCode::NO_CONTENT);
     let granted: Value = poll().await.json().await.unwrap();
     assert_eq!(poll().await.status(), StatusCode::GONE);
-    let me = client().get(stack.url("/api/v1/me")).bearer_auth(granted["token"].as_str().unwrap()).send().await.unwrap();
+    let me = client()
+        .get(stack.url("/api/v1/me"))
+        .bearer_auth(granted["token"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap();
     let me: Value = me.json().await.unwrap();
-    assert_eq!((me["email"].as_str(), me["session"]["client"].as_str()), (Some("owner@localhost"), Some("terminal")));
+    assert_eq!(
+        (me["email"].as_str(), me["session"]["client"].as_str()),
+        (Some("owner@localhost"), Some("terminal"))
+    );
     let started: Value = stack.post("/api/v1/auth/device", None, json!({})).await.json().await.unwrap();
     let deny = json!({"code": started["code"], "approve": false});
     stack.post("/api/v1/auth/device/confirm", Some(&cookie), deny).await;
-    let denied = stack.post("/api/v1/auth/device/poll", None, json!({"device_secret": started["device_secret"]})).await;
+    let denied = stack
+        .post("/api/v1/auth/device/poll", None, json!({"device_secret": started["device_secret"]}))
+        .await;
     assert_eq!(denied.status(), StatusCode::GONE);
     stack.stop().await;
 }
@@ -115,7 +135,8 @@ async fn a_member_is_added_with_a_link() {
     let link = made["sign_in_link"].as_str().unwrap();
     assert!(link.starts_with(&stack.url("/sign-in#token=phl_")), "{link}");
     let token = link.split_once("#token=").unwrap().1;
-    let me: Value = stack.post("/api/v1/auth/link", None, json!({"token": token})).await.json().await.unwrap();
+    let me: Value =
+        stack.post("/api/v1/auth/link", None, json!({"token": token})).await.json().await.unwrap();
     assert_eq!((me["email"].as_str(), me["role"].as_str()), (Some("ann@example.org"), Some("operator")));
     let members: Value = stack.get("/api/v1/members", Some(&cookie)).await.json().await.unwrap();
     assert_eq!(members.as_array().unwrap().len(), 2);
@@ -134,7 +155,9 @@ async fn a_link_is_made_beside_the_running_server() {
     assert_eq!(stack.post("/api/v1/auth/link", None, json!({"token": token})).await.status(), StatusCode::OK);
     let unknown = crate::sign_in_link(&data, "ann@example.org", &stack.clock).await.unwrap_err().to_string();
     assert_eq!(unknown, "no user ann@example.org; users are: owner@localhost");
-    let nowhere = crate::sign_in_link(&stack.dir.path().join("none"), "owner@localhost", &stack.clock).await.unwrap_err();
+    let nowhere = crate::sign_in_link(&stack.dir.path().join("none"), "owner@localhost", &stack.clock)
+        .await
+        .unwrap_err();
     assert!(nowhere.to_string().contains("holds no server's data"), "{nowhere}");
     stack.stop().await;
 }
@@ -148,20 +171,35 @@ async fn every_act_leaves_its_row_and_a_broken_chain_is_named() {
     by_password(&stack, "owner@localhost", "wrong wrong wrong").await;
     let page: Value = stack.get("/api/v1/audit?limit=1000", Some(&cookie)).await.json().await.unwrap();
     let rows = page["items"].as_array().unwrap();
-    let acts: Vec<_> = rows.iter().rev().map(|r| format!("{} {} {}", r["actor"].as_str().unwrap(), r["action"].as_str().unwrap(), r["decision"].as_str().unwrap())).collect();
-    assert_eq!(acts, [
-        "system:first-start org.create allow",
-        "system:first-start sign_in_link.create allow",
-        "user:owner@localhost sign_in.link allow",
-        "user:owner@localhost key.create allow",
-        "user:owner@localhost password.set allow",
-        "system:sign-in sign_in.password deny",
-        "user:owner@localhost audit.read allow",
-    ]);
+    let acts: Vec<_> = rows
+        .iter()
+        .rev()
+        .map(|r| {
+            format!(
+                "{} {} {}",
+                r["actor"].as_str().unwrap(),
+                r["action"].as_str().unwrap(),
+                r["decision"].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(
+        acts,
+        [
+            "system:first-start org.create allow",
+            "system:first-start sign_in_link.create allow",
+            "user:owner@localhost sign_in.link allow",
+            "user:owner@localhost key.create allow",
+            "user:owner@localhost password.set allow",
+            "system:sign-in sign_in.password deny",
+            "user:owner@localhost audit.read allow",
+        ]
+    );
     assert_eq!(rows[3]["ip"], "127.0.0.1");
     let text = page.to_string();
     assert!(!text.contains(PASSWORD) && !text.contains("phs_") && !text.contains("phl_"), "{text}");
-    let verify = async || -> Value { stack.get("/api/v1/audit/verify", Some(&cookie)).await.json().await.unwrap() };
+    let verify =
+        async || -> Value { stack.get("/api/v1/audit/verify", Some(&cookie)).await.json().await.unwrap() };
     let good = verify().await;
     assert_eq!((good["intact"].as_bool(), good["rows"].as_u64()), (Some(true), Some(7)));
     // The file is edited by hand while the server runs.

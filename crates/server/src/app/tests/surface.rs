@@ -44,12 +44,17 @@ async fn every_answer_is_protected_and_named() {
         let answer = stack.get(path, None).await;
         let headers = answer.headers();
         let csp = headers["content-security-policy"].to_str().unwrap();
-        assert!(csp.starts_with("default-src 'none'; script-src 'self';") && csp.contains("frame-ancestors 'none'"), "{path}");
+        assert!(
+            csp.starts_with("default-src 'none'; script-src 'self';")
+                && csp.contains("frame-ancestors 'none'"),
+            "{path}"
+        );
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(headers["referrer-policy"], "same-origin", "{path}");
         assert!(!headers["x-request-id"].is_empty(), "{path}");
     }
-    let given = client().get(stack.url("/api/v1/me")).header("x-request-id", "my-request-1").send().await.unwrap();
+    let given =
+        client().get(stack.url("/api/v1/me")).header("x-request-id", "my-request-1").send().await.unwrap();
     assert_eq!(given.headers()["x-request-id"], "my-request-1");
     assert_eq!(given.headers()["content-type"], "application/problem+json");
     let body: Value = given.json().await.unwrap();
@@ -85,7 +90,13 @@ async fn bodies_are_bounded_and_typed() {
     assert_eq!(stack.post("/api/v1/auth/link", None, big).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let text = client().post(stack.url("/api/v1/auth/link")).body("{}").send().await.unwrap();
     assert_eq!(text.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    let broken = client().post(stack.url("/api/v1/auth/link")).header("content-type", "application/json").body("{").send().await.unwrap();
+    let broken = client()
+        .post(stack.url("/api/v1/auth/link"))
+        .header("content-type", "application/json")
+        .body("{")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(broken.status(), StatusCode::BAD_REQUEST);
     let wrong: Value = stack.post("/api/v1/auth/link", None, json!({"token": 5})).await.json().await.unwrap();
     assert_eq!((wrong["status"].as_u64(), wrong["errors"][0]["path"].as_str()), (Some(422), Some("token")));

@@ -48,3 +48,14 @@ fn memory_is_bounded() {
     assert!(throttle.failures.lock().unwrap().len() <= MAX_KEYS);
     assert!(throttle.failures.lock().unwrap().contains_key("ip:99999"));
 }
+
+#[test]
+fn calls_without_a_credential_have_a_rate() {
+    let rate = Rate::default();
+    let taken = (0..30).filter(|_| rate.take("ip:10.0.0.1", 0).is_ok()).count();
+    assert_eq!(taken, 20);
+    assert_eq!(rate.take("ip:10.0.0.1", 0), Err(200));
+    assert_eq!(rate.take("ip:10.0.0.2", 0), Ok(()));
+    assert_eq!(rate.take("ip:10.0.0.1", 200), Ok(()));
+    assert_eq!((0..30).filter(|_| rate.take("ip:10.0.0.1", 60_000).is_ok()).count(), 20);
+}

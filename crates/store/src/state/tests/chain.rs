@@ -51,7 +51,10 @@ async fn rows_cannot_be_changed_or_deleted() {
         "DELETE FROM audit_head",
     ] {
         let refused = sqlx::query(sql).execute(&db).await.unwrap_err().to_string();
-        assert!(refused.contains("append-only") || refused.contains("only moves forward"), "{sql}: {refused}");
+        assert!(
+            refused.contains("append-only") || refused.contains("only moves forward"),
+            "{sql}: {refused}"
+        );
     }
 }
 
@@ -61,10 +64,12 @@ async fn tampered(sql: &'static str) -> (u64, String) {
         home.state.append(&home.owner, Entry::change("test.act", format!("thing {i}")), NOW).await.unwrap();
     }
     let db = home.intruder().await;
-    sqlx::raw_sql("DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; DROP TRIGGER audit_head_forward")
-        .execute(&db)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; DROP TRIGGER audit_head_forward",
+    )
+    .execute(&db)
+    .await
+    .unwrap();
     sqlx::raw_sql(sql).execute(&db).await.unwrap();
     let broken = home.state.verify_audit(&home.owner).await.unwrap().broken.unwrap();
     (broken.seq, broken.reason)
@@ -87,7 +92,10 @@ async fn verify_names_the_row_that_was_edited_by_hand() {
 async fn a_change_without_its_row_does_not_happen() {
     let home = Home::new().await;
     let db = home.intruder().await;
-    sqlx::raw_sql("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk full'); END").execute(&db).await.unwrap();
+    sqlx::raw_sql("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        .execute(&db)
+        .await
+        .unwrap();
     let new = NewKey {
         name: "ci".into(),
         role: Role::Viewer,
@@ -96,7 +104,11 @@ async fn a_change_without_its_row_does_not_happen() {
         mac: [0; 32],
         expires_ms: None,
     };
-    let refused = home.state.create_key(&home.owner, new, Entry::change("key.create", "key ci"), NOW).await.unwrap_err();
+    let refused = home
+        .state
+        .create_key(&home.owner, new, Entry::change("key.create", "key ci"), NOW)
+        .await
+        .unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Internal);
     assert!(refused.text.contains("nothing was changed"), "{refused}");
     assert!(home.state.keys(&home.owner).await.unwrap().is_empty());
@@ -145,8 +157,15 @@ async fn pages_and_filters_cover_every_row_once() {
     assert_eq!(count(AuditAsk { object: text("web_3"), ..AuditAsk::default() }).await, 1);
     assert_eq!(count(AuditAsk { object: text("web%"), ..AuditAsk::default() }).await, 0);
     assert_eq!(count(AuditAsk { cluster: text("eu%1"), ..AuditAsk::default() }).await, 25);
-    assert_eq!(count(AuditAsk { from_ms: Some(NOW + 20), to_ms: Some(NOW + 22), ..AuditAsk::default() }).await, 2);
-    assert_eq!(count(AuditAsk { actor: text("owner@example"), decision: text("allow"), ..AuditAsk::default() }).await, 26);
+    assert_eq!(
+        count(AuditAsk { from_ms: Some(NOW + 20), to_ms: Some(NOW + 22), ..AuditAsk::default() }).await,
+        2
+    );
+    assert_eq!(
+        count(AuditAsk { actor: text("owner@example"), decision: text("allow"), ..AuditAsk::default() })
+            .await,
+        26
+    );
 }
 
 #[tokio::test]

@@ -33,7 +33,10 @@ async fn a_key_lives_until_it_is_revoked_or_expires() {
     assert_eq!(home.state.key_role(ctx.org(), key.id, NOW + 9).await.unwrap(), Some(Role::Operator));
     assert_eq!(home.state.key_role(ctx.org(), key.id, NOW + 10).await.unwrap(), None);
     assert!(home.state.keys(&twin).await.unwrap().is_empty());
-    assert_eq!(home.state.revoke_key(&twin, key.id, entry(), NOW).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(
+        home.state.revoke_key(&twin, key.id, entry(), NOW).await.unwrap_err().kind,
+        ErrorKind::NotFound
+    );
     home.state.revoke_key(&home.owner, key.id, entry(), NOW).await.unwrap();
     assert_eq!(home.state.key_role(ctx.org(), key.id, NOW).await.unwrap(), None);
     let stored = home.state.key_by_public_id(text.public_id()).await.unwrap().unwrap();
@@ -48,11 +51,15 @@ async fn a_terminal_waits_is_approved_and_signs_in_once() {
     assert!(matches!(home.state.device_status(secret.hash(), NOW).await.unwrap(), DeviceStatus::Waiting));
     assert_eq!(home.state.device_by_code(&code, NOW).await.unwrap().ip, "10.0.0.9");
     home.state.decide_device(&home.owner, &code, entry(), NOW).await.unwrap();
-    let DeviceStatus::Approved(device) = home.state.device_status(secret.hash(), NOW).await.unwrap() else { panic!("not approved") };
+    let DeviceStatus::Approved(device) = home.state.device_status(secret.hash(), NOW).await.unwrap() else {
+        panic!("not approved")
+    };
     let ctx = device.admit(&secret, Origin::default(), NOW).unwrap();
     let sign_in = async || {
         let token = Opaque::generate(OpaqueKind::Session).unwrap().hash();
-        home.state.sign_in(&ctx, NewSession { token, spend: Spend::Device(secret.hash()) }, entry(), NOW).await
+        home.state
+            .sign_in(&ctx, NewSession { token, spend: Spend::Device(secret.hash()) }, entry(), NOW)
+            .await
     };
     sign_in().await.unwrap();
     assert_eq!(sign_in().await.unwrap_err().kind, ErrorKind::Gone);
@@ -67,9 +74,15 @@ async fn denied_late_and_guessed_codes_sign_nobody_in() {
     let (secret, code) = (Opaque::generate(OpaqueKind::Device).unwrap(), device_code().unwrap());
     home.state.start_device(secret.hash(), &code, ("", ""), NOW).await.unwrap();
     let late = NOW + StoredDevice::LIFE_MS;
-    assert_eq!(home.state.decide_device(&home.owner, &code, entry(), late).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(
+        home.state.decide_device(&home.owner, &code, entry(), late).await.unwrap_err().kind,
+        ErrorKind::NotFound
+    );
     assert_eq!(home.state.device_by_code("AAAA-AAAA", NOW).await.unwrap_err().kind, ErrorKind::NotFound);
     home.state.decide_device(&home.owner, &code, entry().denied(), NOW).await.unwrap();
     assert!(matches!(home.state.device_status(secret.hash(), NOW).await.unwrap(), DeviceStatus::Over));
-    assert_eq!(home.state.decide_device(&home.owner, &code, entry(), NOW).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(
+        home.state.decide_device(&home.owner, &code, entry(), NOW).await.unwrap_err().kind,
+        ErrorKind::NotFound
+    );
 }

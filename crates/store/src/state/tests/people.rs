@@ -22,9 +22,20 @@ async fn members_come_and_go_with_their_sessions() {
     let (ann, link) = add(&home, &home.owner, "Ann@Example.org", Role::Viewer).await;
     assert_eq!((ann.email.as_str(), ann.role), ("ann@example.org", Role::Viewer));
     let ctx = sign_in(&home.state, &link).await;
-    assert_eq!(home.state.session_role(ctx.org(), ctx.session().unwrap(), NOW).await.unwrap(), Some(Role::Viewer));
-    let twice = NewMember { email: "ann@example.org".into(), name: "Ann".into(), role: Role::Admin, link: NewLink { token: link.hash(), created_ms: NOW } };
-    assert_eq!(home.state.add_member(&home.owner, twice, entry(), NOW).await.unwrap_err().kind, ErrorKind::Invalid);
+    assert_eq!(
+        home.state.session_role(ctx.org(), ctx.session().unwrap(), NOW).await.unwrap(),
+        Some(Role::Viewer)
+    );
+    let twice = NewMember {
+        email: "ann@example.org".into(),
+        name: "Ann".into(),
+        role: Role::Admin,
+        link: NewLink { token: link.hash(), created_ms: NOW },
+    };
+    assert_eq!(
+        home.state.add_member(&home.owner, twice, entry(), NOW).await.unwrap_err().kind,
+        ErrorKind::Invalid
+    );
     home.state.remove_member(&home.owner, ann.user, entry(), NOW).await.unwrap();
     assert_eq!(home.state.session_role(ctx.org(), ctx.session().unwrap(), NOW).await.unwrap(), None);
     assert_eq!(home.state.members(&home.owner).await.unwrap().len(), 1);
@@ -48,10 +59,20 @@ async fn foreign_members_are_not_there() {
     assert_eq!(home.state.member(&home.owner, theirs).await.unwrap_err().kind, ErrorKind::NotFound);
     let refused = home.state.remove_member(&home.owner, theirs, entry(), NOW).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::NotFound);
-    let unknown = home.state.remove_member(&home.owner, UserId(uuid::Uuid::from_u128(5)), entry(), NOW).await.unwrap_err();
-    assert_eq!(refused.text.replace(&theirs.to_string(), "X"), unknown.text.replace("00000000-0000-0000-0000-000000000005", "X"));
+    let unknown = home
+        .state
+        .remove_member(&home.owner, UserId(uuid::Uuid::from_u128(5)), entry(), NOW)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.text.replace(&theirs.to_string(), "X"),
+        unknown.text.replace("00000000-0000-0000-0000-000000000005", "X")
+    );
     let link = NewLink { token: Opaque::generate(OpaqueKind::SignInLink).unwrap().hash(), created_ms: NOW };
-    assert_eq!(home.state.create_link(&home.owner, theirs, link, entry()).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(
+        home.state.create_link(&home.owner, theirs, link, entry()).await.unwrap_err().kind,
+        ErrorKind::NotFound
+    );
     assert_eq!(home.state.members(&twin).await.unwrap().len(), 1);
 }
 
@@ -66,7 +87,10 @@ async fn a_link_is_spent_by_one_of_many_who_try() {
         let (state, ctx) = (home.state.clone(), ctx.clone());
         tries.spawn(async move {
             let token = Opaque::generate(OpaqueKind::Session).unwrap().hash();
-            state.sign_in(&ctx, NewSession { token, spend: Spend::Link(stored.id) }, entry(), NOW).await.map_err(|e| e.kind)
+            state
+                .sign_in(&ctx, NewSession { token, spend: Spend::Link(stored.id) }, entry(), NOW)
+                .await
+                .map_err(|e| e.kind)
         });
     }
     let results = tries.join_all().await;
@@ -86,7 +110,11 @@ async fn a_password_signs_in_and_ends_other_sessions() {
     let member = home.state.member_by_email(" ANN@example.org").await.unwrap();
     let other = StoredMember::admit(member.as_ref(), &right, Origin::default()).unwrap();
     let token = Opaque::generate(OpaqueKind::Session).unwrap();
-    let id = home.state.sign_in(&other, NewSession { token: token.hash(), spend: Spend::Password }, entry(), NOW).await.unwrap();
+    let id = home
+        .state
+        .sign_in(&other, NewSession { token: token.hash(), spend: Spend::Password }, entry(), NOW)
+        .await
+        .unwrap();
     assert_eq!(home.state.sessions(&ctx, NOW).await.unwrap().len(), 2);
     home.state.set_password(&ctx, hash_password(&right).unwrap(), entry(), NOW).await.unwrap();
     assert_eq!(home.state.session_role(ctx.org(), id, NOW).await.unwrap(), None);
