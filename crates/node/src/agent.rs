@@ -44,10 +44,7 @@ impl NodeAgent {
         config.check()?;
         std::fs::create_dir_all(&config.state).map_err(|e| Error::write(&config.state, e))?;
         let own = Own::default();
-        let place = Place {
-            node: if config.mode == Mode::Kubernetes { config.node.clone() } else { String::new() },
-            facts: host::facts(&collect::roots(&config)),
-        };
+        let place = place(&config);
         let (docker, containers) = watch::channel(Arc::default());
         let pods = Pods::default();
         let config = Arc::new(config);
@@ -101,6 +98,16 @@ impl NodeAgent {
         }
         Ok(())
     }
+}
+
+/// The machine's names. A pod's host name is its own, so a node goes by its name in the cluster.
+fn place(config: &NodeConfig) -> Place {
+    let mut facts = host::facts(&collect::roots(config));
+    let node = if config.mode == Mode::Kubernetes { config.node.clone() } else { String::new() };
+    if !config.node.is_empty() {
+        facts.name = config.node.clone();
+    }
+    Place { node, facts }
 }
 
 /// Tasks that are stopped together.
@@ -178,3 +185,6 @@ async fn platform(config: &NodeConfig) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,9 +108,9 @@ impl HostReader {
                 kernel::pressure(n::SYSTEM_PRESSURE_STALL_TIME, resource, &text, since, out);
             }
         }
-        let count = self.optional("sys/net/netfilter/nf_conntrack_count");
+        let table = self.optional("1/net/stat/nf_conntrack");
         let max = self.optional("sys/net/netfilter/nf_conntrack_max");
-        kernel::conntrack(count.as_deref(), max.as_deref(), since.at_ms, out);
+        kernel::conntrack(table.as_deref(), max.as_deref(), since.at_ms, out);
         match clock::read() {
             Ok(reading) => clock::points(reading, since.at_ms, out),
             Err(cause) => problems.push(Problem {

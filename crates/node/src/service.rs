@@ -129,3 +129,6 @@ async fn steer(controls: &mut Streaming<ReadControl>, credit: &read::Credit) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

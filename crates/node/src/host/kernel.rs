@@ -37,10 +37,12 @@ pub fn uptime(text: &str, at_ms: i64, out: &mut Group) {
     out.at(at_ms).double(n::SYSTEM_UPTIME, seconds);
 }
 
-/// Points of `nf_conntrack_count` and `nf_conntrack_max`, either absent where the module is not loaded.
-pub fn conntrack(count: Option<&str>, max: Option<&str>, at_ms: i64, out: &mut Group) {
-    let value = |text: Option<&str>| text.and_then(|t| t.trim().parse::<u64>().ok());
-    out.at(at_ms)
-        .int(n::SYSTEM_NETWORK_CONNTRACK_COUNT, value(count))
-        .int(n::SYSTEM_NETWORK_CONNTRACK_MAX, value(max));
+/// Points of connection tracking, absent where the module is not loaded: entries from the host's `net/stat/nf_conntrack`
+/// (hexadecimal; `nf_conntrack_count` would be that of the reader's own network), the limit from `nf_conntrack_max`, which
+/// is the same in all networks.
+pub fn conntrack(table: Option<&str>, max: Option<&str>, at_ms: i64, out: &mut Group) {
+    let entries =
+        table.and_then(|t| u64::from_str_radix(t.lines().nth(1)?.split_ascii_whitespace().next()?, 16).ok());
+    let max = max.and_then(|t| t.trim().parse::<u64>().ok());
+    out.at(at_ms).int(n::SYSTEM_NETWORK_CONNTRACK_COUNT, entries).int(n::SYSTEM_NETWORK_CONNTRACK_MAX, max);
 }

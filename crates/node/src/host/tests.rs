@@ -194,7 +194,7 @@ fn pressure_and_small_files() {
             kernel::pressure(n::SYSTEM_PRESSURE_STALL_TIME, "cpu", text, since, g);
             kernel::file_nr("627\t0\t2465610\n", 5, g);
             kernel::uptime("2109.64 1811.07\n", 5, g);
-            kernel::conntrack(Some("12\n"), None, 5, g);
+            kernel::conntrack(Some("entries  searched\n0000000c  00000000\n"), None, 5, g);
         },
         expect![[r#"
             host

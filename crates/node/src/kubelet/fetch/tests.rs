@@ -147,3 +147,64 @@ async fn what_is_missing_is_named_with_its_fix() {
     let error = fetcher.summary().await.unwrap_err();
     assert!(error.to_string().contains("https://127.0.0.1:1/stats/summary"), "{error}");
 }
+
+/// A pod that runs until the test ends, and rights as the manifests give them.
+const MANIFEST: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: sleeper, namespace: default}
+spec: {containers: [{name: app, image: "bed.local/emitter:1", args: [sleep]}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: node-agent, namespace: default}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: node-agent}
+rules: [{apiGroups: [""], resources: [nodes/stats], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: node-agent}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: node-agent}
+subjects: [{kind: ServiceAccount, name: node-agent, namespace: default}]
+"#;
+
+#[test]
+fn a_real_kubelet_answers_with_all_its_levels() -> anyhow::Result<()> {
+    testbed::with_bed("a_real_kubelet_answers_with_all_its_levels", &testbed::Options::default(), |bed| {
+        let dir = tempfile::tempdir()?;
+        std::fs::write(dir.path().join("all.yaml"), MANIFEST)?;
+        bed.kubectl(&["apply", "-f", &dir.path().join("all.yaml").display().to_string()])?;
+        bed.kubectl(&["wait", "--for=condition=Ready", "pod/sleeper", "--timeout=120s"])?;
+        let token = bed.kubectl(&["create", "token", "node-agent"])?.stdout;
+        std::fs::write(dir.path().join("token"), token)?;
+        let forward = bed.forward("127.0.0.1:0", &format!("{}:10250", bed.node_ip(1)))?;
+        let fetcher = Fetcher::new(Kubelet {
+            host: "127.0.0.1".into(),
+            port: forward.address().port(),
+            tls: Tls::Verify,
+            token_file: dir.path().join("token"),
+            ca_file: dir.path().join("no-ca"),
+            pin_file: dir.path().join("pin"),
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let wanted =
+            ["k8s.node.cpu.time", "k8s.pod.memory.usage", "k8s.pod.network.io", "container.cpu.time"];
+        // A kubelet measures a new pod within its housekeeping interval.
+        testbed::wait_for("the summary has the pod", Duration::from_secs(60), || {
+            let Ok(json) = runtime.block_on(fetcher.summary()) else { return false };
+            let Ok(groups) = crate::kubelet::summary::read(&json, Default::default()) else { return false };
+            let of_pod = groups.iter().any(|g| {
+                matches!(&g.subject, crate::group::Subject::PodContainer { pod, name, .. } if pod == "sleeper" && name == "app")
+            });
+            of_pod && wanted.iter().all(|n| groups.iter().flat_map(|g| &g.points).any(|p| p.name == *n))
+        })?;
+        assert!(matches!(fetcher.trust(), Some(Trust::Pinned { .. })));
+        std::fs::write(dir.path().join("token"), "nobody")?;
+        let error = runtime.block_on(fetcher.summary()).unwrap_err();
+        assert!(fetcher.fix(&error).contains("ServiceAccount tokens"), "{error}");
+        Ok(())
+    })
+}
