@@ -7,5 +7,5 @@ export default defineConfig({
   plugins: [react()],
   build: { target: "es2023", manifest: true, assetsInlineLimit: 0, chunkSizeWarningLimit: 900 },
   server: { port: 5173, proxy: { "/api": { target: server, ws: true } } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: { environment: "node", include: ["src/**/*.test.{ts,tsx}"] },
 });

@@ -12,6 +12,7 @@ const REPAINT_MS = 250;
 const PING_MS = 15_000;
 const DEAD_MS = 45_000;
 const REST_MS = 60_000;
+const ASK_AGAIN_MS = 30_000;
 
 export type LinkState =
   | { readonly kind: "connecting" }
@@ -29,6 +30,7 @@ let lostSince = 0;
 let retry: ReturnType<typeof setTimeout> | null = null;
 let repaint: ReturnType<typeof setTimeout> | null = null;
 let pulse: ReturnType<typeof setInterval> | null = null;
+let again: ReturnType<typeof setInterval> | null = null;
 let rest: ReturnType<typeof setTimeout> | null = null;
 let heard = 0;
 let pinged = 0;
@@ -65,6 +67,7 @@ function connect(): void {
     send(machine.opened());
     beat();
     pulse = setInterval(beat, PING_MS);
+    again = setInterval(() => send(machine.retryDenied()), ASK_AGAIN_MS);
   };
   mine.onmessage = (event) => {
     heard = Date.now();
@@ -91,6 +94,8 @@ function ended(which: WebSocket): void {
   socket = null;
   if (pulse !== null) clearInterval(pulse);
   pulse = null;
+  if (again !== null) clearInterval(again);
+  again = null;
   machine.closed();
   soon();
   if (wanted === 0 || document.hidden) return;

@@ -50,7 +50,7 @@ export const auditQuery = (ask: AuditQuery, follow: boolean) =>
 
 export const verifyQuery = queryOptions({ queryKey: ["audit-verify"], queryFn: ({ signal }) => get<AuditVerified>("/audit/verify", {}, signal), staleTime: SLOW_MS * 4 });
 
-export type MetricsOf = "nodes" | "pods" | "workloads" | "containers";
+export type MetricsOf = "nodes" | "pods" | "workloads" | "containers" | "hosts";
 
 export const metricsQuery = (of: MetricsOf, id: string, span: { start: number; end: number }, follow: boolean) =>
   queryOptions({
@@ -112,9 +112,12 @@ export function useMe(): Me | undefined {
   return useQuery(meQuery).data;
 }
 
+/** A cluster that was never seen has nothing to watch. */
+const known = (c: Cluster): boolean => c.status !== "waiting";
+
 /** Objects of the clusters given; containers stand for pods and workloads on Docker hosts. */
 export function useFleetObjects(clusters: readonly Cluster[], kinds: readonly string[]): Listing<KubeObject> {
-  const names = clusters.flatMap((c) => (c.kind === "kubernetes" ? kinds : c.kind === "docker" ? ["Container"] : []).map((kind) => `objects:${c.id}/${kind}`));
+  const names = clusters.filter(known).flatMap((c) => (c.kind === "kubernetes" ? kinds : c.kind === "docker" ? ["Container"] : []).map((kind) => `objects:${c.id}/${kind}`));
   return useObjectChannels(names);
 }
 
@@ -127,8 +130,8 @@ const POD_CPU = ["k8s.pod.cpu.usage", "container.cpu.usage"];
 const POD_MEMORY = ["k8s.pod.memory.working_set", "container.memory.working_set"];
 
 /** Newest CPU (cores) and working set (bytes) of pods by UID, and of Docker containers by id. */
-export function usePodUsage(clusterIds: readonly string[]): ReadonlyMap<string, PodUsage> {
-  const states = useChannels(clusterIds.map((id) => `metrics:${id}/overview`));
+export function usePodUsage(clusters: readonly Cluster[]): ReadonlyMap<string, PodUsage> {
+  const states = useChannels(clusters.filter(known).map((c) => `metrics:${c.id}/${c.kind === "kubernetes" ? "pods" : "containers"}`));
   return useMemo(() => {
     const out = new Map<string, { cpu: number | null; memory: number | null }>();
     for (const state of states) {

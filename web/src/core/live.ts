@@ -76,6 +76,12 @@ export class LiveMachine {
     return [...this.byId.values()].filter((c) => c.status !== "denied").map(ask);
   }
 
+  /** Asks again for channels that were refused: a cluster may have joined since. */
+  retryDenied(): LiveAsk[] {
+    if (!this.open) return [];
+    return [...this.byId.values()].filter((c) => c.status === "denied").map((c) => this.renumber({ ...c, resume: null }));
+  }
+
   /** The socket closed: what was read stays, marked stale. */
   closed(): void {
     this.open = false;

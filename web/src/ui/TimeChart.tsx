@@ -53,7 +53,7 @@ export function TimeChart({ chart, grid, marks = [], bars = false, nameOf = seri
   const shown = chart.series.map((s, i) => ({ name: names[i] ?? "", colour: colours[i] ?? 0, value: valueAt(s.points) }));
   const hasData = chart.series.some((s) => s.points.some((p) => p !== null));
   const old = typeof grid.newest_ms === "number" && now - grid.newest_ms > Math.max(60_000, STALE_STEPS * grid.step_ms) ? now - grid.newest_ms : null;
-  const unit = chart.shown === "rate" ? `${UNIT_WORD[chart.unit] ?? chart.unit.replace(/[{}]/g, "")}` : (UNIT_WORD[chart.unit] ?? chart.unit.replace(/[{}]/g, ""));
+  const unit = chart.shown === "rate" && chart.unit.startsWith("{") && chart.unit !== "{cpu}" ? "per second" : (UNIT_WORD[chart.unit] ?? "");
   return (
     <figure className="cb">
       <h3>

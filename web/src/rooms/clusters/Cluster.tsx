@@ -4,9 +4,10 @@ import "./clusters.css";
 
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { useMemo } from "react";
 
 import { metricsQuery, useAgents, useClusters, useFleetObjects, useObjects } from "../../api/queries";
-import type { Agent, Cluster as ClusterType, Object as KubeObject } from "../../api/types";
+import type { Agent, Chart, Cluster as ClusterType, Object as KubeObject } from "../../api/types";
 import { age, duration, plural } from "../../core/format";
 import { badness, markOf } from "../../core/marks";
 import { CrumbSep, Frame, Here } from "../../ui/Frame";
@@ -46,12 +47,14 @@ function Page({ cluster: c, crumbs }: { readonly cluster: ClusterType; readonly 
   const change = useChangeView();
   const span = useAskSpan();
   const agents = useAgents();
-  const nodes = useObjects([c.id], ["Node"]);
+  const kube = c.kind === "kubernetes";
+  const nodes = useObjects(kube && c.status !== "waiting" ? [c.id] : [], ["Node"]);
   const containers = useFleetObjects(c.kind === "docker" ? [c] : [], ["Container"]);
   const mine = agents.items.filter((a) => a.cluster_id === c.id && a.status !== "revoked");
   const list = [...nodes.items].sort((a, b) => badness(markOf(a.health.state)) - badness(markOf(b.health.state)) || (a.name < b.name ? -1 : 1));
   const chosen = list.find((n) => n.uid === view.sel) ?? list[0];
-  const metrics = useQuery(metricsQuery("nodes", chosen?.uid ?? "", { start: span.start, end: span.end }, span.live));
+  const metrics = useQuery(metricsQuery(kube ? "nodes" : "hosts", kube ? (chosen?.uid ?? "") : c.status === "waiting" ? "" : c.id, { start: span.start, end: span.end }, span.live));
+  const charts = useMemo(() => (metrics.data?.charts ?? []).map(withoutIdle), [metrics.data]);
   const link = linkState(c, mine, now);
   const navigate = useNavigate();
   useKeys({ Escape: () => void navigate({ to: "/o/$org/clusters", params: { org }, search: carried as never }) });
@@ -75,11 +78,11 @@ function Page({ cluster: c, crumbs }: { readonly cluster: ClusterType; readonly 
       </header>
       <div className="split" style={{ gridTemplateRows: "auto minmax(0, 1fr)" }}>
         <section className="charts" aria-label={`Charts of ${chosen?.name ?? c.name}`}>
-          {!chosen ? <div className="cb" style={{ gridColumn: "1 / -1" }}>{nodes.status === "loading" ? <Loading rows={4} what="nodes" /> : <Empty title="No node is known yet">{c.status === "waiting" ? "The agent has not joined yet; its join command is good for 15 minutes." : "Nodes appear as soon as the agent has listed them."}</Empty>}</div> : metrics.isPending ? [0, 1, 2, 3].map((i) => <div className="cb" key={i}><Loading rows={4} what="metrics" /></div>) : metrics.error && !metrics.data ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Fault error={metrics.error} what="metrics" retry={() => void metrics.refetch()} /></div> : (metrics.data?.charts.length ?? 0) === 0 ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Empty title="No metrics in this window" /></div> : metrics.data?.charts.map((chart) => <TimeChart key={`${chart.metric} ${chart.title}`} chart={chart} grid={metrics.data} />)}
+          {c.status === "waiting" || (kube && !chosen) ? <div className="cb" style={{ gridColumn: "1 / -1" }}>{c.status !== "waiting" && nodes.status === "loading" ? <Loading rows={4} what="nodes" /> : <Empty title="No node is known yet">{c.status === "waiting" ? "The agent has not joined yet; its join command is good for 15 minutes." : "Nodes appear as soon as the agent has listed them."}</Empty>}</div> : metrics.isPending ? [0, 1, 2, 3].map((i) => <div className="cb" key={i}><Loading rows={4} what="metrics" /></div>) : metrics.error && !metrics.data ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Fault error={metrics.error} what="metrics" retry={() => void metrics.refetch()} /></div> : charts.length === 0 ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Empty title="No metrics in this window" /></div> : charts.map((chart) => metrics.data ? <TimeChart key={`${chart.metric} ${chart.title}`} chart={chart} grid={metrics.data} /> : null)}
         </section>
         <section className="pane" aria-labelledby="h-nodes">
-          <div className="ph"><h2 id="h-nodes">{c.kind === "kubernetes" ? "Nodes" : "Host"}</h2><span className="n">{list.length}{chosen && list.length > 1 ? ` · charts of ${chosen.name}` : ""}</span></div>
-          <div className="pb"><Nodes nodes={list} chosen={chosen} org={org} cluster={c} onPick={(uid) => change({ sel: uid }, true)} now={now} />{c.kind === "docker" ? <ContainersList containers={containers.items} org={org} carried={carried} now={now} /> : null}</div>
+          <div className="ph"><h2 id="h-nodes">{kube ? "Nodes" : c.kind === "docker" ? "Containers" : "Host"}</h2><span className="n">{kube ? list.length : c.kind === "docker" ? containers.items.length : ""}{chosen && list.length > 1 ? ` · charts of ${chosen.name}` : ""}</span></div>
+          <div className="pb"><Nodes nodes={list} chosen={chosen} org={org} cluster={c} onPick={(uid) => change({ sel: uid }, true)} now={now} />{c.kind === "host" ? <Empty title="A plain host">It reports metrics of the machine; it has no pods and no containers.</Empty> : null}{c.kind === "docker" ? <ContainersList containers={containers.items} org={org} carried={carried} now={now} /> : null}</div>
         </section>
       </div>
       <div className="split" style={{ gridTemplateRows: "minmax(0, 1fr) auto" }}>
@@ -94,6 +97,12 @@ function Page({ cluster: c, crumbs }: { readonly cluster: ClusterType; readonly 
       </div>
     </Frame>
   );
+}
+
+/** Idle time says nothing beside the rest and would flatten it. */
+function withoutIdle(chart: Chart): Chart {
+  if (chart.metric !== "system.cpu.time") return chart;
+  return { ...chart, title: "CPU, without idle", series: chart.series.filter((s) => s.labels["state"] !== "idle") };
 }
 
 function Nodes({ nodes, chosen, org, cluster, onPick, now }: { readonly nodes: readonly KubeObject[]; readonly chosen: KubeObject | undefined; readonly org: string; readonly cluster: ClusterType; readonly onPick: (uid: string) => void; readonly now: number }) {

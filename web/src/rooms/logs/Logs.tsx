@@ -64,7 +64,7 @@ function countRows(view: FeedView): Counts {
   return {
     levels: [...LEVELS].reverse().map((l) => [l, levels.get(l) ?? 0] as const).concat([["unknown", levels.get("unknown") ?? 0] as never]).filter(([, n]) => n > 0),
     streams: tally(lines.map((r) => r.stream)),
-    pods: tally(lines.map((r) => { const s = view.sources[r.source]; return s ? s.pod || s.container : "unknown"; })).slice(0, 6),
+    pods: tally(lines.map((r) => { const s = view.sources[r.source]; return s ? s.pod || s.container : "unknown"; })).slice(0, 4),
   };
 }
 

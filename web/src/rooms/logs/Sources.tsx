@@ -1,9 +1,10 @@
 /** Where lines come from: a tree of clusters, namespaces, workloads, pods and containers, and facets of what is loaded. */
 
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 
 import { post } from "../../api/client";
+import { useClusters, useFleetObjects } from "../../api/queries";
 import type { LogSources } from "../../api/types";
 import { bytes, count, plural, si } from "../../core/format";
 import { printList, toggle } from "../../core/list";
@@ -11,7 +12,7 @@ import { parseLogQuery, withTerm, type LevelName } from "../../core/logquery";
 import { Icon, Mark } from "../../ui/Mark";
 import { Empty, Fault, Loading } from "../../ui/parts";
 import { useChangeView, useScope, useView } from "../../ui/view";
-import { flatten, tickOf, tree, type TreeNode } from "./select";
+import { flatten, parseSource, places, tickOf, tree, type TreeNode } from "./select";
 
 const REFRESH_MS = 15_000;
 const MOST_NODES = 400;
@@ -27,21 +28,28 @@ export function Sources({ chosen, files, counts }: { readonly chosen: readonly s
   const change = useChangeView();
   const [typed, setTyped] = useState("");
   const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(chosen.flatMap((c) => c.split("/").map((_, i, all) => all.slice(0, i + 1).join("/")))));
-  const answer = useQuery({ queryKey: ["log-sources"], queryFn: ({ signal }) => post<LogSources>("/logs/sources", {}, signal), refetchInterval: REFRESH_MS });
+  const clusters = useClusters();
+  const inScope = useMemo(() => clusters.items.filter((c) => scope.clusters.length === 0 || scope.clusters.includes(c.name)), [clusters.items, scope.clusters]);
+  const objects = useFleetObjects(inScope, ["Pod"]);
+  const answer = useQuery({ queryKey: ["log-sources", chosen], queryFn: ({ signal }) => post<LogSources>("/logs/sources", { sources: chosen.flatMap((c) => parseSource(c) ?? []) }, signal), refetchInterval: REFRESH_MS, enabled: chosen.length > 0 });
   const nodes = useMemo(() => {
-    const all = (answer.data?.sources ?? []).filter((s) => (scope.clusters.length === 0 || scope.clusters.includes(s.cluster)) && (scope.namespaces.length === 0 || scope.namespaces.includes(s.namespace)));
-    return tree(all, typed);
-  }, [answer.data, scope, typed]);
+    const sizes = new Map((answer.data?.sources ?? []).map((s) => [`${s.pod_uid}/${s.container}`, s.bytes]));
+    const inSpaces = objects.items.filter((o) => scope.namespaces.length === 0 || scope.namespaces.includes(o.namespace));
+    return tree(places(inSpaces, sizes), typed);
+  }, [objects.items, answer.data, scope.namespaces, typed]);
   const single = nodes.length === 1 ? nodes[0] : undefined;
   const opened = useMemo(() => (single ? new Set([...open, single.id]) : open), [open, single]);
   const rows = flatten(nodes, opened, typed.trim() !== "");
+  const box = useRef<HTMLDivElement>(null);
+  const ready = rows.length > 0;
+  useEffect(() => { if (ready) box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "center" }); }, [ready]);
   const flip = (id: string): void => setOpen((old) => new Set(toggle([...old], id)));
   return (
     <section className="pane" aria-label="Sources and facets">
       <div className="ph"><h2>Sources</h2><span className="n">{chosen.length === 0 ? "none chosen" : plural(files, "container")}</span><span className="sp" />{chosen.length > 0 ? <button type="button" className="btn quiet icon sm" aria-label="Choose none" title="Choose none" onClick={() => change({ src: undefined, line: undefined })}><Icon name="x" /></button> : null}</div>
       <div style={{ padding: "7px 12px 3px" }}><div className="inp"><Icon name="search" small className="t3" /><input aria-label="Search sources" placeholder="pod, workload, container" value={typed} onChange={(e) => setTyped(e.target.value)} /></div></div>
-      <div className="tree" role="tree" aria-label="Sources">
-        {answer.isPending ? <Loading rows={6} what="log sources" /> : answer.error && !answer.data ? <Fault error={answer.error} what="log sources" retry={() => void answer.refetch()} /> : rows.length === 0 ? <Empty title={typed ? "None matches" : "No log source yet"}>{typed ? "" : "Containers appear here when a node-agent is connected."}</Empty> : rows.slice(0, MOST_NODES).map((n) => (
+      <div className="tree" ref={box} role="tree" aria-label="Sources">
+        {objects.status === "loading" && (clusters.status === "loading" || inScope.length > 0) ? <Loading rows={6} what="log sources" /> : objects.status === "denied" ? <Fault error={new Error(objects.reason)} what="log sources" /> : rows.length === 0 ? <Empty title={typed ? "None matches" : "No log source yet"}>{typed ? "" : "Containers appear here when a node-agent is connected."}</Empty> : rows.slice(0, MOST_NODES).map((n) => (
           <Node key={n.id} node={n} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ src: printList(pick(chosen, n.id)), line: undefined })} />
         ))}
         {rows.length > MOST_NODES ? <p className="t3 s11" style={{ padding: "4px 12px" }}>{rows.length - MOST_NODES} more: type a name to narrow them</p> : null}

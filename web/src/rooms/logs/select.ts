@@ -1,6 +1,6 @@
 /** Sources of a view: how they stand in the address, what is asked of the server, and the tree they are picked from. */
 
-import type { LogSelect, LogSource } from "../../api/types";
+import type { LogSelect, Object as KubeObject } from "../../api/types";
 import { NO_NAMESPACE } from "../../ui/links";
 
 /** `cluster[/namespace[/Kind/name[/container]]]` as a selection; `null` when it is not one. */
@@ -15,8 +15,30 @@ export function parseSource(text: string): LogSelect | null {
   return { cluster, ...ns, workload_kind: kind, workload: name, ...inner };
 }
 
+/** One container that has a log, as the inventory knows it. */
+export interface LogPlace {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly workload_kind: string;
+  readonly workload: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly state: string;
+  readonly restarts: number;
+  readonly bytes: number;
+}
+
+/** Containers of pods, and containers of Docker hosts; `sizes` by `pod uid/container`. */
+export function places(objects: readonly KubeObject[], sizes: ReadonlyMap<string, number>): LogPlace[] {
+  return objects.flatMap((o): LogPlace[] => {
+    const common = { cluster: o.cluster, namespace: o.namespace };
+    if (o.kind === "Container") return [{ ...common, workload_kind: "", workload: "", pod: "", container: o.name, state: o.columns["state"] ?? "", restarts: 0, bytes: sizes.get(`${o.uid}/${o.name}`) ?? 0 }];
+    return (o.containers ?? []).map((c) => ({ ...common, workload_kind: o.workload?.kind ?? "", workload: o.workload?.name ?? "", pod: o.name, container: c.name, state: c.state, restarts: c.restarts, bytes: sizes.get(`${o.uid}/${c.name}`) ?? 0 }));
+  });
+}
+
 /** The ids, from the widest to the narrowest, that cover one source. */
-export function pathOf(s: LogSource): readonly string[] {
+export function pathOf(s: LogPlace): readonly string[] {
   const ns = s.namespace || NO_NAMESPACE;
   const space = `${s.cluster}/${ns}`;
   if (s.pod === "") return [s.cluster, space, `${space}/Container/${s.container}`];
@@ -48,7 +70,7 @@ interface Draft {
 }
 
 /** The tree of all sources; a level with one only child of the same name is kept, so that depth always means the same. */
-export function tree(sources: readonly LogSource[], typed: string): readonly TreeNode[] {
+export function tree(sources: readonly LogPlace[], typed: string): readonly TreeNode[] {
   const roots = new Map<string, Draft>();
   const needle = typed.trim().toLowerCase();
   for (const s of sources) {

@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 import { metricsQuery, type MetricsOf, type PodUsage } from "../../api/queries";
 import type { Object as KubeObject } from "../../api/types";
 import { bytes, clock, cores, plural } from "../../core/format";
-import { availableWords, axes, markOf } from "../../core/marks";
+import { availableWords, axes, badness, markOf } from "../../core/marks";
 import { HealthPair, Icon, Mark } from "../../ui/Mark";
 import { Gauge } from "../../ui/parts";
 import { openTerminal } from "../../ui/terminals";
@@ -75,7 +75,7 @@ export function Peek({ row, position, usage, onClose, onOpen, onLogs }: PeekProp
         ) : null}
         {pods.length > 0 ? <MemoryChart uid={o.uid} of={o.kind === "Pod" ? "pods" : o.kind === "Container" ? "containers" : "workloads"} /> : null}
         <div className="ph" style={{ height: 28, border: 0 }}><h2>Pods</h2><span className="n">{pods.length === 0 ? "none" : `${pods.length}${nodes > 0 ? ` on ${plural(nodes, "node")}` : ""}`}</span></div>
-        {pods.slice(0, MOST_PODS).map((p) => {
+        {[...pods].sort((a, b) => badness(markOf(a.health.state)) - badness(markOf(b.health.state))).slice(0, MOST_PODS).map((p) => {
           const memory = podResources(p, usage).memory;
           return (
             <Link key={p.uid} {...objectAddress(org, p.cluster, p)} search={carried as never} className="pd" title={p.name}>

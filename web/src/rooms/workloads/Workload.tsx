@@ -7,7 +7,7 @@ import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useMemo } from "react";
 
 import { detailQuery, eventsQuery, metricsQuery, useClusters, useFleetObjects, usePodUsage, type MetricsOf } from "../../api/queries";
-import type { Event, Object as KubeObject } from "../../api/types";
+import type { Cluster, Event, Object as KubeObject } from "../../api/types";
 import { age, clock, duration, middle, moment } from "../../core/format";
 import { availableWords, axes, markOf } from "../../core/marks";
 import { CrumbSep, Frame, Here } from "../../ui/Frame";
@@ -61,12 +61,15 @@ export function Workload() {
       </Frame>
     );
   }
-  return <Page object={object} pods={pods} crumbs={crumbs} silent={here[0]?.status !== "connected"} />;
+  return <Page object={object} pods={pods} crumbs={crumbs} clusters={here} />;
 }
+
+/** A pod names its workload; the UID is empty while the owner itself is not in the inventory. */
+const sameWorkload = (pod: KubeObject, w: KubeObject): boolean => pod.workload?.uid === w.uid || (pod.workload?.kind === w.kind && pod.workload.name === w.name && pod.workload.namespace === w.namespace);
 
 function podsOf(object: KubeObject, all: readonly KubeObject[]): readonly KubeObject[] {
   if (object.kind === "Pod" || object.kind === "Container") return [object];
-  return all.filter((o) => o.kind === "Pod" && (o.workload?.uid === object.uid || (object.kind === "Node" && o.columns["node"] === object.name)));
+  return all.filter((o) => o.kind === "Pod" && (sameWorkload(o, object) || (object.kind === "Node" && o.columns["node"] === object.name)));
 }
 
 function Crumb({ to, cluster, namespace = "", icon, children }: { readonly to: "cluster" | "namespace"; readonly cluster: string; readonly namespace?: string; readonly icon: "server" | "box" | "boxes"; readonly children: React.ReactNode }) {
@@ -81,16 +84,17 @@ interface PageProps {
   readonly object: KubeObject;
   readonly pods: readonly KubeObject[];
   readonly crumbs: React.ReactNode;
-  readonly silent: boolean;
+  readonly clusters: readonly Cluster[];
 }
 
-function Page({ object: o, pods, crumbs, silent }: PageProps) {
+function Page({ object: o, pods, crumbs, clusters }: PageProps) {
+  const silent = clusters[0]?.status !== "connected";
   const span = useAskSpan();
   const now = useNow();
   const org = useOrg();
   const carried = useCarried();
   const navigate = useNavigate();
-  const usage = usePodUsage([o.cluster_id]);
+  const usage = usePodUsage(clusters);
   const metrics = useQuery(metricsQuery(metricsOf(o.kind), o.uid, { start: span.start, end: span.end }, span.live));
   const events = useQuery(eventsQuery({ cluster: o.cluster, object: o.uid, related: true, from: span.start, to: span.end, limit: 100 }, span.live));
   const changes = useMemo(() => (events.data?.items ?? []).filter((e) => e.type === "change"), [events.data]);
@@ -140,7 +144,7 @@ function Page({ object: o, pods, crumbs, silent }: PageProps) {
       </div>
       <div className="split" style={{ gridTemplateRows: "auto minmax(0, 1fr)" }}>
         <section aria-label="Charts" className="charts" data-count={metrics.data ? Math.min(MOST_CHARTS, metrics.data.charts.length) : 3}>
-          {metrics.isPending ? [0, 1, 2].map((i) => <div className="cb" key={i}><Loading rows={4} what="metrics" /></div>) : metrics.error && !metrics.data ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Fault error={metrics.error} what="metrics" retry={() => void metrics.refetch()} /></div> : (metrics.data?.charts.length ?? 0) === 0 ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Empty title="No metrics yet">No sample of this object arrived in this window. The node-agent of its node sends them every 15 s.</Empty></div> : metrics.data?.charts.slice(0, MOST_CHARTS).map((c) => <TimeChart key={`${c.metric} ${c.title}`} chart={c} grid={metrics.data} marks={marks} bars={/restart/.test(c.metric)} />)}
+          {metrics.isPending ? [0, 1, 2].map((i) => <div className="cb" key={i}><Loading rows={4} what="metrics" /></div>) : metrics.error && !metrics.data ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Fault error={metrics.error} what="metrics" retry={() => void metrics.refetch()} /></div> : (metrics.data?.charts.length ?? 0) === 0 ? <div className="cb" style={{ gridColumn: "1 / -1" }}><Empty title="No metrics yet">No sample of this object arrived in this window. The node-agent of its node sends them every 15 s.</Empty></div> : metrics.data?.charts.slice(0, MOST_CHARTS).map((c) => <TimeChart key={`${c.metric} ${c.title}`} chart={c} grid={metrics.data} marks={marks} bars={/restart/.test(c.metric) && c.shown === "rate"} />)}
         </section>
         <Tabs object={o} pods={pods} usage={usage} now={now} />
       </div>

@@ -36,7 +36,7 @@ export function Workloads() {
   const clusters = useClusters();
   const inScope = useMemo(() => clusters.items.filter((c) => scope.clusters.length === 0 || scope.clusters.includes(c.name)), [clusters.items, scope.clusters]);
   const objects = useFleetObjects(inScope, KINDS);
-  const usage = usePodUsage(inScope.map((c) => c.id));
+  const usage = usePodUsage(inScope);
   const all = useMemo(() => rows({ objects: objects.items, clusters: inScope, usage }), [objects.items, inScope, usage]);
   const text = useDeferredValue(view.q ?? "");
   const filters = useMemo<Filters>(() => ({ text, state: readList(view.state), kind: readList(view.kind), clusters: scope.clusters, namespaces: scope.namespaces }), [text, view.state, view.kind, scope]);

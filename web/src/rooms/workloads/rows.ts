@@ -64,19 +64,21 @@ export interface Inputs {
 
 /** Joins and sorts: worst first, then by name. Jobs of a CronJob are left to it. */
 export function rows({ objects, clusters, usage }: Inputs): WorkloadRow[] {
+  const keyOf = (cluster: string, w: { kind: string; namespace: string; name: string }): string => `${cluster}/${w.namespace}/${w.kind}/${w.name}`;
   const podsOf = new Map<string, KubeObject[]>();
   for (const o of objects) {
     if (o.kind !== "Pod" || !o.workload) continue;
-    const list = podsOf.get(o.workload.uid);
+    const key = keyOf(o.cluster_id, o.workload);
+    const list = podsOf.get(key);
     if (list) list.push(o);
-    else podsOf.set(o.workload.uid, [o]);
+    else podsOf.set(key, [o]);
   }
   const silent = new Set(clusters.filter((c) => c.status !== "connected").map((c) => c.id));
   const out: WorkloadRow[] = [];
   for (const object of objects) {
     const bare = object.kind === "Pod" && !object.workload;
     if ((object.kind === "Pod" && !bare) || (object.kind === "Job" && object.workload)) continue;
-    const pods = bare || object.kind === "Container" ? [object] : (podsOf.get(object.uid) ?? []);
+    const pods = bare || object.kind === "Container" ? [object] : (podsOf.get(keyOf(object.cluster_id, object)) ?? []);
     const resources = pods.map((p) => podResources(p, usage));
     const pair = axes(object.health);
     const worse = badness(pair.available) < badness(pair.converged) ? pair.available : pair.converged;
