@@ -28,6 +28,7 @@ use crate::audit::Auditor;
 use crate::auth::AuthRoom;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::exec::ExecRoom;
 use crate::gateway::problem::Problem;
 use crate::gateway::watch::Watch;
 use crate::ingest::{IngestRoom, Intake};
@@ -35,7 +36,7 @@ use crate::link::LinkRoom;
 use crate::live::LiveRoom;
 use crate::logs::LogsRoom;
 use crate::objects::Inventories;
-use crate::{audit, auth, events, gateway, ingest, link, live, logs, metrics, objects, ui};
+use crate::{audit, auth, events, exec, gateway, ingest, link, live, logs, metrics, objects, ui};
 
 pub use start::{Running, Server};
 
@@ -60,6 +61,7 @@ pub struct App {
     pub ingest: IngestRoom,
     pub logs: LogsRoom,
     pub live: LiveRoom,
+    pub exec: ExecRoom,
     /// Readiness and own metrics.
     pub watch: Watch,
     /// Every task of the server; awaited when it stops.
@@ -104,6 +106,7 @@ fn rooms() -> OpenApiRouter<AppState> {
         .merge(events::routes())
         .merge(logs::routes())
         .merge(live::routes())
+        .merge(exec::routes())
 }
 
 /// The OpenAPI document of this build, as pretty JSON.
@@ -155,4 +158,4 @@ fn compressible(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,6 +17,7 @@ mod socket;
 mod tokens;
 
 pub use agents::agents;
+pub(crate) use agents::tier;
 pub use clusters::clusters;
 pub use facts::{ClusterFacts, Facts};
 pub use registry::Registry;

@@ -23,6 +23,7 @@ use crate::auth::keyring::{Keyring, private_dir, write_private};
 use crate::auth::{AuthRoom, link_text};
 use crate::clock::Clock;
 use crate::config::{Listen, ServerConfig};
+use crate::exec::ExecRoom;
 use crate::gateway::error::Error;
 use crate::gateway::listen::{Door, Serving, serve};
 use crate::gateway::tls::{Certificates, authority_path};
@@ -89,6 +90,7 @@ impl Server {
             auth: AuthRoom::new(state.clone(), clock.clone(), keyring, &issuer, stop.clone()),
             auditor: Auditor::new(state.clone(), clock.clone()),
             link: link_room(&config, &public_url),
+            exec: ExecRoom::default(),
             public_url: public_url.clone(),
             config,
             clock,

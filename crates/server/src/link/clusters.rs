@@ -222,6 +222,7 @@ pub async fn remove(
     for id in &revoked {
         cut(&app, &ctx, *id);
     }
+    app.inventories.forget(record.id);
     app.link.registry().tell();
     let command = match record.kind {
         ClusterKind::Kubernetes => {
