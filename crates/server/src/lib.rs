@@ -9,11 +9,8 @@ pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod config;
-<<<<<<< HEAD
 pub mod events;
-=======
 pub mod exec;
->>>>>>> f95d74d (Run commands in containers: a grant whose row is durable, a resumable terminal, a closing row with exit code and digest)
 pub mod gateway;
 pub mod ingest;
 pub mod link;

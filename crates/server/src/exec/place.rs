@@ -36,9 +36,13 @@ pub(super) fn place(
     let known = pod(app, ctx, (cluster.id, &ask.namespace, &ask.pod));
     let pod = match (known, &ask.pod_uid) {
         (Some(pod), Some(uid)) if pod.uid != *uid => {
-            let text =
-                format!("pod {}/{} is another one by now (UID {}, not {uid})", ask.namespace, ask.pod, pod.uid);
-            return Err(Problem::new(ErrorKind::Gone, text).next_step("open a terminal on the pod that runs now"));
+            let text = format!(
+                "pod {}/{} is another one by now (UID {}, not {uid})",
+                ask.namespace, ask.pod, pod.uid
+            );
+            return Err(
+                Problem::new(ErrorKind::Gone, text).next_step("open a terminal on the pod that runs now")
+            );
         }
         (Some(pod), _) => pod,
         // The agent checks the UID itself, so an inventory that is behind stops nobody who names one.
