@@ -1,6 +1,6 @@
 //! Frames of the live channel: one WebSocket a tab at `/api/v1/live`, subprotocol `pilothouse.live.v1.json`.
 //!
-//! Channels: `objects:<cluster id>/<Kind>` (values: [`crate::Object`]), `metrics:<cluster id>/<view>` (view: `overview`, `node/<uid>`,
+//! Channels: `objects:<cluster id>/<Kind>` (values: [`crate::Object`]), `metrics:<cluster id>/<view>` (view: `overview`, `pods`, `containers`, `node/<uid>`,
 //! `workload/<uid>`, `pod/<uid>`; values: latest [`LiveValue`] by series key), `events:<cluster id>` ([`crate::Event`]),
 //! `agents` ([`crate::Agent`]), `clusters` ([`crate::Cluster`]), `problems` ([`crate::ProblemRow`]).
 

@@ -138,6 +138,8 @@ fn view_matchers(room: &ClusterRoom, view: &str) -> Option<Vec<Matcher>> {
             "__name__",
             "k8s\\.node\\.(cpu\\.usage|memory\\.working_set|filesystem\\.usage)|system\\.cpu\\.load_average\\.1m",
         ),
+        "pods" => Matcher::regex("__name__", "k8s\\.pod\\.(cpu\\.usage|memory\\.working_set)"),
+        "containers" => Matcher::regex("__name__", "container\\.(cpu\\.usage|memory\\.working_set)"),
         "pod" => Matcher::equal("k8s.pod.uid", id),
         "node" => {
             let name = room.with(|h| {
