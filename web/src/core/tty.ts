@@ -31,6 +31,9 @@ export function resize(cols: number, rows: number): Uint8Array {
   return frame;
 }
 
+/** The person is done: a shell that reads its end goes. */
+export const endOfStdin = (): Uint8Array => Uint8Array.of(STDIN_END);
+
 function ackFrame(sequence: number): Uint8Array {
   const frame = new Uint8Array(9);
   frame[0] = ACK;

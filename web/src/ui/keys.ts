@@ -1,4 +1,4 @@
-/** Keyboard: layers of single keys, the newest layer first; nothing fires while typing. */
+/** Keyboard: layers of single keys, the newest layer first; nothing fires while typing, in a terminal, or behind a dialog. */
 
 import { useEffect, useRef } from "react";
 
@@ -22,18 +22,21 @@ function nameOf(event: KeyboardEvent): string {
 function onKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.altKey || event.isComposing) return;
   const name = nameOf(event);
+  if (event.target instanceof HTMLElement && event.target.closest(".xterm")) return;
+  if (document.querySelector('[role="dialog"][data-state="open"]') && name !== "mod+k") return;
   if (typing(event.target) && !name.startsWith("mod+") && name !== "Escape") return;
   const pair = pending !== "" && Date.now() - pendingAt < PAIR_MS ? `${pending} ${name}` : "";
   pending = name === "g" ? "g" : "";
   pendingAt = Date.now();
   const onButton = event.target instanceof HTMLElement && event.target.closest("button, a, [role=option]") !== null;
   if (onButton && (name === "Enter" || name === " ")) return;
-  for (const layer of [...layers].reverse()) {
-    const act = layer.current[pair] ?? layer.current[name];
-    if (!act) continue;
+  // A pair wins over its second key alone, in whatever layer either stands.
+  for (const wanted of [pair, name]) {
+    const layer = wanted === "" ? undefined : [...layers].reverse().find((l) => l.current[wanted]);
+    if (!layer) continue;
     event.preventDefault();
     pending = "";
-    act(event);
+    layer.current[wanted]?.(event);
     return;
   }
 }

@@ -85,7 +85,7 @@ export function Audit() {
                 {rows.map((r) => (
                   <tr key={r.seq} id={`audit-${r.seq}`} className={r === chosen ? "sel" : ""} aria-selected={r === chosen} onClick={() => change({ sel: r === chosen ? undefined : String(r.seq) }, true)}>
                     <td className="tn" title={new Date(r.at_ms).toISOString()}>{moment(r.at_ms, now)}</td><td><Who actor={r.actor} short /></td><td className="mid">{r.action}</td>
-                    <td><span className="trunc" style={{ display: "block", maxWidth: 260 }}>{r.object} <span className="t3">{r.cluster}</span></span></td>
+                    <td><span className="trunc" style={{ display: "block", maxWidth: chosen ? 260 : 460 }}>{r.object} <span className="t3">{r.cluster}</span></span></td>
                     <td><Decision row={r} /></td><td className="num t2">{r.seq}</td><td className="num mono t3">{r.hash.slice(0, 4)}</td>
                   </tr>
                 ))}

@@ -234,7 +234,7 @@ export class LogFeed {
 
   /** Back to the end. `false` when the window has to be opened anew, since its end is missing. */
   follow(): boolean {
-    if (this.view.tailCut || this.view.waiting || this.ask.to !== null) return false;
+    if (this.view.tailCut || this.view.waiting || this.view.status === "failed" || this.ask.to !== null) return false;
     this.set({ following: true, newer: 0 });
     this.grant();
     return true;

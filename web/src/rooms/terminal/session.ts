@@ -3,7 +3,7 @@
 import { ApiError, post, socketAddress } from "../../api/client";
 import type { ExecOpen, ExecOpened } from "../../api/types";
 import { waitMs } from "../../core/live";
-import { resize, stdin, TtyReader } from "../../core/tty";
+import { endOfStdin, resize, stdin, TtyReader } from "../../core/tty";
 import type { TerminalTarget } from "../../ui/terminals";
 
 export type SessionState =
@@ -110,6 +110,7 @@ export class Session {
 
   close(): void {
     this.closed = true;
+    if (!this.reader.ended) this.send(endOfStdin());
     this.socket?.close(1000);
     this.socket = null;
   }
