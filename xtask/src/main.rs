@@ -1,1 +1,46 @@
-fn main() {}
+//! Tasks of this repository that need more than a script: `cargo xtask tidy`.
+
+mod tidy;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tasks of this repository.")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check the house rules: edges between rooms, sizes, headers, names, words. Exit 1 when one is broken.
+    Tidy,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let Args { task: Task::Tidy } = Args::parse();
+    let (findings, stale) = tidy::findings(root()?)?;
+    let mut out = std::io::stdout().lock();
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
+    }
+    for text in stale {
+        eprintln!("note: {text}; remove it from xtask/src/tidy/allowed.rs");
+    }
+    if findings.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("error: {} findings against the house rules, see above", findings.len());
+    Ok(ExitCode::FAILURE)
+}
+
+/// The repository's root: the parent of this package.
+fn root() -> anyhow::Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .ok_or_else(|| anyhow::anyhow!("xtask lies in no repository"))
+}

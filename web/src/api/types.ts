@@ -1,4 +1,4 @@
-/** The server's JSON types. Names and shapes are those of the OpenAPI document; `npm run api` derives them again. */
+/** Catalogue: the server's JSON types. Names and shapes are those of the OpenAPI document; `npm run api` derives them again. */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 

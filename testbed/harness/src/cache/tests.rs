@@ -1,3 +1,5 @@
+//! Which cached files are found, and which are made anew.
+
 use super::*;
 
 fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {

@@ -1,3 +1,5 @@
+//! What goes into an image beside the program.
+
 use super::*;
 
 #[test]

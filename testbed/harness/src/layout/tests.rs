@@ -1,3 +1,5 @@
+//! Which layouts of a bed are refused.
+
 use super::*;
 
 fn layout(dir: &str, name: &str, nodes: u32) -> Layout {

@@ -1,3 +1,5 @@
+//! What a node is given of the machine.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Reading the state of a process.
+
 use super::*;
 
 #[test]

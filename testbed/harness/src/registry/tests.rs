@@ -1,3 +1,5 @@
+//! Beds that are written down, and whose they are.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! What is taken down with a bed, and what stays.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Reading what a process uses.
+
 use super::*;
 
 #[test]
