@@ -29,10 +29,25 @@ export const summaryQuery = (cluster?: string) =>
 export const podFieldQuery = () =>
   queryOptions({ queryKey: ["podfield"], queryFn: ({ signal }) => get<List<PodField>>("/podfield", {}, signal).then(itemsOf), refetchInterval: FAST_MS });
 
-export const eventsQuery = (ask: EventQuery, follow = true) =>
+/** A window that follows the present is named by its length, so that old answers stay while newer ones are asked for. */
+function windowKey(start: number, end: number, follow: boolean): readonly (number | string)[] {
+  return follow ? ["last", end - start] : [start, end];
+}
+
+/** The window to ask for now. */
+function windowNow(start: number, end: number, follow: boolean): { start: number; end: number } {
+  if (!follow) return { start, end };
+  const now = Math.floor(Date.now() / SLOW_MS) * SLOW_MS;
+  return { start: now - (end - start), end: now };
+}
+
+export const eventsQuery = (ask: EventQuery & { readonly from: number; readonly to: number }, follow = true) =>
   queryOptions({
-    queryKey: ["events", ask],
-    queryFn: ({ signal }) => get<Page<Event>>("/events", { ...ask }, signal),
+    queryKey: ["events", { ...ask, from: null, to: null }, ...windowKey(ask.from, ask.to, follow)],
+    queryFn: ({ signal }) => {
+      const { start, end } = windowNow(ask.from, ask.to, follow);
+      return get<Page<Event>>("/events", { ...ask, from: start, to: end + SLOW_MS }, signal);
+    },
     refetchInterval: follow ? SLOW_MS : false,
     placeholderData: keepPreviousData,
   });
@@ -54,8 +69,8 @@ export type MetricsOf = "nodes" | "pods" | "workloads" | "containers" | "hosts";
 
 export const metricsQuery = (of: MetricsOf, id: string, span: { start: number; end: number }, follow: boolean) =>
   queryOptions({
-    queryKey: ["metrics", of, id, span],
-    queryFn: ({ signal }) => get<ObjectMetrics>(`/${of}/${encodeURIComponent(id)}/metrics`, { ...span }, signal),
+    queryKey: ["metrics", of, id, ...windowKey(span.start, span.end, follow)],
+    queryFn: ({ signal }) => get<ObjectMetrics>(`/${of}/${encodeURIComponent(id)}/metrics`, windowNow(span.start, span.end, follow), signal),
     enabled: id !== "",
     placeholderData: keepPreviousData,
     refetchInterval: follow ? SLOW_MS : false,

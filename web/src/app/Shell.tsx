@@ -2,7 +2,7 @@
 
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { Popover } from "radix-ui";
-import { lazy, Suspense, useState, useSyncExternalStore } from "react";
+import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
 
 import { remove } from "../api/client";
 import { useAgents, useMe } from "../api/queries";
@@ -12,6 +12,7 @@ import { Icon, Logo, Mark } from "../ui/Mark";
 import { terminal } from "../ui/terminals";
 import { useCarried, useChangeView, useOrg } from "../ui/view";
 import { KeyHelp } from "./KeyHelp";
+import { warm } from "./warm";
 import { readSetting, setDensity, setTheme, useTheme, writeSetting, type ThemeChoice } from "./theme";
 
 const Palette = lazy(() => import("./Palette").then((m) => ({ default: m.Palette })));
@@ -46,6 +47,7 @@ export function Shell() {
   const [help, setHelp] = useState(false);
   const room = pathname.split("/")[3] ?? "";
   const [slim, setSlim] = useState<Record<string, boolean>>(() => ({ logs: true, ...JSON.parse(readSetting("nav") ?? "{}") as Record<string, boolean> }));
+  useEffect(() => warm(), []);
   const target = useSyncExternalStore(terminal.listen, terminal.read);
   const narrow = useSyncExternalStore(listenNarrow, readNarrow);
 

@@ -25,7 +25,7 @@ export function useChanges(): ScopeEvents {
   const answer = useQuery(
     eventsQuery({ type: "change", from: span.start, to: span.end, limit: MOST_CHANGES, cluster: scope.clusters.join(",") || null, namespace: scope.namespaces.join(",") || null }, span.live),
   );
-  return { events: answer.data?.items ?? [], pending: answer.isPending, error: answer.error, more: Boolean(answer.data?.next), retry: () => void answer.refetch() };
+  return { events: answer.data?.items ?? [], pending: answer.isPending, error: answer.data ? null : answer.error, more: Boolean(answer.data?.next), retry: () => void answer.refetch() };
 }
 
 export function useTape(): TapeProps {

@@ -7,7 +7,7 @@ import { useMemo, useState } from "react";
 
 import { summaryQuery, useClusters, useProblems } from "../../api/queries";
 import type { Event, ProblemRow, Summary } from "../../api/types";
-import { age, bytes, clock, cores, count, duration, moment, percent, siParts } from "../../core/format";
+import { age, bytes, clock, cores, count, duration, moment, percent, plural, siParts } from "../../core/format";
 import { badness, markOf } from "../../core/marks";
 import { Frame, Here, ScopeCrumbs } from "../../ui/Frame";
 import { Mark } from "../../ui/Mark";
@@ -130,7 +130,7 @@ function ProblemsPane({ problems, status, reason, summary, connected, clustersKn
       </div>
       {status === "loading" ? <Loading rows={5} what="problems" /> : status === "denied" ? <Fault error={new Error(reason)} what="problems" /> : problems.length > 0 ? <Problems problems={sorted} /> : (
         <Empty title={connected || !clustersKnown ? "Nothing deviates" : "No cluster is connected yet"}>
-          {connected ? `${count(summary?.pods ?? 0)} pods and ${count(summary?.nodes ?? 0)} nodes are as they should be.` : "Connect one with a single command; its agents dial out, nothing listens in it."}
+          {connected ? `${[[summary?.pods ?? 0, "pod"], [summary?.nodes ?? 0, "node"], [summary?.hosts ?? 0, "host"]].filter(([n]) => n !== 0).map(([n, word]) => plural(Number(n), String(word))).join(", ")}: as they should be.` : "Connect one with a single command; its agents dial out, nothing listens in it."}
         </Empty>
       )}
     </section>

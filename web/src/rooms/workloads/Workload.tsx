@@ -140,7 +140,7 @@ function Page({ object: o, pods, crumbs, clusters }: PageProps) {
       </header>
       <div className="split" style={{ gridTemplateRows: "minmax(120px, 3fr) minmax(120px, 2fr)" }}>
         <Why health={o.health} />
-        <Events events={events.data?.items ?? []} pending={events.isPending} error={events.error} retry={() => void events.refetch()} more={Boolean(events.data?.next)} />
+        <Events events={events.data?.items ?? []} pending={events.isPending} error={events.data ? null : events.error} retry={() => void events.refetch()} more={Boolean(events.data?.next)} />
       </div>
       <div className="split" style={{ gridTemplateRows: "auto minmax(0, 1fr)" }}>
         <section aria-label="Charts" className="charts" data-count={metrics.data ? Math.min(MOST_CHARTS, metrics.data.charts.length) : 3}>
