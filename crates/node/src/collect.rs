@@ -56,7 +56,8 @@ pub struct Feed {
 
 impl Feed {
     /// Follows a reading, joins it with its resources and gives it to the sender. Waits while the sender is full.
-    async fn give(&self, groups: Vec<Group>, tracker: &mut Tracker, now_ms: i64) {
+    async fn give(&self, mut groups: Vec<Group>, tracker: &mut Tracker, now_ms: i64) {
+        enrich::identify(&mut groups, &self.pods);
         let mut groups = tracker.pass(groups, now_ms);
         enrich::utilization(&mut groups, &self.pods);
         let docker = self.docker.borrow().clone();

@@ -70,6 +70,23 @@ pub fn container(container: &OwnContainer, out: &mut Attributes) {
     );
 }
 
+/// Adds the attributes of a container that was restarted since: its status now is that of its successor.
+fn earlier(name: &str, id: &str, out: &mut Attributes) {
+    set(out, "k8s.container.name", name);
+    set(out, "container.id", id);
+}
+
+/// Names the containers of pods by their ids of now, so that a restart begins new series and ends the old.
+pub fn identify(groups: &mut [Group], pods: &Pods) {
+    for group in groups {
+        if let Subject::PodContainer { pod_uid, name, id, .. } = &mut group.subject
+            && let Some(pod) = pods.pod(pod_uid)
+        {
+            *id = pod.containers.iter().find(|c| c.name == *name).and_then(|c| c.id.clone());
+        }
+    }
+}
+
 /// Name, tag and digest of an image.
 pub fn image(reference: &str, resolved: &str, out: &mut Attributes) {
     let reference = reference.split_once('@').map_or(reference, |(name, _)| name);
@@ -143,11 +160,11 @@ fn resource(subject: &Subject, pods: &Pods, docker: &[Container], place: &Place)
             out
         }
         Subject::Pod { uid, namespace, name } => named_pod(pods, uid, namespace, name, place),
-        Subject::PodContainer { pod_uid, namespace, pod, name } => {
+        Subject::PodContainer { pod_uid, namespace, pod, name, id } => {
             let mut out = named_pod(pods, pod_uid, namespace, pod, place);
             match pods.pod(pod_uid).and_then(|p| p.containers.iter().find(|c| c.name == *name).cloned()) {
-                Some(known) => container(&known, &mut out),
-                None => out.set("k8s.container.name", name.as_str()),
+                Some(known) if id.is_none() || known.id == *id => container(&known, &mut out),
+                _ => earlier(name, id.as_deref().unwrap_or_default(), &mut out),
             }
             out
         }
@@ -163,10 +180,12 @@ fn resource(subject: &Subject, pods: &Pods, docker: &[Container], place: &Place)
             if let Some(found) = docker.iter().find(|c| c.id == *id) {
                 return Some(docker_container(found, place));
             }
-            let owner = pods.of_container(id)?;
-            let known = owner.containers.iter().find(|c| c.id.as_deref() == Some(id))?;
+            let (owner, name) = pods.of_container(id)?;
             let mut out = pod(&owner, place);
-            container(known, &mut out);
+            match owner.containers.iter().find(|c| c.id.as_deref() == Some(id)) {
+                Some(known) => container(known, &mut out),
+                None => earlier(&name, id, &mut out),
+            }
             out
         }
     })
@@ -296,6 +315,7 @@ pub fn status_points(pods: &Pods, now_ms: i64) -> Vec<Group> {
                 namespace: pod.namespace.clone(),
                 pod: pod.name.clone(),
                 name: container.name.clone(),
+                id: container.id.clone(),
             });
             let started = container.started_ms.and_then(|ms| u64::try_from(ms / 1000).ok());
             let mut w = group.at(now_ms);

@@ -24,6 +24,8 @@ pub enum Subject {
         namespace: String,
         pod: String,
         name: String,
+        /// The runtime's id, once it is known: a restarted container is another one.
+        id: Option<String>,
     },
     /// A container known by its runtime's id alone (64 hex digits).
     Container {
@@ -171,7 +173,7 @@ pub(crate) mod show {
             Subject::Node => "node".into(),
             Subject::Agent => "agent".into(),
             Subject::Pod { uid, namespace, name } => format!("pod {namespace}/{name} {uid}"),
-            Subject::PodContainer { pod_uid, namespace, pod, name } => {
+            Subject::PodContainer { pod_uid, namespace, pod, name, .. } => {
                 format!("container {namespace}/{pod}/{name} {pod_uid}")
             }
             Subject::Container { id } => format!("container {id}"),

@@ -15,6 +15,8 @@ use tokio::sync::{mpsc, watch};
 const TOMBSTONE_MS: i64 = 15 * 60 * 1000;
 /// Deleted pods kept at once; the oldest go first.
 const MAX_TOMBSTONES: usize = 2_000;
+/// Runs of one container that are known by their ids.
+const MAX_RUNS: usize = 4;
 /// Annotation of a mirror pod: the hash that the kubelet has for the static pod's UID.
 const CONFIG_HASH: &str = "kubernetes.io/config.hash";
 
@@ -141,7 +143,8 @@ struct Shared {
 struct Table {
     by_uid: HashMap<String, Arc<OwnPod>>,
     by_hash: HashMap<String, String>,
-    by_container: HashMap<String, String>,
+    /// Container id → UID of the pod, name of the container; also of earlier runs, while the pod is known.
+    by_container: HashMap<String, (String, String)>,
     /// Deleted pods with the time when they are forgotten, oldest first.
     tombstones: VecDeque<(i64, String)>,
     /// UIDs not seen since the last `Reset`.
@@ -195,10 +198,11 @@ impl Pods {
         self.pod(uid).and_then(|p| p.annotations.get(CONFIG_HASH).cloned()).unwrap_or_else(|| uid.to_owned())
     }
 
-    /// The pod that has, or had, a container of that id.
-    pub fn of_container(&self, id: &str) -> Option<Arc<OwnPod>> {
+    /// The pod that has, or had, a container of that id, and the container's name.
+    pub fn of_container(&self, id: &str) -> Option<(Arc<OwnPod>, String)> {
         let table = self.table();
-        table.by_uid.get(table.by_container.get(id)?).cloned()
+        let (uid, name) = table.by_container.get(id)?;
+        Some((table.by_uid.get(uid)?.clone(), name.clone()))
     }
 
     /// All pods that are not deleted, in no order.
@@ -222,12 +226,24 @@ impl Table {
         if let Some(hash) = pod.annotations.get(CONFIG_HASH) {
             self.by_hash.insert(hash.clone(), pod.uid.clone());
         }
-        for id in pod.containers.iter().filter_map(|c| c.id.as_ref()) {
-            if !self.by_container.contains_key(id) {
-                self.by_container.insert(id.clone(), pod.uid.clone());
-            }
+        for container in &pod.containers {
+            let Some(id) = container.id.as_ref().filter(|id| !self.by_container.contains_key(*id)) else {
+                continue;
+            };
+            self.remember(&pod.uid, &container.name, id);
         }
         self.by_uid.insert(pod.uid.clone(), Arc::new(pod));
+    }
+
+    /// Of a container that restarts for ever only the last few runs stay known.
+    fn remember(&mut self, uid: &str, name: &str, id: &str) {
+        let same = |(u, n): &(String, String)| u == uid && n == name;
+        if self.by_container.values().filter(|owner| same(owner)).count() >= MAX_RUNS {
+            let now =
+                self.by_uid.get(uid).and_then(|p| p.containers.iter().find(|c| c.name == name)?.id.clone());
+            self.by_container.retain(|known, owner| !same(owner) || Some(known) == now.as_ref());
+        }
+        self.by_container.insert(id.to_owned(), (uid.to_owned(), name.to_owned()));
     }
 
     fn bury(&mut self, uid: String, now_ms: i64) {
@@ -243,7 +259,7 @@ impl Table {
             let Some((_, uid)) = self.tombstones.pop_front() else { return };
             self.by_uid.remove(&uid);
             self.by_hash.retain(|_, u| *u != uid);
-            self.by_container.retain(|_, u| *u != uid);
+            self.by_container.retain(|_, (u, _)| *u != uid);
         }
     }
 }

@@ -94,7 +94,7 @@ impl Logs for LogService {
             ))
         })?;
         let plan = read::Plan::new(&self.services, open)?;
-        let credit = read::Credit::new(plan.credit_bytes);
+        let (credit, follow) = (read::Credit::new(plan.credit_bytes), plan.follow);
         let (events, out) = mpsc::channel(EVENTS);
         let (ended, over) = oneshot::channel::<()>();
         let (services, own_credit) = (self.services.clone(), credit.clone());
@@ -105,8 +105,15 @@ impl Logs for LogService {
         .map_err(|e| Status::resource_exhausted(format!("start a thread: {e}")))?;
         let stop = self.services.stop.clone();
         self.services.tasks.spawn(async move {
+            let steered = async {
+                let half_closed = steer(&mut controls, &credit).await;
+                if half_closed && !follow {
+                    // What is in the files can still be sent as far as the credit goes.
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::select! {
-                () = steer(&mut controls, &credit) => {}
+                () = steered => {}
                 _ = over => {}
                 () = stop.cancelled() => {}
             }
@@ -116,18 +123,18 @@ impl Logs for LogService {
     }
 }
 
-/// Takes up the reader's messages until it closes its half.
-async fn steer(controls: &mut Streaming<ReadControl>, credit: &read::Credit) {
+/// Takes up the reader's messages. True when it closed its half without a word, false when it wants the read to end.
+async fn steer(controls: &mut Streaming<ReadControl>, credit: &read::Credit) -> bool {
     use ph_link::v1::read_control::M;
-    while let Some(Ok(control)) = controls.next().await {
-        match control.m {
-            Some(M::CreditBytes(bytes)) => credit.grant(bytes),
-            Some(M::Close(_)) => return,
+    while let Some(control) = controls.next().await {
+        match control.map(|c| c.m) {
+            Ok(Some(M::CreditBytes(bytes))) => credit.grant(bytes),
             // Tickets do not exist yet, so there is nothing to renew; a second `open` is not understood.
-            Some(M::RenewTicket(_)) => {}
-            Some(M::Open(_)) | None => return,
+            Ok(Some(M::RenewTicket(_))) => {}
+            Ok(Some(M::Close(_) | M::Open(_)) | None) | Err(_) => return false,
         }
     }
+    true
 }
 
 #[cfg(test)]

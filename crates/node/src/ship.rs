@@ -11,6 +11,7 @@ mod encode;
 mod journal;
 mod lane;
 mod replay;
+mod wire;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};

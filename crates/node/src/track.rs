@@ -80,6 +80,7 @@ impl Tracker {
                 }
                 keep
             });
+            ended.sort_by(|a, b| a.name.cmp(b.name));
             if !ended.is_empty() {
                 match out.iter_mut().find(|g| g.subject == *subject) {
                     Some(group) => group.points.extend(ended),

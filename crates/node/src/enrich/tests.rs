@@ -37,6 +37,7 @@ fn a_container_is_joined_by_id_and_by_name() {
             namespace: "x".into(),
             pod: "x".into(),
             name: "app".into(),
+            id: None,
         },
         &pods,
         &[],
@@ -69,6 +70,7 @@ fn shares_need_every_containers_amount() {
             namespace: "shop".into(),
             pod: "web-1".into(),
             name: name.into(),
+            id: None,
         },
     };
     let mut app = Group::new(subject(Some("app")));
@@ -107,4 +109,39 @@ fn the_service_is_what_annotation_label_or_workload_say() {
     assert_eq!(named(&pod), "web");
     pod.annotations.insert("resource.opentelemetry.io/service.name".into(), "frontend".into());
     assert_eq!(named(&pod), "frontend");
+}
+
+#[test]
+fn a_restarted_container_is_another_one_and_the_earlier_keeps_its_id() {
+    let (pods, place) = shop();
+    let mut pod = (*pods.pod("u1").unwrap()).clone();
+    pod.containers[0].id = Some("second".into());
+    pods.apply(PodEvent::Set(Box::new(pod)), 0);
+    let of = |id: &str| resource(&Subject::Container { id: id.into() }, &pods, &[], &place).unwrap();
+    assert_eq!(of("app-id").text("container.id"), Some("app-id"));
+    assert_eq!(of("app-id").text("k8s.container.name"), Some("app"));
+    assert_eq!(of("second").text("container.image.tag"), Some("1.2"));
+    let subject = Subject::PodContainer {
+        pod_uid: "u1".into(),
+        namespace: "shop".into(),
+        pod: "web-1".into(),
+        name: "app".into(),
+        id: None,
+    };
+    let mut groups = [Group::new(subject)];
+    identify(&mut groups, &pods);
+    assert!(matches!(&groups[0].subject, Subject::PodContainer { id: Some(id), .. } if id == "second"));
+}
+
+#[test]
+fn a_container_that_restarts_for_ever_is_known_by_few_ids() {
+    let (pods, _) = shop();
+    for run in 0..20 {
+        let mut pod = (*pods.pod("u1").unwrap()).clone();
+        pod.containers[0].id = Some(format!("run-{run}"));
+        pods.apply(PodEvent::Set(Box::new(pod)), 0);
+    }
+    let known = (0..20).filter(|run| pods.of_container(&format!("run-{run}")).is_some()).count();
+    assert!((1..=4).contains(&known), "{known}");
+    assert!(pods.of_container("run-19").is_some() && pods.of_container("side-id").is_some());
 }

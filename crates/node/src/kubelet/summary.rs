@@ -311,6 +311,7 @@ fn read_pod(pod: &PodStats, extras: Extras, groups: &mut Vec<Group>) {
             namespace: namespace.clone(),
             pod: name.clone(),
             name: container.name.clone(),
+            id: None,
         });
         read_container(container, &mut group);
         groups.push(group);

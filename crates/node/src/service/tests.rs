@@ -152,7 +152,7 @@ async fn head_tail_all_and_backward_give_what_they_say() {
 async fn a_filter_and_a_position_are_heeded() {
     let host = Host::start().await;
     host.write(0..100);
-    let (_, mut stream) = host.read(open(ReadMode::Head, 10)).await;
+    let (_tell, mut stream) = host.read(open(ReadMode::Head, 10)).await;
     let mut after = None;
     while let Some(event) = stream.message().await.unwrap() {
         if let Some(M::Batch(batch)) = event.m {

@@ -5,19 +5,23 @@
 
 use std::path::Path;
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use ph_model::{Attributes, Level};
 use ph_taillog::{Gap, Record, SourceId};
+use prost::Message;
 
+use super::wire::{self, Any};
 use crate::otlp;
 
 /// Collects the records of one batch.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    resources: Vec<ResourceLogs>,
-    /// Resource of the last entry: records of one run and range share one.
-    run: Option<u32>,
+    out: Vec<u8>,
+    /// Records of the resource that is being written, each a field of `ScopeLogs`.
+    records: Vec<u8>,
+    /// One record.
+    record: Vec<u8>,
+    /// Encoded resource of the records, and their run; records of one run and range share one.
+    open: Option<(Vec<u8>, u32)>,
 }
 
 /// What all records of a range have in common.
@@ -31,95 +35,104 @@ pub struct Common<'a> {
 impl Encoder {
     /// Begins a range.
     pub fn range(&mut self) {
-        self.run = None;
+        self.close();
     }
 
     pub fn record(&mut self, common: &Common<'_>, record: &Record, message: &[u8]) {
-        let mut attributes = Vec::with_capacity(6);
+        self.resource(common, record.position.run);
+        let out = &mut self.record;
+        out.clear();
+        wire::fixed64(out, 1, record.ts_ns.max(0).cast_unsigned());
+        if record.level != Level::Unknown {
+            wire::number(out, 2, u64::from(record.level as u8));
+            wire::bytes(out, 3, record.level.as_str().as_bytes());
+        }
+        match std::str::from_utf8(message) {
+            Ok(line) => wire::any(out, 5, Any::Text(line)),
+            Err(_) => wire::any(out, 5, Any::Bytes(message)),
+        }
         let stream = record.stream.as_str();
         if !stream.is_empty() {
-            attributes.push(text("log.iostream", stream));
+            wire::pair(out, 6, "log.iostream", Any::Text(stream));
         }
-        attributes.push(text("log.file.path", &file(common, record.position.run)));
-        attributes.push(text("log.segment_key", &format!("{:032x}", record.position.segment_key)));
-        attributes.push(int("log.offset", record.position.offset.cast_signed()));
+        wire::pair(out, 6, "log.file.path", Any::Text(&file(common, record.position.run)));
+        wire::pair(out, 6, "log.segment_key", Any::Text(&format!("{:032x}", record.position.segment_key)));
+        wire::pair(out, 6, "log.offset", Any::Int(record.position.offset.cast_signed()));
         if !record.flags.is_empty() {
-            attributes.push(int("log.flags", record.flags.0.into()));
+            wire::pair(out, 6, "log.flags", Any::Int(record.flags.0.into()));
         }
         if record.full_bytes > 0 {
-            attributes.push(int("log.full_bytes", record.full_bytes.cast_signed()));
+            wire::pair(out, 6, "log.full_bytes", Any::Int(record.full_bytes.cast_signed()));
         }
         let (trace_id, span_id) = trace(message);
-        let value = match std::str::from_utf8(message) {
-            Ok(line) => any_value::Value::StringValue(line.to_owned()),
-            Err(_) => any_value::Value::BytesValue(message.to_vec()),
-        };
-        let out = LogRecord {
-            time_unix_nano: record.ts_ns.max(0).cast_unsigned(),
-            observed_time_unix_nano: nanos(common.at_ms),
-            severity_number: i32::from(record.level as u8),
-            severity_text: if record.level == Level::Unknown {
-                String::new()
-            } else {
-                record.level.as_str().to_owned()
-            },
-            body: Some(AnyValue { value: Some(value) }),
-            attributes,
-            trace_id,
-            span_id,
-            ..Default::default()
-        };
-        self.push(common, record.position.run, out);
+        if !trace_id.is_empty() {
+            wire::bytes(out, 9, &trace_id);
+        }
+        if !span_id.is_empty() {
+            wire::bytes(out, 10, &span_id);
+        }
+        wire::fixed64(out, 11, nanos(common.at_ms));
+        wire::bytes(&mut self.records, 2, &self.record);
     }
 
     /// A gap as a record of its own, where the lines are missing.
     pub fn gap(&mut self, common: &Common<'_>, gap: &Gap) {
-        let mut attributes = vec![text("log.gap", gap.kind.as_str())];
-        let mut known = |key, value: Option<u64>| {
-            if let Some(value) = value {
-                attributes.push(int(key, value.cast_signed()));
-            }
-        };
-        known("log.gap.bytes", gap.bytes);
-        known("log.gap.lines", gap.lines);
-        known("log.gap.exact", Some(gap.exact.into()));
+        self.resource(common, gap.to.or(gap.from).map_or(0, |p| p.run));
+        let out = &mut self.record;
+        out.clear();
         let at = gap.from_ns.map_or(nanos(common.at_ms), |ns| ns.max(0).cast_unsigned());
-        let out = LogRecord {
-            time_unix_nano: at,
-            observed_time_unix_nano: nanos(common.at_ms),
-            severity_number: i32::from(Level::Warn as u8),
-            severity_text: Level::Warn.as_str().to_owned(),
-            body: Some(AnyValue { value: Some(any_value::Value::StringValue(gap.text.clone())) }),
-            attributes,
-            event_name: "log.gap".to_owned(),
-            ..Default::default()
-        };
-        let run = gap.to.or(gap.from).map_or(0, |p| p.run);
-        self.push(common, run, out);
+        wire::fixed64(out, 1, at);
+        wire::number(out, 2, u64::from(Level::Warn as u8));
+        wire::bytes(out, 3, Level::Warn.as_str().as_bytes());
+        wire::any(out, 5, Any::Text(&gap.text));
+        wire::pair(out, 6, "log.gap", Any::Text(gap.kind.as_str()));
+        for (key, value) in [
+            ("log.gap.bytes", gap.bytes),
+            ("log.gap.lines", gap.lines),
+            ("log.gap.exact", Some(gap.exact.into())),
+        ] {
+            if let Some(value) = value {
+                wire::pair(out, 6, key, Any::Int(value.cast_signed()));
+            }
+        }
+        wire::fixed64(out, 11, nanos(common.at_ms));
+        wire::bytes(out, 12, b"log.gap");
+        wire::bytes(&mut self.records, 2, &self.record);
     }
 
-    fn push(&mut self, common: &Common<'_>, run: u32, record: LogRecord) {
-        if self.run != Some(run) || self.resources.is_empty() {
-            let mut resource = common.resource.clone();
-            if matches!(common.source, SourceId::Pod { .. }) {
-                resource.set("k8s.container.restart_count", i64::from(run));
-            }
-            self.run = Some(run);
-            self.resources.push(ResourceLogs {
-                resource: Some(otlp::resource(&resource)),
-                scope_logs: vec![ScopeLogs { scope: Some(otlp::scope()), ..Default::default() }],
-                ..Default::default()
-            });
+    /// Makes sure that the next record goes to this range's resource.
+    fn resource(&mut self, common: &Common<'_>, run: u32) {
+        if self.open.as_ref().is_some_and(|(_, open)| *open == run) {
+            return;
         }
-        if let Some(scope) = self.resources.last_mut().and_then(|r| r.scope_logs.last_mut()) {
-            scope.log_records.push(record);
+        self.close();
+        let mut resource = common.resource.clone();
+        if matches!(common.source, SourceId::Pod { .. }) {
+            resource.set("k8s.container.restart_count", i64::from(run));
         }
+        self.open = Some((otlp::resource(&resource).encode_to_vec(), run));
+    }
+
+    fn close(&mut self) {
+        let Some((resource, _)) = self.open.take() else { return };
+        let mut head = Vec::new();
+        wire::bytes(&mut head, 1, &otlp::scope().encode_to_vec());
+        let scope_logs = head.len() + self.records.len();
+        let mut top = Vec::new();
+        wire::bytes(&mut top, 1, &resource);
+        wire::varint(&mut top, 2 << 3 | 2);
+        wire::varint(&mut top, scope_logs as u64);
+        wire::varint(&mut self.out, 1 << 3 | 2);
+        wire::varint(&mut self.out, (top.len() + scope_logs) as u64);
+        self.out.extend_from_slice(&top);
+        self.out.extend_from_slice(&head);
+        self.out.append(&mut self.records);
     }
 
     /// The request, encoded.
-    pub fn finish(self) -> Vec<u8> {
-        use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-        prost::Message::encode_to_vec(&ExportLogsServiceRequest { resource_logs: self.resources })
+    pub fn finish(mut self) -> Vec<u8> {
+        self.close();
+        self.out
     }
 }
 
@@ -159,21 +172,64 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok()).collect()
 }
 
-fn text(key: &str, value: &str) -> KeyValue {
-    otlp::pair(key, AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) })
-}
-
-fn int(key: &str, value: i64) -> KeyValue {
-    otlp::pair(key, AnyValue { value: Some(any_value::Value::IntValue(value)) })
-}
-
 fn nanos(ms: i64) -> u64 {
     ms.max(0).cast_unsigned().saturating_mul(1_000_000)
 }
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use ph_taillog::GapKind;
+
     use super::*;
+
+    #[test]
+    fn a_gap_decodes_as_the_protocol_has_it() {
+        let source = SourceId::Pod {
+            namespace: "n".into(),
+            pod: "p".into(),
+            pod_uid: "u".into(),
+            container: "c".into(),
+        };
+        let resource = [("k8s.pod.name", "p")].into_iter().collect();
+        let common = Common { resource: &resource, source: &source, dir: Path::new("/logs"), at_ms: 7 };
+        let gap = Gap {
+            kind: GapKind::RotatedAway,
+            from: None,
+            to: None,
+            from_ns: Some(5),
+            bytes: Some(300),
+            lines: None,
+            exact: false,
+            text: "x".repeat(200),
+        };
+        let mut encoder = Encoder::default();
+        encoder.gap(&common, &gap);
+        encoder.range();
+        encoder.gap(&common, &gap);
+        let request = ExportLogsServiceRequest::decode(encoder.finish().as_slice()).unwrap();
+        assert_eq!(request.resource_logs.len(), 2);
+        let scope = &request.resource_logs[1].scope_logs[0];
+        assert_eq!(scope.scope.as_ref().unwrap().name, "pilothouse/node");
+        let record = &scope.log_records[0];
+        assert_eq!((record.time_unix_nano, record.observed_time_unix_nano), (5, 7_000_000));
+        assert_eq!((record.event_name.as_str(), record.severity_number), ("log.gap", 13));
+        assert_eq!(record.body.clone().unwrap().value, Some(Value::StringValue("x".repeat(200))));
+        let bytes = record.attributes.iter().find(|a| a.key == "log.gap.bytes").unwrap();
+        assert_eq!(bytes.value.clone().unwrap().value, Some(Value::IntValue(300)));
+    }
+
+    #[test]
+    fn varints_have_the_length_that_is_computed() {
+        for value in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX] {
+            let mut out = Vec::new();
+            wire::number(&mut out, 1, value);
+            let mut any = Vec::new();
+            wire::any(&mut any, 5, Any::Int(value.cast_signed()));
+            assert_eq!(usize::from(any[1]), out.len(), "{value}");
+        }
+    }
 
     #[test]
     fn trace_ids_are_found_where_a_line_names_them() {

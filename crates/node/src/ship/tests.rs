@@ -131,6 +131,31 @@ fn lines(server: &TestServer) -> BTreeMap<String, Vec<String>> {
     out
 }
 
+/// Every record says where it lies, when it was written and how severe it is; no place stands twice.
+fn check_records(server: &TestServer) {
+    let state = server.state.lock().unwrap();
+    let mut places = std::collections::BTreeSet::new();
+    for (_, body) in state.batches.values() {
+        let plain = zstd::bulk::decompress(body, 1 << 26).unwrap();
+        let request = ExportLogsServiceRequest::decode(plain.as_slice()).unwrap();
+        for record in request.resource_logs.into_iter().flat_map(|r| r.scope_logs).flat_map(|s| s.log_records)
+        {
+            let text =
+                |key: &str| match record.attributes.iter().find(|kv| kv.key == key)?.value.clone()?.value? {
+                    Value::StringValue(text) => Some(text),
+                    Value::IntValue(number) => Some(number.to_string()),
+                    _ => None,
+                };
+            assert_eq!((text("log.iostream").as_deref(), record.severity_number), (Some("stdout"), 9));
+            assert!(text("log.file.path").is_some_and(|p| p.ends_with("/app/0.log")));
+            assert!(record.time_unix_nano > 0 && record.observed_time_unix_nano > 0);
+            let key = text("log.segment_key").unwrap();
+            assert_eq!(key.len(), 32);
+            assert!(places.insert((key, text("log.offset").unwrap())), "a place stands twice");
+        }
+    }
+}
+
 fn expected(pod: &str, lines: std::ops::Range<u32>) -> Vec<String> {
     lines.map(|n| format!("{pod} line {n} level=info")).collect()
 }
@@ -181,6 +206,7 @@ async fn every_line_arrives_once_through_lost_replies_kills_and_rotation() {
     assert_eq!(seen.keys().collect::<Vec<_>>(), ["a", "b"], "c asked not to be shipped");
     assert_eq!(seen["a"], expected("a", 0..901));
     assert_eq!(seen["b"], expected("b", 0..501));
+    check_records(&server);
     assert!(server.state.lock().unwrap().repeats >= 1, "no batch was ever repeated");
     assert!(own.counted(Signal::Logs, Outcome::Sent) > 0);
 }
@@ -222,6 +248,10 @@ async fn what_rotated_away_unread_is_a_gap_record_and_counted() {
     node.write("a", 5);
     let agent = node.agent(&server, node.config());
     until(&server, "a", 4).await;
+    // The answer has come: what is removed now is wholly shipped.
+    while agent.own.counted(Signal::Logs, Outcome::Sent) < 5 {
+        tokio::task::yield_now().await;
+    }
     agent.end().await;
     fs::remove_file(node.log("a")).unwrap();
     node.written.insert("a".into(), 50);

@@ -40,15 +40,10 @@ impl Credit {
 
     /// Waits for `bytes`, or for the whole window when they are more than that, and takes them. False when the call ended
     /// or `patience` is over.
-    pub fn take(&self, bytes: u64, patience: Option<Duration>) -> bool {
+    pub fn take(&self, bytes: u64, patience: Duration) -> bool {
         let short = |s: &mut State| !s.closed && s.bytes < bytes.min(s.window.max(1));
-        let state = self.lock();
-        let mut state = match patience {
-            Some(patience) => {
-                self.0.1.wait_timeout_while(state, patience, short).unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => self.0.1.wait_while(state, short).unwrap_or_else(PoisonError::into_inner),
-        };
+        let waited = self.0.1.wait_timeout_while(self.lock(), patience, short);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         if state.closed || short(&mut state) {
             return false;
         }

@@ -243,13 +243,11 @@ impl<'a> Flow<'a> {
         self.summary.matches += run.len() as u64;
         self.summary.cut_lines += run.iter().filter(|(_, r)| r.full_bytes > 0).count() as u64;
         run.clear();
-        let patience = self.plan.deadline.map(|d| d.saturating_sub(self.began.elapsed()));
-        if !self.credit.take(batch.raw_bytes, patience) {
-            return Err(if self.credit.closed() {
-                End::Cancelled
-            } else {
-                End::Failed(Status::deadline_exceeded("no credit before the deadline"))
-            });
+        while !self.credit.take(batch.raw_bytes, GLANCE) {
+            self.alive()?;
+            if self.late() {
+                return Err(End::Failed(Status::deadline_exceeded("no credit before the deadline")));
+            }
         }
         self.send(wire::event(M::Batch(batch)))
     }
