@@ -5,4 +5,4 @@ scripts/setup.sh build
 scripts/web.sh build
 say "pilothouse (release)"
 cargo build --release -p pilothouse
-exec "$CARGO_TARGET_DIR/release/pilothouse" serve --listen http://127.0.0.1:8000 "$@"
+exec "$CARGO_TARGET_DIR/release/pilothouse" serve --listen http://127.0.0.1:8000 --with-host-agent "$@"

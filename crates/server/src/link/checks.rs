@@ -108,7 +108,7 @@ fn link(seen: &Seen) -> ConnectCheck {
     let host = seen.cluster.kind != ClusterKind::Kubernetes;
     ConnectCheck {
         fix: "the agent's log says what it cannot reach: this server's address, its certificate, or the API server".into(),
-        fix_command: if host { "journalctl -u pilothouse-node-agent -n 50" } else { "kubectl -n pilothouse logs deploy/cluster-agent" }
+        fix_command: if host { "journalctl -u pilothouse-agent -n 50" } else { "kubectl -n pilothouse logs deploy/cluster-agent" }
             .into(),
         ..check
     }
