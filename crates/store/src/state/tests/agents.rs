@@ -65,7 +65,7 @@ async fn late_unknown_and_replaced_tokens_enrol_nobody() {
     };
     assert_eq!(enrol(token, NOW + JoinRecord::LIFE_MS).await, ErrorKind::Gone);
     assert_eq!(enrol(join(), NOW).await, ErrorKind::Gone);
-    home.state.renew_join(&home.owner, (eu.id, join()), entry(), NOW).await.unwrap();
+    home.state.renew_join(&home.owner, ((eu.id, join()), Tier::Debug), entry(), NOW).await.unwrap();
     assert_eq!(enrol(token, NOW).await, ErrorKind::Gone);
     assert!(home.state.agents(&home.owner).await.unwrap().is_empty());
 }
@@ -76,7 +76,7 @@ async fn a_cluster_is_bound_to_its_uid() {
     let (one, two) = (join(), join());
     let eu = home.state.create_cluster(&home.owner, cluster("eu-1", one), entry(), NOW).await.unwrap();
     home.state.enrol(EnrolBy::Token(one), agent("", 1, "uid-1"), entry(), NOW).await.unwrap();
-    home.state.renew_join(&home.owner, (eu.id, two), entry(), NOW).await.unwrap();
+    home.state.renew_join(&home.owner, ((eu.id, two), Tier::Debug), entry(), NOW).await.unwrap();
     let refused =
         home.state.enrol(EnrolBy::Token(two), agent("", 2, "uid-2"), entry(), NOW).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Denied);
