@@ -4,10 +4,8 @@
 //! Out:    a [`Session`] with a tonic [`Channel`]; cutting it ends every stream on it at once.
 //! Never:  decides whether an agent is known or wanted: the caller does, between [`greet`] and [`Session::accept`].
 
-mod epoch;
 mod live;
 mod session;
 
-pub use epoch::{Admission, EpochState};
 pub use live::{LiveAgent, Stamp};
 pub use session::{Greeting, Hello, PulseTiming, Session, greet};

@@ -35,6 +35,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 mod close {
     pub const DONE: u16 = 1000;
     pub const BAD_FRAME: u16 = 1003;
+    pub const SIGNED_OUT: u16 = 4401;
     pub const REPLACED: u16 = 4409;
     /// Reconnect with `?from=`.
     pub const LINK_LOST: u16 = 4503;
@@ -46,6 +47,8 @@ enum Parted {
     Left,
     LinkLost(String),
     Replaced,
+    /// The client's own credential ended; the command's opener may still be there.
+    SignedOut,
     BadFrame(&'static str),
     Ended,
 }
@@ -64,14 +67,13 @@ pub(super) async fn attach(
 ) {
     let Ok(turn) = tty.take().await else { return };
     let credential = app.auth.liveness(&ctx);
-    let parted = match call(&app, &tty, from).await {
+    let over = tty.ended.borrow().is_some();
+    let asked = if over { Err(Parted::Ended) } else { call(&app, &tty, from).await };
+    let parted = match asked {
         Ok(mut call) => tokio::select! {
             parted = carry(&tty, &mut socket, &mut call) => parted,
             () = turn.replaced.cancelled() => Parted::Replaced,
-            () = credential.cancelled() => {
-                tty.end(failed("the session or key that opened this command ended"));
-                Parted::Ended
-            }
+            () = credential.cancelled() => Parted::SignedOut,
             () = ended(&tty) => Parted::Ended,
         },
         Err(parted) => parted,
@@ -83,9 +85,6 @@ pub(super) async fn attach(
 
 /// Asks the agent that is connected now to start the command, or to resume it.
 async fn call(app: &AppState, tty: &Tty, from: u64) -> Result<Call, Parted> {
-    if tty.ended.borrow().is_some() {
-        return Err(Parted::Ended);
-    }
     let agent = app.link.registry().agent_for_cluster(&tty.ctx, tty.command.cluster);
     let agent = agent.ok_or_else(|| Parted::LinkLost("the agent is not connected".into()))?;
     let (input, feed) = mpsc::channel(INPUT_WAITING);
@@ -218,6 +217,7 @@ async fn ended(tty: &Tty) {
 async fn tell(tty: &Tty, socket: &mut WebSocket, parted: Parted) {
     let (code, reason) = match parted {
         Parted::Left => return,
+        Parted::SignedOut => (close::SIGNED_OUT, "your session or key ended".to_owned()),
         Parted::Replaced => (close::REPLACED, "another client took over".to_owned()),
         Parted::BadFrame(fault) => (close::BAD_FRAME, fault.to_owned()),
         Parted::LinkLost(why) => {
@@ -236,18 +236,24 @@ async fn tell(tty: &Tty, socket: &mut WebSocket, parted: Parted) {
 /// Owns the command until its closing row: limits, absence of its client, end.
 pub(super) async fn supervise(app: AppState, tty: Arc<Tty>) {
     let credential = app.auth.liveness(&tty.ctx);
-    let reason = tokio::select! {
-        () = ended(&tty) => None,
-        () = deserted(&tty) => Some("left for more than 60 s"),
-        () = idle(&tty) => Some("idle for 15 min"),
-        () = tokio::time::sleep_until(tty.opened + LIFE) => Some("open for 8 h, the longest life"),
-        () = credential.cancelled() => Some("the session or key that opened this command ended"),
-        () = revoked(&app, &tty) => Some("the agent was revoked"),
-        () = app.stop.cancelled() => Some("the server stops"),
+    let (reason, told) = tokio::select! {
+        () = ended(&tty) => (None, true),
+        () = deserted(&tty) => {
+            // Nobody is attached: the agent may still tell that the command had ended by itself.
+            close_at_agent(&app, &tty).await;
+            (Some("left for more than 60 s"), true)
+        }
+        () = idle(&tty) => (Some("idle for 15 min"), false),
+        () = tokio::time::sleep_until(tty.opened + LIFE) => (Some("open for 8 h, the longest life"), false),
+        () = credential.cancelled() => (Some("the session or key that opened this command ended"), false),
+        () = revoked(&app, &tty) => (Some("the agent was revoked"), false),
+        () = app.stop.cancelled() => (Some("the server stops"), false),
     };
-    let natural = reason.is_none();
     if let Some(reason) = reason {
-        close_at_agent(&app, &tty, reason).await;
+        tty.end(failed(reason));
+    }
+    if !told {
+        close_at_agent(&app, &tty).await;
     }
     app.exec.forget(&tty.id);
     let status = tty.ended.borrow().clone().unwrap_or_else(|| failed("not known"));
@@ -257,7 +263,7 @@ pub(super) async fn supervise(app: AppState, tty: Arc<Tty>) {
         map.insert("reason".into(), Value::from(status.reason.clone()));
         map.insert("seconds".into(), Value::from(tty.opened.elapsed().as_secs()));
     }
-    let failed = (status.exit_code.is_none() || !natural).then(|| status.reason.clone());
+    let failed = status.exit_code.is_none().then(|| status.reason.clone());
     let outcome = Outcome { action: "exec.close", failed, detail };
     if let Err(error) = app.auditor.outcome(&tty.ctx, &tty.decision, outcome).await {
         tracing::error!(%error, decision = tty.decision.seq, "the closing row of a command could not be written");
@@ -265,7 +271,7 @@ pub(super) async fn supervise(app: AppState, tty: Arc<Tty>) {
 }
 
 /// Ends a command that no client ends; learns its exit code when it had ended by itself meanwhile.
-async fn close_at_agent(app: &AppState, tty: &Arc<Tty>, reason: &str) {
+async fn close_at_agent(app: &AppState, tty: &Arc<Tty>) {
     let closing = async {
         if !tty.was_started() {
             return;
@@ -288,7 +294,6 @@ async fn close_at_agent(app: &AppState, tty: &Arc<Tty>, reason: &str) {
         }
     };
     let _ = tokio::time::timeout(LAST_WORDS, closing).await;
-    tty.end(failed(reason));
 }
 
 /// Returns when no client has been there for a minute.

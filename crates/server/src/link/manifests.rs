@@ -70,7 +70,7 @@ pub(super) fn host_command(values: &Values<'_>, docker: bool) -> String {
     let docker = if docker { " --docker" } else { "" };
     let Values { url, name, authority, token, .. } = values;
     format!(
-        "pilothouse host join{docker} --server {url} --name {name} --join-stdin <<'PILOTHOUSE'\n{}\n{authority}PILOTHOUSE\n",
+        "pilothouse host join{docker} --name {name} {url} <<'PILOTHOUSE'\n{}\n{authority}PILOTHOUSE\n",
         token.expose()
     )
 }
