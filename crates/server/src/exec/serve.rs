@@ -231,6 +231,9 @@ async fn tell(tty: &Tty, socket: &mut WebSocket, parted: Parted) {
     };
     let reason = ph_link::Close::new(ph_link::CloseCode(code), reason).short_text().to_owned().into();
     let _ = socket.send(Message::Close(Some(CloseFrame { code, reason }))).await;
+    // Frames that are still on their way here would reset the connection, and with it the last ones to the client:
+    // they are read until the client answers the close.
+    while let Some(Ok(_)) = socket.recv().await {}
 }
 
 /// Owns the command until its closing row: limits, absence of its client, end.

@@ -70,7 +70,10 @@ impl Client {
                                 let seq = u64::from_be_bytes(*seq);
                                 seen.first_seq.get_or_insert(seq);
                                 seen.text.push_str(std::str::from_utf8(text).unwrap());
-                                self.send(5, &(seq + text.len() as u64).to_be_bytes()).await;
+                                let ack = (seq + text.len() as u64).to_be_bytes();
+                                let frame = Bytes::from([&[5][..], &ack].concat());
+                                // The command may have ended meanwhile.
+                                let _ = self.0.send(Message::Binary(frame)).await;
                             }
                             3 => seen.status = Some(serde_json::from_slice(rest).unwrap()),
                             6 => {

@@ -102,7 +102,6 @@ async fn admit(app: &AppState, hello: Hello, session: &Session) -> Result<LiveAg
         ErrorKind::Denied => revoked(),
         _ => later(e),
     })?;
-    hand_token(app, session, (&record, &cluster, epoch)).await?;
     let stamp = Stamp {
         org: record.org,
         cluster: cluster.id,
@@ -112,10 +111,15 @@ async fn admit(app: &AppState, hello: Hello, session: &Session) -> Result<LiveAg
         connected_ms: app.clock.now_ms(),
     };
     let agent = LiveAgent::new(stamp, hello, session.clone());
-    note(app, &agent, ClusterStatus::Connected).await;
+    // Known here before it hears that it is accepted: whatever it does then finds its link.
     if !app.link.registry().insert(&agent) {
         return Err(Close::new(CloseCode::FENCED, "a newer process with the same identity took over"));
     }
+    if let Err(close) = hand_token(app, session, (&record, &cluster, epoch)).await {
+        app.link.registry().remove(&agent);
+        return Err(close);
+    }
+    note(app, &agent, ClusterStatus::Connected).await;
     Ok(agent)
 }
 
