@@ -14,6 +14,7 @@ use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::fs::{File, Fs};
 use crate::part::{day_text, discard};
+use crate::shard::Shared;
 
 const DAY_MS: i64 = 86_400_000;
 /// Files of a block.
@@ -45,11 +46,12 @@ impl ReadAt for Stored {
 }
 
 impl BlockPart {
-    pub fn new(row: PartRow, fs: Arc<dyn Fs>, root: PathBuf) -> Self {
+    /// A block of the store whose directory is `root`.
+    pub fn new(row: PartRow, shared: &Shared) -> Self {
         Self {
             row,
-            fs,
-            root,
+            fs: Arc::clone(&shared.fs),
+            root: shared.config.dir.clone(),
             block: OnceLock::new(),
             damage: OnceLock::new(),
             doomed: AtomicBool::new(false),

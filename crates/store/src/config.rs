@@ -82,7 +82,7 @@ pub struct StoreConfig {
     pub memory_bytes: u64,
     /// A memtable of this size becomes a part.
     pub flush_bytes: u64,
-    /// A memtable of this age becomes a part.
+    /// A memtable of this age becomes a part; one below 1 MiB at twelve times this age, while the log is short.
     pub flush_age: Duration,
     /// Metrics older than a multiple of this become blocks.
     pub block_span: Duration,

@@ -88,7 +88,7 @@ pub struct Appended {
 pub struct SeriesAsk {
     pub matchers: Vec<Matcher>,
     pub range: RangeMs,
-    /// `Exhausted` above this many series.
+    /// `select_series`: `Exhausted` above this many series. Listings: cut after this many items, and say so.
     pub max_series: usize,
 }
 
@@ -117,9 +117,13 @@ pub enum Order {
 #[derive(Clone, Debug)]
 pub struct SearchAsk {
     pub signal: Signal,
+    /// Fields are columns (`namespace`, `pod`, `stream`, `object_uid`, `duration_ns` …), then attributes, resource
+    /// attributes and fields of the message; `attr.`, `resource.` and `body.` choose one of these. An empty column
+    /// counts as absent.
     pub filter: Filter,
     pub range: RangeNs,
     pub order: Order,
+    /// 1 to 10,000.
     pub limit: usize,
     /// From an earlier [`SearchPage::next`] of the same ask.
     pub cursor: Option<String>,
@@ -191,7 +195,7 @@ pub trait Store: Send + Sync + 'static {
     /// Durable when it returns; all or nothing but for the listed rejections.
     async fn append(&self, ctx: &TenantCtx, batch: Batch) -> Result<Appended, Error>;
 
-    /// Batches of series, ascending by label set.
+    /// Batches of series, ascending by label set. What is damaged is left out and told by an error as the last item.
     async fn select_series(
         &self,
         ctx: &TenantCtx,

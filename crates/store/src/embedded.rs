@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use ph_model::ErrorKind;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OnceCell, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
@@ -41,7 +41,8 @@ pub struct Embedded {
     /// What repair left out at the start.
     lost: Vec<String>,
     /// Held while the store is open.
-    _lock: std::fs::File,
+    lock: Mutex<Option<std::fs::File>>,
+    ended: OnceCell<()>,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -82,6 +83,10 @@ impl Embedded {
     /// Ends intake, lets what is under way become durable, and ends all threads. Rows in memory stay in the log.
     pub async fn shutdown(&self) {
         self.stop.cancel();
+        self.ended.get_or_init(|| self.end()).await;
+    }
+
+    async fn end(&self) {
         let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         self.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
@@ -98,6 +103,10 @@ impl Embedded {
             Err(error) => tracing::error!(%error, "wait for threads of the store"),
         }
         self.catalogue.close().await;
+        if let Some(lock) = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // By name, not only by closing: a process forked at this moment holds a copy of the descriptor.
+            let _ = rustix::fs::flock(&lock, rustix::fs::FlockOperation::Unlock);
+        }
     }
 
     /// Counts since the start.
@@ -142,3 +151,6 @@ impl Embedded {
         shards.iter().map(|s| s.log_bytes.load(Ordering::Relaxed)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,10 @@ use crate::shard::{Lane, Order, ShardHandle, Shared, Which};
 const TICK: Duration = Duration::from_millis(250);
 /// Samples may arrive this long after a block's border before the block is written.
 const GRACE_MS: i64 = 300_000;
+/// Small generations wait this many times the flush age, so that slow tables do not end in thousands of tiny parts …
+const SMALL_WAITS: i64 = 12;
+/// … unless a shard's log has more segments than this.
+const LONG_SEGMENTS: u64 = 4;
 /// Blocks that are written early, to shorten the log, are at least this far apart.
 const EARLY_MS: i64 = 60_000;
 
@@ -119,6 +123,7 @@ impl Flusher {
                     let _ = reply.send(done);
                 }
                 Ok(FlushOrder::Retain(reply)) => {
+                    self.set_aside();
                     let done = self.retain();
                     let _ = reply.send(done);
                 }
@@ -138,7 +143,10 @@ impl Flusher {
         let full = config.flush_bytes;
         self.seal(Which::AtLeast(full));
         if self.state.ticks.is_multiple_of(4) {
-            self.seal(Which::OlderThan(now_ms - age_ms));
+            self.seal(self.aged(now_ms, age_ms));
+            if !self.log_is_long() {
+                self.seal(Which::OlderThan(now_ms.saturating_sub(age_ms.saturating_mul(SMALL_WAITS))));
+            }
             self.set_aside();
         }
         if self.gauges.memory_bytes.load(Ordering::Relaxed) > self.shared.config.memory_bytes / 2 {
@@ -151,6 +159,19 @@ impl Flusher {
         if day != self.state.retained_day && self.retain().is_ok() {
             self.state.retained_day = day;
         }
+    }
+
+    /// Everything that is old enough; while the log is short, only what makes a good part.
+    fn aged(&self, now_ms: i64, age_ms: i64) -> Which {
+        let border = now_ms.saturating_sub(age_ms);
+        if self.log_is_long() { Which::OlderThan(border) } else { Which::WorthwhileOlderThan(border) }
+    }
+
+    /// Whether unpublished rows keep many segments of the log on disk.
+    fn log_is_long(&self) -> bool {
+        let rows = self.shards.iter().filter(|s| s.lane == Lane::Rows);
+        let longest = rows.map(|s| s.log_bytes.load(Ordering::Relaxed)).max().unwrap_or(0);
+        longest > LONG_SEGMENTS * self.shared.config.segment_bytes
     }
 
     /// Seals generations and takes them over.
@@ -200,6 +221,8 @@ impl Flusher {
 
     fn flush_all(&mut self) -> Result<(), Error> {
         self.seal(Which::All);
+        // A cut that waits would keep the next one from being made.
+        self.write_waiting()?;
         for at in 0..self.shards.len() {
             if self.shards.get(at).is_some_and(|s| s.lane == Lane::Metrics) {
                 self.cut(at, i64::MAX);

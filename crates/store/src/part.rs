@@ -4,6 +4,7 @@
 //! Out:    files sorted for reading (logs by stream and time, spans by service, events by namespace); scans.
 //! Never:  trusts a file: the first read compares its hash with the catalogue.
 
+mod footers;
 mod read;
 mod write;
 
@@ -11,33 +12,37 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
-
 use crate::catalogue::PartRow;
 use crate::fs::Fs;
+use crate::shard::Shared;
 
+pub(crate) use footers::Footers;
 pub(crate) use read::Want;
 pub(crate) use write::write;
 
-/// One part: its row, and its footer once somebody read it.
+/// One part: its row, and what reading it showed.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub row: PartRow,
     fs: Arc<dyn Fs>,
     root: PathBuf,
-    footer: OnceLock<ArrowReaderMetadata>,
+    footers: Arc<Footers>,
+    /// Set once the file was found to be what was written.
+    verified: OnceLock<()>,
     damage: OnceLock<String>,
     /// The file goes when the last snapshot that knows the part is dropped.
     pub doomed: AtomicBool,
 }
 
 impl Part {
-    pub fn new(row: PartRow, fs: Arc<dyn Fs>, root: PathBuf) -> Self {
+    /// A part of the store whose directory is `root`.
+    pub fn new(row: PartRow, shared: &Shared) -> Self {
         Self {
             row,
-            fs,
-            root,
-            footer: OnceLock::new(),
+            fs: Arc::clone(&shared.fs),
+            root: shared.config.dir.clone(),
+            footers: Arc::clone(&shared.footers),
+            verified: OnceLock::new(),
             damage: OnceLock::new(),
             doomed: AtomicBool::new(false),
         }

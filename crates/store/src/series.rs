@@ -44,7 +44,10 @@ pub(crate) fn select(
     let mut sources: Vec<Source<'_>> = Vec::new();
     for block in &blocks {
         match open(block).and_then(|b| b.select(&ask.matchers, ask.range).map_err(lift)) {
-            Ok(series) => sources.push(Box::new(series)),
+            Ok(series) => {
+                let watch = move |e: &ph_tsdb::Error| drop(block.note_damage(e.kind(), e.to_string()));
+                sources.push(Box::new(series.map(move |one| one.inspect_err(watch))));
+            }
             Err(error) if error.kind == ErrorKind::Invalid => return Err(error),
             Err(error) => {
                 block.note_damage(error.kind, error.text.clone());

@@ -23,6 +23,7 @@ use crate::contract::{Appended, Error, Rejection};
 use crate::fs::Fs;
 use crate::health::Meter;
 use crate::memtable::Generation;
+use crate::part::Footers;
 use crate::snapshot::Snapshots;
 use crate::tail::Tails;
 use crate::window::{Known, Windows};
@@ -35,6 +36,9 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Bytes after which a group is written even if more batches wait.
 const GROUP_BYTES: usize = 1 << 20;
+
+/// A generation smaller than this makes a poor part: it waits longer while the log is short.
+pub(crate) const WORTHWHILE_BYTES: u64 = 1 << 20;
 
 /// Metrics or rows: each has shards of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,6 +69,7 @@ pub(crate) struct Shared {
     pub heads: RwLock<HashMap<OrgId, Arc<Head>>>,
     pub tails: Tails,
     pub meter: Meter,
+    pub footers: Arc<Footers>,
 }
 
 impl Shared {
@@ -106,6 +111,8 @@ pub(crate) enum Which {
     All,
     /// Born before this moment (ms UTC).
     OlderThan(i64),
+    /// Born before this moment and worth a part of its own.
+    WorthwhileOlderThan(i64),
     /// Of this many bytes or more.
     AtLeast(u64),
     Largest,
@@ -164,6 +171,8 @@ pub(crate) struct Shard {
     log: log::Log,
     open: HashMap<(OrgId, Signal), Arc<Generation>>,
     checkpoints: HashMap<(OrgId, Signal), Checkpoint>,
+    /// LSN of the last batch that is in memory.
+    applied: u64,
     /// Set when a sync failed: nothing is acknowledged any more.
     dead: Option<String>,
     /// Something was acknowledged since the last sync.

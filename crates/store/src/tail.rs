@@ -124,6 +124,3 @@ impl Tails {
         }))
     }
 }
-
-#[cfg(test)]
-mod tests;

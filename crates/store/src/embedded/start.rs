@@ -3,11 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 
 use ph_model::{ErrorKind, Signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -72,6 +71,7 @@ impl Embedded {
             heads: RwLock::default(),
             tails: Tails::default(),
             meter: Meter::default(),
+            footers: Arc::default(),
         });
         let rows = catalogue.parts().await?;
         let files = Arc::clone(&shared);
@@ -89,7 +89,8 @@ impl Embedded {
             intake: Arc::new(Semaphore::new(INTAKE_KIB)),
             stop: stop.child_token(),
             lost,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
+            ended: OnceCell::new(),
         };
         this.start(ready)?;
         let this = Arc::new(this);
@@ -203,13 +204,12 @@ fn load_parts(shared: &Arc<Shared>, rows: Vec<PartRow>) -> Result<(), Error> {
             if let Some(why) = &why {
                 shared.meter.trouble(&format!("part {}", row.path), why.clone());
             }
-            let (fs, root) = (Arc::clone(&shared.fs), root.to_path_buf());
             if row.signal == Signal::Metrics {
-                let block = BlockPart::new(row, fs, root);
+                let block = BlockPart::new(row, shared);
                 why.into_iter().for_each(|why| drop(block.note_damage(ErrorKind::Internal, why)));
                 snapshot.blocks.entry(block.row.org).or_default().push(Arc::new(block));
             } else {
-                let part = Part::new(row, fs, root);
+                let part = Part::new(row, shared);
                 why.into_iter().for_each(|why| drop(part.note_damage(&Error::new(ErrorKind::Internal, why))));
                 snapshot.edit(part.row.org, part.row.signal).parts.push(Arc::new(part));
             }
@@ -257,7 +257,6 @@ async fn open_shards(shared: &Arc<Shared>, catalogue: &Catalogue) -> Result<Read
 impl Drop for Embedded {
     fn drop(&mut self) {
         // Threads end by themselves once their senders are gone; the lock goes with its file.
-        self.gauges.disk_low.store(false, Ordering::Relaxed);
         self.stop.cancel();
     }
 }

@@ -1,6 +1,5 @@
 //! Retention by UTC day, and parts that are set aside because they are damaged.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,6 +8,7 @@ use uuid::Uuid;
 
 use super::Flusher;
 use crate::block::BlockPart;
+use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::health::Meter;
 use crate::part::Part;
@@ -67,7 +67,7 @@ impl Flusher {
             if self.aside.contains(&row.id) {
                 continue;
             }
-            let moved = self.move_aside(&row.path, row.id, &why);
+            let moved = self.move_aside(row, &why);
             let to = match moved {
                 Ok(to) => to,
                 Err(e) => {
@@ -87,27 +87,27 @@ impl Flusher {
         }
     }
 
-    fn move_aside(&self, path: &str, id: Uuid, why: &str) -> std::io::Result<String> {
-        let (fs, root) = (&self.shared.fs, &self.shared.config.dir);
+    /// Gives the new place, below the store's directory.
+    fn move_aside(&self, row: &PartRow, why: &str) -> std::io::Result<String> {
+        let (fs, root, id) = (&self.shared.fs, &self.shared.config.dir, row.id);
         let dir = root.join("quarantine");
         fs.create_dir_all(&dir)?;
-        let from = root.join(path);
+        let from = root.join(&row.path);
         let to = format!("quarantine/{id}");
-        let files: Vec<_> = fs.walk(&from)?.into_iter().map(|f| f.path).collect();
-        if files.is_empty() {
+        if row.signal == Signal::Metrics {
+            for file in fs.walk(&from)? {
+                let name =
+                    file.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                fs.rename(&file.path, &dir.join(format!("{id}.{name}")))?;
+            }
+        } else {
             fs.rename(&from, &root.join(&to))?;
-        }
-        for file in files {
-            let name = file.file_name().map(Path::new).map_or_else(String::new, |n| n.display().to_string());
-            let target = if file == from { root.join(&to) } else { dir.join(format!("{id}.{name}")) };
-            fs.rename(&file, &target)?;
         }
         fs.place(
             &root.join("tmp").join(format!("{id}.reason")),
             &dir.join(format!("{id}.reason")),
             why.as_bytes(),
         )?;
-        fs.sync_dir(&dir)?;
         Ok(to)
     }
 }

@@ -1,6 +1,6 @@
 //! Publication: files, catalogue, snapshot, log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use ph_model::{OrgId, Signal};
@@ -18,9 +18,17 @@ impl Flusher {
     /// Publishes everything that waits; what fails stays waiting. Gives the first error.
     pub(super) fn write_waiting(&mut self) -> Result<(), Error> {
         let mut first = Ok(());
+        let mut failed = HashSet::new();
         for generation in std::mem::take(&mut self.state.generations) {
+            let of = (generation.org, generation.signal);
+            // A later generation of the same table must wait: its checkpoint would cover the earlier one too.
+            if failed.contains(&of) {
+                self.state.generations.push(generation);
+                continue;
+            }
             if let Err(error) = self.publish_rows(&generation) {
                 self.flush_failed(&error);
+                failed.insert(of);
                 self.state.generations.push(generation);
                 first = first.and(Err(error));
             }
@@ -50,7 +58,7 @@ impl Flusher {
         let checkpoint = Checkpoint { lsn: generation.last_lsn(), border_ms: i64::MAX };
         let shard = self.shard(Lane::Rows, generation.shard);
         self.commit(&rows, vec![(of, checkpoint)], shard)?;
-        let parts: Vec<Arc<Part>> = rows.iter().map(|r| Arc::new(self.part(r))).collect();
+        let parts: Vec<Arc<Part>> = rows.iter().map(|r| Arc::new(Part::new(r.clone(), shared))).collect();
         shared.snapshots.change(|s| {
             let table = s.edit(of.0, of.1);
             table.generations.retain(|g| !Arc::ptr_eq(g, generation));
@@ -58,10 +66,6 @@ impl Flusher {
         });
         self.published(&rows, vec![(of, checkpoint)], shard);
         Ok(())
-    }
-
-    fn part(&self, row: &PartRow) -> Part {
-        Part::new(row.clone(), Arc::clone(&self.shared.fs), self.shared.config.dir.clone())
     }
 
     fn publish_cut(&self, waiting: &Waiting) -> Result<(), Error> {
@@ -84,7 +88,7 @@ impl Flusher {
         self.commit(&rows, checkpoints.clone(), shard)?;
         let mut blocks: HashMap<OrgId, Vec<Arc<BlockPart>>> = HashMap::new();
         for row in &rows {
-            let block = BlockPart::new(row.clone(), Arc::clone(&shared.fs), root.clone());
+            let block = BlockPart::new(row.clone(), shared);
             blocks.entry(row.org).or_default().push(Arc::new(block));
         }
         shared.snapshots.change(|s| {
@@ -136,8 +140,7 @@ impl Flusher {
         for part in parts {
             let path = self.shared.config.dir.join(&part.path);
             if part.signal == Signal::Metrics {
-                let block =
-                    BlockPart::new(part.clone(), Arc::clone(&self.shared.fs), self.shared.config.dir.clone());
+                let block = BlockPart::new(part.clone(), &self.shared);
                 block.doomed.store(true, std::sync::atomic::Ordering::Relaxed);
             } else {
                 discard(self.shared.fs.as_ref(), &path);

@@ -87,10 +87,21 @@ impl Part {
     }
 
     /// The footer; the first call reads the whole file and compares it with the catalogue.
-    fn footer(&self) -> Result<&ArrowReaderMetadata, Error> {
-        if let Some(footer) = self.footer.get() {
+    fn footer(&self) -> Result<ArrowReaderMetadata, Error> {
+        if let Some(footer) = self.footers.find(self.row.id) {
             return Ok(footer);
         }
+        if self.verified.get().is_none() {
+            self.verify()?;
+            self.verified.get_or_init(|| ());
+        }
+        let footer = ArrowReaderMetadata::load(&self.source()?, ArrowReaderOptions::new())
+            .map_err(|e| self.damaged(e))?;
+        self.footers.keep(self.row.id, footer.clone());
+        Ok(footer)
+    }
+
+    fn verify(&self) -> Result<(), Error> {
         let path = self.path();
         let bytes = self.fs.read(&path).map_err(|e| disk_error("read part", &path, e))?;
         if bytes.len() as u64 != self.row.bytes {
@@ -99,9 +110,7 @@ impl Part {
         if xxhash_rust::xxh3::xxh3_128(&bytes) != self.row.hash {
             return Err(self.damaged("its content is not what was written"));
         }
-        let footer = ArrowReaderMetadata::load(&Bytes::from(bytes), ArrowReaderOptions::new())
-            .map_err(|e| self.damaged(e))?;
-        Ok(self.footer.get_or_init(|| footer))
+        Ok(())
     }
 
     /// Reads the wanted columns of row groups that can touch the range, in the order of the file; gives the bytes that
@@ -111,7 +120,7 @@ impl Part {
         want: &Want<'_>,
         each: &mut dyn FnMut(Group<'_>) -> ControlFlow<()>,
     ) -> Result<u64, Error> {
-        let footer = self.footer()?.clone();
+        let footer = self.footer()?;
         let meta = Arc::clone(footer.metadata());
         let schema = meta.file_metadata().schema_descr();
         let mask = ProjectionMask::columns(schema, want.columns.iter().copied());
@@ -152,7 +161,7 @@ impl Part {
 
     /// All columns of the given rows; `rows` strictly ascending, so is the result.
     pub fn fetch(&self, rows: &[u64]) -> Result<RecordBatch, Error> {
-        let footer = self.footer()?.clone();
+        let footer = self.footer()?;
         let mut selectors = Vec::new();
         let mut at = 0_u64;
         for row in rows {

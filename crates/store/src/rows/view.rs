@@ -4,7 +4,8 @@
 //! attribute, then a field of the message. `attr.`, `resource.` and `body.` choose one of the last three.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use arrow::array::{
     Array, BinaryArray, FixedSizeBinaryArray, Int64Array, MapArray, RecordBatch, StringArray, UInt8Array,
@@ -26,16 +27,30 @@ pub(crate) struct RowView<'a> {
 }
 
 /// The column that a field's name means, if it is one.
-fn column_name(signal: Signal, name: &str) -> Option<&str> {
-    let name = match (signal, name) {
-        (Signal::Logs, "stream") => "iostream",
-        (Signal::Spans, "duration") => "duration_ns",
-        (Signal::Spans, "start") => TS,
-        (Signal::Events, "namespace") => "object_namespace",
-        (_, "attrs" | "resource" | "attrs_types" | "resource_types" | "stream_id") => return None,
-        (_, other) => other,
+fn column_name(signal: Signal, name: &str) -> Option<&'static str> {
+    static NAMES: LazyLock<[HashMap<&'static str, &'static str>; 3]> =
+        LazyLock::new(|| [Signal::Logs, Signal::Spans, Signal::Events].map(names));
+    let [logs, spans, events] = &*NAMES;
+    let names = match signal {
+        Signal::Spans => spans,
+        Signal::Events => events,
+        Signal::Logs | Signal::Metrics => logs,
     };
-    schema(signal).column_with_name(name).map(|_| name)
+    names.get(name).copied()
+}
+
+/// Columns of a signal by their own names and by those that people use.
+fn names(signal: Signal) -> HashMap<&'static str, &'static str> {
+    let known = schema(signal);
+    let own =
+        COLUMNS.iter().filter(|c| known.column_with_name(c).is_some() && !["attrs", "resource"].contains(c));
+    let mut out: HashMap<_, _> = own.map(|c| (*c, *c)).collect();
+    match signal {
+        Signal::Spans => out.extend([("duration", "duration_ns"), ("start", TS)]),
+        Signal::Events => out.extend([("namespace", "object_namespace")]),
+        Signal::Logs | Signal::Metrics => out.extend([("stream", "iostream")]),
+    }
+    out
 }
 
 /// The column that holds what filters call the message.
@@ -84,8 +99,7 @@ pub(crate) fn columns_of_field(signal: Signal, field: &str, into: &mut BTreeSet<
         }
         _ => match column_name(signal, field) {
             Some(column) => {
-                let all = COLUMNS.iter().find(|c| **c == column);
-                into.extend(all);
+                into.insert(column);
             }
             None => {
                 let maps = ["attrs", "resource", message_column(signal)];

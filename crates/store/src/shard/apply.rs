@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ph_model::{ErrorKind, OrgId, Series, Signal};
 use ph_tsdb::{Cut, Head};
 
-use super::{Append, Body, Clock, Reach, Shard, Shared, Which, refuse};
+use super::{Append, Body, Clock, Reach, Shard, Shared, WORTHWHILE_BYTES, Which, refuse};
 use crate::catalogue::Checkpoint;
 use crate::config::Durability;
 use crate::contract::{Appended, Error, Rejection};
@@ -119,6 +119,7 @@ impl Shard {
     /// Makes a durable batch visible and answers it.
     fn accept(&mut self, append: Box<Append>, lsn: u64) {
         let Append { org, body, rejected, reply, .. } = *append;
+        self.applied = lsn;
         let mut answer = Appended { accepted: 0, rejected, lsn, repeated: false };
         match body {
             Body::Series { series, now_ms } => {
@@ -155,6 +156,10 @@ impl Shard {
             Which::OlderThan(ms) => {
                 self.open.iter().filter(|(_, g)| g.born_ms < ms).map(|(of, _)| *of).collect()
             }
+            Which::WorthwhileOlderThan(ms) => {
+                let due = |g: &Generation| g.born_ms < ms && g.bytes() >= WORTHWHILE_BYTES;
+                self.open.iter().filter(|(_, g)| due(g)).map(|(of, _)| *of).collect()
+            }
             Which::AtLeast(bytes) => {
                 self.open.iter().filter(|(_, g)| g.bytes() >= bytes).map(|(of, _)| *of).collect()
             }
@@ -182,7 +187,8 @@ impl Shard {
                 (org, head, cut)
             })
             .collect();
-        (cuts, self.log.next_lsn - 1)
+        // Not the last LSN given out: a record whose sync failed may still be on the disk at the next start.
+        (cuts, self.applied)
     }
 
     pub(super) fn trim(&mut self, checkpoints: Vec<((OrgId, Signal), Checkpoint)>) {

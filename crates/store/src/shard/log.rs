@@ -101,8 +101,14 @@ impl Log {
             }
             match fs.unlink(&first.path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return,
-                _ => self.kept.pop_front(),
-            };
+                _ => {}
+            }
+            // Durably one after the other: after a power cut no segment may be missing in front of an older one.
+            let synced = first.path.parent().map_or(Ok(()), |dir| fs.sync_dir(dir));
+            self.kept.pop_front();
+            if synced.is_err() {
+                return;
+            }
         }
     }
 

@@ -55,25 +55,13 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
         wal::replay(shared.fs.as_ref(), &dir, repair, &mut |segment, run| reader.batch(segment, run))
             .map_err(|e| io("read", e))?;
     let Reader { windows, open, mut reach, mut lost, .. } = reader;
-    if let Some(damage) = replay.damage.first().filter(|_| !shared.config.repair) {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            format!(
-                "log segment {} is damaged at byte {}: {}; start once with --repair to go on without what is lost",
-                damage.path.display(),
-                damage.offset,
-                damage.what
-            ),
-        ));
-    }
     lost.extend(
-        replay.damage.iter().map(|d| format!("{} from byte {}: {}", d.path.display(), d.offset, d.what)),
+        replay.damage.iter().map(|d| format!("{} at byte {}: {}", d.path.display(), d.offset, d.what)),
     );
-    if let Some(first) = lost.first().filter(|_| !shared.config.repair) {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            format!("log {name}: {first}; start once with --repair to go on without it"),
-        ));
+    if let Some(first) = lost.last().filter(|_| !shared.config.repair) {
+        let what =
+            format!("log {name} is damaged: {first}; start once with --repair to go on without what is lost");
+        return Err(Error::new(ErrorKind::Internal, what));
     }
     reach.resize_with(replay.segments.len(), HashMap::new);
     let kept: VecDeque<Kept> = replay
@@ -99,6 +87,7 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
         windows: Arc::new(Mutex::new(windows)),
         log_bytes: Arc::new(AtomicU64::new(log.bytes())),
     };
+    let applied = log.next_lsn - 1;
     let mut shard = Shard {
         shared: Arc::clone(shared),
         handle: handle.clone(),
@@ -107,6 +96,7 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
         log,
         open,
         checkpoints: opened.checkpoints,
+        applied,
         dead: None,
         unsynced: false,
     };

@@ -1,0 +1,8 @@
+//! The whole store: append, ask, flush, restart, crash.
+
+mod bed;
+mod crash;
+mod keeping;
+mod questions;
+
+use bed::{Bed, line, lines};
