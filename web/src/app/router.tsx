@@ -1,6 +1,6 @@
 /** Routes: one lazy chunk a room, and one search schema; parameters that are not understood are dropped by name. */
 
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, Outlet, redirect } from "@tanstack/react-router";
 
 import { tellDropped } from "../ui/Frame";
 import { VIEW_KEYS, type View } from "../ui/view";
@@ -9,6 +9,7 @@ import { ApiError } from "../api/client";
 import { Shell } from "./Shell";
 import { queryClient } from "./client";
 import { Lost, NotFound } from "./Lost";
+import { room } from "./room";
 
 function validateView(search: Record<string, unknown>): View {
   const known = Object.entries(search).filter(([key]) => VIEW_KEYS.some((k) => k === key));
@@ -28,12 +29,12 @@ const home = createRoute({
   },
 });
 
-const signIn = createRoute({ getParentRoute: () => rootRoute, path: "/sign-in", component: lazyRouteComponent(() => import("../rooms/signin/SignIn"), "SignIn") });
+const signIn = createRoute({ getParentRoute: () => rootRoute, path: "/sign-in", component: room(() => import("../rooms/signin/SignIn").then((m) => m.SignIn)) });
 const device = createRoute({
   getParentRoute: () => rootRoute,
   path: "/device",
   beforeLoad: ({ location }) => signedIn(location.href),
-  component: lazyRouteComponent(() => import("../rooms/signin/Device"), "Device"),
+  component: room(() => import("../rooms/signin/Device").then((m) => m.Device)),
 });
 
 /** Who is signed in; else the way leads to the sign-in page, which comes back here. */
@@ -51,14 +52,14 @@ async function signedIn(href: string) {
 
 const org = createRoute({ getParentRoute: () => rootRoute, path: "/o/$org", component: Shell, beforeLoad: ({ location }) => signedIn(location.href) });
 const orgHome = createRoute({ getParentRoute: () => org, path: "/", beforeLoad: ({ params }) => { throw redirect({ to: "/o/$org/overview", params }); } });
-const overview = createRoute({ getParentRoute: () => org, path: "/overview", component: lazyRouteComponent(() => import("../rooms/overview/Overview"), "Overview") });
-const workloads = createRoute({ getParentRoute: () => org, path: "/workloads", component: lazyRouteComponent(() => import("../rooms/workloads/Workloads"), "Workloads") });
-const workload = createRoute({ getParentRoute: () => org, path: "/workloads/$cluster/$namespace/$kind/$name", component: lazyRouteComponent(() => import("../rooms/workloads/Workload"), "Workload") });
-const logs = createRoute({ getParentRoute: () => org, path: "/logs", component: lazyRouteComponent(() => import("../rooms/logs/Logs"), "Logs") });
-const clusters = createRoute({ getParentRoute: () => org, path: "/clusters", component: lazyRouteComponent(() => import("../rooms/clusters/Clusters"), "Clusters") });
-const connect = createRoute({ getParentRoute: () => org, path: "/clusters/connect", component: lazyRouteComponent(() => import("../rooms/clusters/Connect"), "Connect") });
-const cluster = createRoute({ getParentRoute: () => org, path: "/clusters/$cluster", component: lazyRouteComponent(() => import("../rooms/clusters/Cluster"), "Cluster") });
-const audit = createRoute({ getParentRoute: () => org, path: "/audit", component: lazyRouteComponent(() => import("../rooms/audit/Audit"), "Audit") });
+const overview = createRoute({ getParentRoute: () => org, path: "/overview", component: room(() => import("../rooms/overview/Overview").then((m) => m.Overview)) });
+const workloads = createRoute({ getParentRoute: () => org, path: "/workloads", component: room(() => import("../rooms/workloads/Workloads").then((m) => m.Workloads)) });
+const workload = createRoute({ getParentRoute: () => org, path: "/workloads/$cluster/$namespace/$kind/$name", component: room(() => import("../rooms/workloads/Workload").then((m) => m.Workload)) });
+const logs = createRoute({ getParentRoute: () => org, path: "/logs", component: room(() => import("../rooms/logs/Logs").then((m) => m.Logs)) });
+const clusters = createRoute({ getParentRoute: () => org, path: "/clusters", component: room(() => import("../rooms/clusters/Clusters").then((m) => m.Clusters)) });
+const connect = createRoute({ getParentRoute: () => org, path: "/clusters/connect", component: room(() => import("../rooms/clusters/Connect").then((m) => m.Connect)) });
+const cluster = createRoute({ getParentRoute: () => org, path: "/clusters/$cluster", component: room(() => import("../rooms/clusters/Cluster").then((m) => m.Cluster)) });
+const audit = createRoute({ getParentRoute: () => org, path: "/audit", component: room(() => import("../rooms/audit/Audit").then((m) => m.Audit)) });
 
 /** Plain text parameters: what a person reads in the address is what the view gets. */
 function parseSearch(text: string): Record<string, string> {

@@ -214,7 +214,11 @@ export function ScopeCrumbs({ children }: { readonly children: ReactNode }) {
   );
 }
 
-/** Tells which parameters of an address were not understood. */
-export function tellDropped(names: readonly string[]): void {
+const told = new Set<string>();
+
+/** Tells once which parameters of an address were not understood. */
+export function tellDropped(all: readonly string[]): void {
+  const names = all.filter((name) => !told.has(name));
+  for (const name of names) told.add(name);
   if (names.length > 0) toast("warn", `Not understood in the address and left out: ${names.join(", ")}`);
 }
