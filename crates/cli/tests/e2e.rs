@@ -7,3 +7,7 @@
 mod bed;
 #[path = "e2e/docker.rs"]
 mod docker;
+#[path = "e2e/platform.rs"]
+mod platform;
+#[path = "e2e/stack.rs"]
+mod stack;

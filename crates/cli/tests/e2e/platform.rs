@@ -1,0 +1,158 @@
+//! The product as people meet it: a cluster is connected, its troubles are explained, its logs follow, its pods are entered.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testbed::{Options, wait_for, with_bed};
+
+use super::bed::apply;
+use super::stack::{Stack, lines};
+
+const QUOTE: &str = "fatal: no route to the database";
+
+const WORKLOADS: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: crasher}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: crasher}}
+  template:
+    metadata: {labels: {app: crasher}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: app
+        image: bed.local/busybox:1
+        command: [sh, -c, "echo 'starting up'; echo 'fatal: no route to the database' | tee /dev/termination-log; exit 3"]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: shell}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: box, image: "bed.local/busybox:1", command: [sh, -c, "echo ready; sleep 86400"]}
+"#;
+
+fn text<'a>(v: &'a Value, pointer: &str) -> &'a str {
+    v.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+fn items(v: &Value) -> &[Value] {
+    v.get("items").and_then(Value::as_array).or(v.as_array()).map_or(&[], Vec::as_slice)
+}
+
+#[test]
+fn a_crash_loop_is_seen_explained_followed_and_entered() -> Result<()> {
+    with_bed("a_crash_loop_is_seen_explained_followed_and_entered", &Options::default(), |bed| {
+        let stack = Stack::start(bed)?;
+        apply(bed, WORKLOADS)?;
+        let joined = Instant::now();
+        stack.join("harbor", "debug")?;
+        stack.wait_for("both agents are connected", "/api/v1/agents", 120, |v| {
+            items(v).iter().filter(|a| text(a, "/status") == "connected").count() == 2
+        })?;
+        stack.wait_for("pods are known", "/api/v1/objects/pods?namespace=default", 60, |v| items(v).len() >= 2)?;
+        let pods = stack.read("/api/v1/objects/pods?namespace=default")?;
+        let shell = items(&pods).iter().find(|p| text(p, "/name") == "shell").context("no pod called shell")?;
+        let metrics = format!("/api/v1/pods/{}/metrics", text(shell, "/uid"));
+        stack.wait_for("a pod has metrics", &metrics, 90, |v| v.get("newest_ms").is_some_and(Value::is_i64))?;
+        println!("pod metrics {} ms after the join", joined.elapsed().as_millis());
+        stack.wait_for("the problem quotes its cause", "/api/v1/problems", 120, |v| {
+            items(v).iter().any(|p| text(p, "/object/name") == "crasher" && p.to_string().contains(QUOTE))
+        })?;
+        stack.wait_for("events are stored", "/api/v1/events?namespace=default", 60, |v| !items(v).is_empty())?;
+        let page = stack.post("/api/v1/logs/query", &json!({"sources": [{"namespace": "default", "pod": "shell"}]}))?;
+        ensure!(page.to_string().contains("ready"), "the log of pod shell lacks its line: {page}");
+        browse(&stack)?;
+        let audit = stack.read("/api/v1/audit?action=exec")?;
+        ensure!(items(&audit).iter().any(|r| text(r, "/action") == "exec.open" && text(r, "/object").contains("shell")), "no audit row: {audit}");
+        let verified = stack.read("/api/v1/audit/verify")?;
+        ensure!(verified.get("intact") == Some(&Value::Bool(true)), "the audit chain is broken: {verified}");
+        Ok(())
+    })
+}
+
+fn browse(stack: &Stack<'_>) -> Result<()> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/e2e/crash-loop.mjs");
+    let out = Command::new("node")
+        .arg(script)
+        .env("URL", stack.url())
+        .env("LINK", stack.sign_in_link()?)
+        .env("WORKLOAD", "crasher")
+        .env("QUOTE", QUOTE)
+        .env("LINE", "starting up")
+        .env("CLUSTER", "harbor")
+        .env("SHELL_POD", "shell")
+        .env("PICTURES", stack.data().join("pictures"))
+        .output()
+        .context("node runs the browser; make setup installs what it needs")?;
+    print!("{}", String::from_utf8_lossy(&out.stdout));
+    ensure!(out.status.success(), "in the browser: {}", String::from_utf8_lossy(&out.stderr));
+    Ok(())
+}
+
+const WRITER: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: writer}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: lines, image: "bed.local/emitter:1", args: [lines, --rate, "2000", --count, "60000", --bytes, "120"]}
+"#;
+const LAST: u64 = 60_000;
+
+/// Rotation is made quick, so that half a minute crosses several; the server is killed in the middle.
+#[test]
+fn numbered_lines_arrive_once_across_rotation_and_a_killed_server() -> Result<()> {
+    let options = Options { log_max_size: Some("1Mi".into()), log_monitor: Some("3s".into()), ..Options::default() };
+    with_bed("numbered_lines_arrive_once_across_rotation_and_a_killed_server", &options, |bed| {
+        let mut stack = Stack::start(bed)?;
+        stack.join("harbor", "observe")?;
+        stack.wait_for("both agents are connected", "/api/v1/agents", 120, |v| {
+            items(v).iter().filter(|a| text(a, "/status") == "connected").count() == 2
+        })?;
+        apply(bed, WRITER)?;
+        wait_for("the writer runs", Duration::from_secs(60), || {
+            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"]).is_ok_and(|o| o.stdout == b"Running")
+        })?;
+        std::thread::sleep(Duration::from_secs(8));
+        stack.kill_server()?;
+        std::thread::sleep(Duration::from_secs(2));
+        stack.serve()?;
+        wait_for("the writer is done", Duration::from_secs(120), || {
+            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"]).is_ok_and(|o| o.stdout == b"Succeeded")
+        })?;
+        let seen = wait_for_stored(&stack)?;
+        ensure!(seen.len() as u64 == LAST, "{} of {LAST} lines are in the store", seen.len());
+        ensure!(seen.iter().zip(1..).all(|(a, b)| *a == b), "lines are missing or twice");
+        Ok(())
+    })
+}
+
+/// Numbers of all stored lines, in order, once the last has arrived; pages back through the store.
+fn wait_for_stored(stack: &Stack<'_>) -> Result<Vec<u64>> {
+    let tail = json!({"sources": [{"namespace": "default", "pod": "writer"}], "origin": "store", "limit": 1});
+    wait_for("the last line is stored", Duration::from_secs(120), || {
+        stack.post("/api/v1/logs/query", &tail).is_ok_and(|p| number(text(&p, "/records/0/message")) == Some(LAST))
+    })?;
+    let data = stack.data().display().to_string();
+    let mut child = stack
+        .client(&["logs", "pod/writer", "-n", "default", "--cluster", "harbor", "--all", "--origin", "store", "-o", "json", "--data", &data])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let numbers = lines(&mut child)?
+        .filter_map(|l| serde_json::from_str::<Value>(&l).ok())
+        .filter_map(|v| number(text(&v, "/message")))
+        .collect();
+    child.wait()?;
+    Ok(numbers)
+}
+
+fn number(message: &str) -> Option<u64> {
+    message.strip_prefix("seq=")?.split(' ').next()?.parse().ok()
+}
