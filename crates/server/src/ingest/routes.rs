@@ -197,6 +197,7 @@ async fn take_logs(
     };
     if !events.is_empty() {
         let id = a.id.map(|id| BatchId { source: id.source ^ EVENTS_OF_LOGS, ..id });
+        app.inventories.explain(a.cluster, &events);
         done = append(&app, &a.ctx, Batch { id, rows: Rows::Events(events) }).await?;
     }
     if !rows.is_empty() {

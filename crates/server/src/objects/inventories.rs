@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ph_access::TenantCtx;
-use ph_model::{ClusterId, OrgId};
+use ph_model::{ClusterId, EventRow, OrgId};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::inventory::ClusterObjects;
@@ -81,8 +82,31 @@ impl Inventories {
         all.get(&id).filter(|r| r.org == ctx.org()).cloned()
     }
 
+    /// Keeps Kubernetes events as explanations of their subjects. They come with telemetry, not with the inventory.
+    pub fn explain(&self, id: ClusterId, events: &[EventRow]) {
+        let Some(room) = self.clusters.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned() else { return };
+        let mut objects = room.write();
+        for e in events.iter().filter(|e| e.r#type == "Warning") {
+            objects.keep_event(json!({
+                "metadata": {"uid": e.uid},
+                "regarding": {"kind": e.object.kind, "namespace": e.object.namespace, "name": e.object.name, "uid": e.object.uid},
+                "type": e.r#type,
+                "reason": e.reason,
+                "note": e.message,
+                "eventTime": time_text(e.first_ts),
+            }));
+        }
+        drop(objects);
+        room.tell();
+    }
+
     /// Forgets a removed cluster.
     pub fn forget(&self, id: ClusterId) {
         self.clusters.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
+}
+
+/// RFC 3339; empty for a time out of range, which reads as unknown.
+fn time_text(ns: i64) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(ns)).map(|t| t.to_string()).unwrap_or_default()
 }

@@ -273,10 +273,10 @@ async fn add_room(app: &AppState, ctx: &TenantCtx, (room, now_ms): (&ClusterRoom
     add(&mut s.memory_allocatable, memory.allocatable);
     add(&mut s.log_lines_per_s, intake.log_rows_per_s);
     add(&mut s.samples_per_s, intake.samples_per_s);
-    if let Some(newest) = newest {
-        s.newest_ms = s.newest_ms.max(Some(newest));
-        if s.oldest_ms.is_none_or(|o| newest < o) {
-            s.oldest_ms = Some(newest);
+    if let Some(age) = newest.map(|at| (now_ms - at).max(0)) {
+        s.newest_ms = Some(s.newest_ms.map_or(age, |n| n.min(age)));
+        if s.oldest_ms.is_none_or(|o| age > o) {
+            s.oldest_ms = Some(age);
             s.oldest_source.clone_from(&room.name);
         }
     }
