@@ -216,7 +216,7 @@ fn note_trust(feed: &Feed, fetcher: &Fetcher) {
         Trust::Pinned { first: true } => feed.own.warn(
             "the kubelet's certificate is not signed by the cluster's CA; it was pinned on first use (set serverTLSBootstrap: true in the kubelet's configuration to have it signed)",
         ),
-        Trust::Skipped => feed.own.warn("the kubelet's certificate is not checked (kubelet.tls: skip)"),
+        Trust::Skipped => feed.own.warn("the kubelet's certificate is not checked (--kubelet-tls skip)"),
         _ => {}
     }
 }

@@ -193,23 +193,6 @@ impl Default for QueueConfig {
 }
 
 impl NodeConfig {
-    /// Settings of an agent that runs as a pod: `node` from `spec.nodeName`, `host` from `status.hostIP`; the host's
-    /// `/proc` is mounted at `/host/proc`, its control groups at `/host/sys/fs/cgroup`, its `/` nowhere.
-    pub fn in_pod(node: impl Into<String>, host: impl Into<String>) -> Self {
-        Self {
-            mode: Mode::Kubernetes,
-            node: node.into(),
-            roots: RootsConfig {
-                proc: "/host/proc".into(),
-                sys: "/sys".into(),
-                cgroup: "/host/sys/fs/cgroup".into(),
-                root: None,
-            },
-            kubelet: KubeletConfig { host: host.into(), ..KubeletConfig::default() },
-            ..Self::default()
-        }
-    }
-
     /// All faults at once, in one error.
     pub fn check(&self) -> Result<()> {
         let mut faults = Vec::new();

@@ -56,7 +56,7 @@ pub async fn in_cluster(
         if failed.0 == ErrorKind::Internal {
             return Err(failed.1);
         }
-        let wait = backoff.next();
+        let wait = backoff.step();
         tracing::warn!(error = failed.1.chain(), ?wait, "not enrolled yet");
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

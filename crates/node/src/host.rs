@@ -236,7 +236,7 @@ fn problem(path: &Path, error: &Error) -> Problem {
     Problem {
         part: path.display().to_string(),
         reason: error.chain(),
-        fix: "mount the host's /proc read-only and name it with --proc".into(),
+        fix: "mount the host's /proc read-only and name it with --host-proc".into(),
     }
 }
 

@@ -96,7 +96,7 @@ impl MetricSender {
         let mut flight: Option<Flight> = None;
         loop {
             if flight.is_none() && self.queued && self.retry_at.is_none() {
-                flight = self.from_disk().await;
+                flight = self.resume_from_disk().await;
             }
             let retry_at = self.retry_at;
             tokio::select! {
@@ -148,7 +148,7 @@ impl MetricSender {
         self.own.failed(
             "queue",
             &error.chain(),
-            "free space on the disk of the state directory, or give it another with --state",
+            "free space on the disk of the state directory, or give it another with --data",
         );
     }
 
@@ -164,7 +164,7 @@ impl MetricSender {
         BatchId { source, seq }
     }
 
-    async fn from_disk(&mut self) -> Option<Flight> {
+    async fn resume_from_disk(&mut self) -> Option<Flight> {
         let head = self.on_queue(|queue| Ok(queue.head())).await.ok().flatten();
         self.queued = head.is_some();
         self.report_queue().await;
@@ -208,7 +208,7 @@ impl MetricSender {
                     &reason,
                     "check the server's address and state; metrics wait in the disk queue",
                 );
-                self.retry_at = Some(Instant::now() + wait.unwrap_or_else(|| self.backoff.next()));
+                self.retry_at = Some(Instant::now() + wait.unwrap_or_else(|| self.backoff.step()));
                 if !on_disk {
                     self.store(batch).await;
                 }
@@ -253,7 +253,7 @@ impl MetricSender {
                         &reason,
                         "check the server's address and state; metrics wait in the disk queue",
                     );
-                    self.retry_at = Some(Instant::now() + wait.unwrap_or_else(|| self.backoff.next()));
+                    self.retry_at = Some(Instant::now() + wait.unwrap_or_else(|| self.backoff.step()));
                     return;
                 }
             }

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::own::Outcome;
 use crate::queue::{Limits, Queue};
 use crate::rights::log_thread;
-use crate::sender::{PARTS, Poster, compress};
+use crate::sender::{PARTS, Poster};
 use crate::time::now_ms;
 use choose::Verdict;
 use deliver::Deliverer;
@@ -39,7 +39,7 @@ use lane::{Begin, Lane};
 /// Message bytes of a batch.
 const BATCH_BYTES: usize = 1 << 20;
 /// Message bytes taken from one log before the next has its turn.
-const TURN_BYTES: usize = 256 << 10;
+const TURN_BYTES: usize = 128 << 10;
 /// A batch waits this long for more lines.
 const BATCH_AGE: Duration = Duration::from_secs(1);
 /// How often new logs are looked for.
@@ -76,6 +76,10 @@ pub fn start(feed: &Feed, poster: Poster, (tasks, stop): (&TaskTracker, &Cancell
         bytes: 0,
         since: None,
         scanned: None,
+        encoder: encode::Encoder::default(),
+        compressor: zstd::bulk::Compressor::new(1)
+            .map_err(|e| Error::Logs(format!("prepare compression: {e}")))?,
+        packed: Vec::new(),
         runtime: tokio::runtime::Handle::current(),
         stop: stop.clone(),
         feed: feed.clone(),
@@ -115,6 +119,9 @@ struct Shipper {
     /// When the first of the chunks was read.
     since: Option<Instant>,
     scanned: Option<Instant>,
+    encoder: encode::Encoder,
+    compressor: zstd::bulk::Compressor<'static>,
+    packed: Vec<u8>,
     runtime: tokio::runtime::Handle,
     stop: CancellationToken,
 }
@@ -123,9 +130,10 @@ impl Shipper {
     fn run(mut self) {
         self.wait_for_pods();
         if let Some(pending) = self.journal.pending().cloned() {
-            let again = replay::encode(&self.roots, &pending, self.feed.config.logs.max_line);
+            let max_line = self.feed.config.logs.max_line;
+            let again = replay::encode(&self.roots, &pending, max_line, &mut self.encoder);
             self.feed.own.count(Signal::Logs, Outcome::Dropped, "gap", again.missing);
-            if !self.deliver(pending.seq, &again.body, again.records) {
+            if !self.deliver(pending.seq, again.records) {
                 return;
             }
         }
@@ -322,19 +330,18 @@ impl Shipper {
             }
         }
         let batch = journal::Batch { seq, at_ms, ranges: ranges.iter().map(|(r, _)| r.clone()).collect() };
-        let mut encoder = encode::Encoder::default();
+        self.encoder.clear();
         let mut records = 0;
         for (range, chunks) in &ranges {
             let batches = chunks.iter().filter_map(|i| self.chunks.get(*i)).map(|c| &c.batch);
-            replay::encode_range(&self.roots, (range, at_ms), batches, &mut encoder);
+            replay::encode_range(&self.roots, (range, at_ms), batches, &mut self.encoder);
             records += range.records;
         }
-        let body = encoder.finish();
         self.journal.sent(batch)?;
         // From here on the journal holds what these lines are.
         self.chunks = Vec::new();
         (self.bytes, self.since) = (0, None);
-        Ok(self.deliver(seq, &body, records))
+        Ok(self.deliver(seq, records))
     }
 
     fn number(&self) -> Result<u64> {
@@ -342,15 +349,17 @@ impl Shipper {
         numbers.allocate().map(|n| n.saturating_mul(PARTS))
     }
 
-    /// Sends the pending batch until it is settled. False when stopped before.
-    fn deliver(&mut self, seq: u64, body: &[u8], records: u64) -> bool {
-        let body = match compress(body) {
-            Ok(body) => body,
-            Err(error) => {
-                self.feed.own.failed(SOURCE, &error.chain(), "");
-                return false;
-            }
-        };
+    /// Sends the batch that the encoder holds until it is settled. False when stopped before.
+    fn deliver(&mut self, seq: u64, records: u64) -> bool {
+        let body = self.encoder.finish();
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(body.len()));
+        if let Err(error) = self.compressor.compress_to_buffer(body, &mut self.packed) {
+            self.feed.own.failed(SOURCE, &format!("compress a batch: {error}"), "restart the agent");
+            return false;
+        }
+        // What travels has its exact size; the buffers above are there once and for all batches.
+        let body = bytes::Bytes::copy_from_slice(&self.packed);
         let (runtime, stop) = (self.runtime.clone(), self.stop.clone());
         if !runtime.block_on(self.deliverer.deliver(seq, body, (records, &stop))) {
             return false;

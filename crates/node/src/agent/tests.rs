@@ -122,7 +122,7 @@ async fn a_docker_host_sends_metrics_of_its_containers_and_each_line_once() -> a
             server.stored(batches).await;
             let (metrics, lines) = seen(&server);
             let has = |name: &&str| metrics.get("web").is_some_and(|m| m.contains(*name));
-            if lines.len() >= 50 && wanted.iter().all(|n| has(n)) {
+            if lines.len() >= 50 && wanted.iter().all(has) {
                 return;
             }
         }

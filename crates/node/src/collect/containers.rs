@@ -41,7 +41,7 @@ pub async fn containers(feed: Feed, stop: CancellationToken) {
             Err(error) => feed.own.failed(
                 SOURCE,
                 &error.chain(),
-                "mount the host's /sys/fs/cgroup read-only and name it in roots.cgroup",
+                "mount the host's /sys/fs/cgroup read-only and name it with --host-cgroup",
             ),
         }
     }

@@ -82,7 +82,7 @@ pub async fn engine(feed: Feed, tasks: TaskTracker, stop: CancellationToken) {
             Err(error) => feed.own.failed(
                 "cgroups",
                 &error.chain(),
-                "let the agent read /sys/fs/cgroup, or name it in roots.cgroup",
+                "let the agent read /sys/fs/cgroup, or name it with --host-cgroup",
             ),
         }
     }
@@ -101,7 +101,7 @@ async fn listen(engine: Engine, dirty: Arc<Dirty>, stop: CancellationToken) {
             tracing::debug!(error = error.chain(), "stream of engine events ended");
         }
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => dirty.note(""),
+            () = tokio::time::sleep(backoff.step()) => dirty.note(""),
             () = stop.cancelled() => {}
         }
     }

@@ -172,7 +172,7 @@ pub fn fix(error: &Error, socket: &Path) -> String {
     match error.kind() {
         ph_model::ErrorKind::NotFound => {
             format!(
-                "start the container engine, or name its socket with --docker-socket (tried {})",
+                "start the container engine, or name its socket with --docker=SOCKET (tried {})",
                 socket.display()
             )
         }

@@ -6,22 +6,22 @@ use std::time::Duration;
 pub struct Backoff {
     first: Duration,
     cap: Duration,
-    step: Duration,
+    next: Duration,
 }
 
 impl Backoff {
     pub fn new(first: Duration, cap: Duration) -> Self {
-        Self { first, cap, step: first }
+        Self { first, cap, next: first }
     }
 
     pub fn reset(&mut self) {
-        self.step = self.first;
+        self.next = self.first;
     }
 
     /// Between half and all of the present step.
-    pub fn next(&mut self) -> Duration {
-        let step = self.step;
-        self.step = (step * 2).min(self.cap);
+    pub fn step(&mut self) -> Duration {
+        let step = self.next;
+        self.next = (step * 2).min(self.cap);
         let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
         step.mul_f64(0.5 + share / 2.0)
     }

@@ -78,7 +78,7 @@ impl Deliverer {
                         "check the server's address and state; lines wait in their files",
                     );
                     todo.push(body);
-                    let wait = wait.unwrap_or_else(|| self.backoff.next());
+                    let wait = wait.unwrap_or_else(|| self.backoff.step());
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = stop.cancelled() => return false,

@@ -129,10 +129,17 @@ impl Encoder {
         self.out.append(&mut self.records);
     }
 
-    /// The request, encoded.
-    pub fn finish(mut self) -> Vec<u8> {
+    /// The request, encoded. The buffers stay for the next one.
+    pub fn finish(&mut self) -> &[u8] {
         self.close();
-        self.out
+        &self.out
+    }
+
+    /// Begins a new request.
+    pub fn clear(&mut self) {
+        self.open = None;
+        self.out.clear();
+        self.records.clear();
     }
 }
 
@@ -208,7 +215,7 @@ mod tests {
         encoder.gap(&common, &gap);
         encoder.range();
         encoder.gap(&common, &gap);
-        let request = ExportLogsServiceRequest::decode(encoder.finish().as_slice()).unwrap();
+        let request = ExportLogsServiceRequest::decode(encoder.finish()).unwrap();
         assert_eq!(request.resource_logs.len(), 2);
         let scope = &request.resource_logs[1].scope_logs[0];
         assert_eq!(scope.scope.as_ref().unwrap().name, "pilothouse/node");

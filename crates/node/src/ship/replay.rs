@@ -11,7 +11,6 @@ const STEP_BYTES: usize = 256 << 10;
 
 /// A batch made again.
 pub struct Again {
-    pub body: Vec<u8>,
     pub records: u64,
     /// Records that are no longer in any file.
     pub missing: u64,
@@ -66,17 +65,17 @@ pub fn encode_range<'a>(
     count
 }
 
-/// Reads a batch's ranges again. Blocks.
-pub fn encode(roots: &Roots, batch: &journal::Batch, max_line: usize) -> Again {
-    let mut encoder = Encoder::default();
+/// Reads a batch's ranges again, into `encoder`. Blocks.
+pub fn encode(roots: &Roots, batch: &journal::Batch, max_line: usize, encoder: &mut Encoder) -> Again {
+    encoder.clear();
     let (mut records, mut missing) = (0, 0);
     for range in &batch.ranges {
         let batches = read(roots, range, max_line);
-        let found = encode_range(roots, (range, batch.at_ms), batches.iter(), &mut encoder);
+        let found = encode_range(roots, (range, batch.at_ms), batches.iter(), encoder);
         records += found;
         missing += range.records - found;
     }
-    Again { body: encoder.finish(), records, missing }
+    Again { records, missing }
 }
 
 fn read(roots: &Roots, range: &Range, max_line: usize) -> Vec<Batch> {
