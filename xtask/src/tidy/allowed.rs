@@ -12,11 +12,6 @@ struct Allowed {
 
 const ALLOWED: &[Allowed] = &[
     Allowed {
-        path: "crates/store/src/shard/start.rs",
-        what: "function open has ",
-        reason: "it reads as one list of steps; its refusals of damage can become a function of their own",
-    },
-    Allowed {
         path: "crates/tsdb/examples/codec.rs",
         what: "function main has ",
         reason: "a benchmark that is read from top to bottom, each figure beside what makes it",
