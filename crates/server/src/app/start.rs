@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use ph_access::{Opaque, OpaqueKind};
+use ph_access::{Entry, Opaque, OpaqueKind, TenantCtx};
 use ph_model::Secret;
 use ph_store::state::{Bootstrap, NewLink, State};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ pub struct Running {
     /// Probes; `None` when off or the port was busy.
     pub probes: Option<SocketAddr>,
     pub public_url: Url,
-    /// Only when this start created the first organisation.
+    /// At the first start, and at later ones while nobody can sign in otherwise.
     pub sign_in_link: Option<Secret<String>>,
     /// What the operator should read: a busy port, say.
     pub warnings: Vec<String>,
@@ -244,20 +244,31 @@ fn host_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
+/// A link for the owner: at the first start, and at later ones while nobody can sign in otherwise.
 async fn first_link(
     state: &State,
     config: &ServerConfig,
     now_ms: i64,
 ) -> Result<Option<Secret<String>>, Error> {
     let token = Opaque::generate(OpaqueKind::SignInLink)?;
+    let link = NewLink { token: token.hash(), created_ms: now_ms };
     let ask = Bootstrap {
         slug: config.org_slug.clone(),
         name: config.org_slug.clone(),
         owner_email: config.owner_email.clone(),
-        link: NewLink { token: token.hash(), created_ms: now_ms },
+        link,
     };
     let made = state.bootstrap(ask, now_ms).await?;
-    Ok(made.created.then(|| token.text().clone()))
+    if !made.created {
+        if state.anybody_in(now_ms).await? {
+            return Ok(None);
+        }
+        let ctx = TenantCtx::system(made.org, "first-start");
+        let owner = state.member(&ctx, made.owner).await?;
+        let entry = Entry::change("sign_in_link.create", format!("user {}", owner.email));
+        state.create_link(&ctx, made.owner, link, entry).await?;
+    }
+    Ok(Some(token.text().clone()))
 }
 
 /// Tells commands on this machine where the server is.

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod flows;
+mod matrix;
 mod surface;
 
 use std::net::{Ipv4Addr, SocketAddr};

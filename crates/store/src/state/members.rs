@@ -1,6 +1,6 @@
 //! People and their membership of organisations.
 
-use ph_access::{Entry, PasswordHash, Role, StoredMember, TenantCtx};
+use ph_access::{Entry, PasswordHash, Role, StoredMember, StoredSession, TenantCtx};
 use ph_model::{ErrorKind, OrgId, Secret, UserId};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -93,6 +93,20 @@ impl State {
             .await
             .map(|row| row.is_some())
             .map_err(failed("look for passwords"))
+    }
+
+    /// Whether anybody could sign in again without a link: a password is set, or a session is open.
+    pub async fn anybody_in(&self, at_ms: i64) -> Result<bool, Error> {
+        sqlx::query(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM person WHERE password_hash IS NOT NULL) \
+             OR EXISTS (SELECT 1 FROM session WHERE expires_ms > $1 AND last_used_ms > $2)",
+        )
+        .bind(at_ms)
+        .bind(at_ms - StoredSession::IDLE_MS)
+        .fetch_optional(&self.reader)
+        .await
+        .map(|row| row.is_some())
+        .map_err(failed("look for people who can sign in"))
     }
 
     /// Adds a member with a one-time link, creating the person when the address is new. `Invalid` when already a member.

@@ -212,3 +212,21 @@ async fn every_act_leaves_its_row_and_a_broken_chain_is_named() {
     assert_eq!((bad["intact"].as_bool(), bad["broken_at"].as_u64()), (Some(false), Some(4)));
     stack.stop().await;
 }
+
+#[tokio::test]
+async fn a_restart_prints_a_link_until_somebody_can_sign_in() {
+    let stack = Stack::start().await;
+    let config = stack.running.app.config.clone();
+    let Stack { running, clock, dir: _dir, .. } = stack;
+    assert!(running.stop(Duration::from_secs(20)).await);
+    let second = Server::start(config.clone(), clock.clone()).await.unwrap();
+    let link = second.sign_in_link.as_ref().unwrap().expose().clone();
+    let base = second.public_url.as_str().trim_end_matches('/').to_owned();
+    let token = link.split_once("#token=").unwrap().1;
+    let ask = client().post(format!("{base}/api/v1/auth/link")).json(&json!({"token": token}));
+    assert_eq!(ask.send().await.unwrap().status(), StatusCode::OK);
+    assert!(second.stop(Duration::from_secs(20)).await);
+    let third = Server::start(config, clock).await.unwrap();
+    assert!(third.sign_in_link.is_none());
+    assert!(third.stop(Duration::from_secs(20)).await);
+}
