@@ -492,12 +492,10 @@ export interface ChartLine {
   value: number;
 }
 
-/** `GET /api/v1/metrics` — names with what is known of them. */
-export interface MetricName {
-  name: string;
-  unit: string;
-  kind: string;
-  series: number;
+/** `GET /api/v1/metrics`. Names, sorted; `truncated` when there are more than fit. */
+export interface LabelPageAnswer {
+  items: string[];
+  truncated: boolean;
 }
 
 /** Query of `GET /api/v1/events`. */
@@ -877,7 +875,7 @@ export interface AuditQuery {
   cursor?: string | null;
 }
 
-/** One row; newest first. `hash = SHA-256(prev ‖ canonical JSON of the row without hash)`, in hex. */
+/** One row; newest first. `hash = SHA-256(prev ‖ canonical JSON of the row without prev and hash)`, in hex; canonical: keys sorted, no white space; the first row's `prev` is `SHA-256("pilothouse-audit-v1" ‖ organisation id)`. */
 export interface AuditRow {
   /** Gap-free per organisation, from 1. */
   seq: number;
@@ -889,6 +887,8 @@ export interface AuditRow {
   ip: string;
   user_agent: string;
   request_id: string;
+  /** Session that carried the call; empty without one. */
+  session: string;
   /** For example `sign_in.password`, `key.create`, `cluster.join`, `agent.enrol`, `agent.revoke`, `exec.open`, `exec.close`, `logs.query`. */
   action: string;
   cluster: string;

@@ -93,7 +93,7 @@ export function Clusters() {
             )}
           </div>
         </section>
-        <div className="split" style={{ gridTemplateColumns: "minmax(0, 1fr) 286px" }}>
+        <div className="split" style={{ gridTemplateColumns: "minmax(0, 1fr) 244px" }}>
           <AgentsPane agents={agents.items} status={agents.status} now={now} />
           <Versions agents={agents.items} />
         </div>
