@@ -1,5 +1,7 @@
-//! Tasks of this repository that need more than a script: `cargo xtask tidy`.
+//! Tasks of this repository that need more than a script: house rules, the API's description, benchmarks.
 
+mod bench;
+mod openapi;
 mod tidy;
 
 use std::io::Write;
@@ -19,10 +21,21 @@ struct Args {
 enum Task {
     /// Check the house rules: edges between rooms, sizes, headers, names, words. Exit 1 when one is broken.
     Tidy,
+    /// Write the API's description to web/src/api/openapi.json.
+    Openapi(openapi::Args),
+    /// Run benchmarks, in release.
+    Bench(bench::Args),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Args { task: Task::Tidy } = Args::parse();
+    match Args::parse().task {
+        Task::Tidy => tidy(),
+        Task::Openapi(args) => openapi::run(root()?, &args).map(|()| ExitCode::SUCCESS),
+        Task::Bench(args) => bench::run(root()?, &args).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn tidy() -> anyhow::Result<ExitCode> {
     let (findings, stale) = tidy::findings(root()?)?;
     let mut out = std::io::stdout().lock();
     for finding in &findings {

@@ -1,3 +1,36 @@
 //! The one binary: arguments, configuration, wiring.
+//!
+//! In:     an argument list, the environment, a few small files of the user's or the service's own.
+//! Out:    an exit code: 0 done, 1 failed, 2 usage, 3 no such source, 5 denied, 6 unreachable, 70 a defect of ours,
+//!         130 interrupted, 141 the reader of our output went away.
+//! Never:  a token in an argument list.
 
-fn main() {}
+mod api;
+mod args;
+mod commands;
+mod credentials;
+mod failure;
+mod local;
+mod out;
+mod own_pods;
+mod runtime;
+mod socket;
+mod table;
+mod trace;
+mod when;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // One TLS provider for the whole process, before anything can ask for one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match commands::run(args::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}

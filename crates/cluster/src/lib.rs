@@ -26,3 +26,4 @@ mod watch;
 pub use agent::{ClusterConfig, run};
 pub use error::Error;
 pub use kinds::api_resource;
+pub use metrics::quantity;

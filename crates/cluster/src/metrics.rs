@@ -5,6 +5,8 @@
 mod quantity;
 mod table;
 
+pub use quantity::quantity;
+
 pub use table::points;
 
 use ph_model::{Attributes, NumberValue, Point, PointKind};

@@ -24,13 +24,14 @@ pub(crate) const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The way to the server, encrypted or (loopback) plain.
 #[expect(clippy::large_enum_variant, reason = "one a link, never in a collection")]
-pub(crate) enum Stream {
+pub enum Stream {
     Plain(TcpStream),
     Tls(TlsStream<TcpStream>),
 }
 
 impl Origin {
-    pub(crate) async fn dial(&self) -> Result<Stream, Error> {
+    /// Opens the byte stream that a client of this server speaks over, within 15 s.
+    pub async fn dial(&self) -> Result<Stream, Error> {
         let dialling = self.dial_without_deadline();
         tokio::time::timeout(DIAL_TIMEOUT, dialling).await.map_err(|_| Error::Timeout {
             act: format!("connecting to {}", self.authority()),

@@ -20,6 +20,7 @@ mod tasks;
 mod token;
 pub mod v1;
 
+pub use dial::Stream as ServerStream;
 pub use error::Error;
 pub use frame::{Close, CloseCode, Frame, Frames};
 pub use identity::{Identity, Key};

@@ -231,7 +231,7 @@ pub async fn remove(
                 .to_owned()
         }
         ClusterKind::Docker | ClusterKind::Host => {
-            "systemctl disable --now pilothouse-node-agent; rm -rf /var/lib/pilothouse".to_owned()
+            "systemctl disable --now pilothouse-agent; rm -rf /var/lib/pilothouse".to_owned()
         }
     };
     Ok(Json(ClusterRemoved { revoked_agents: count(revoked.len()), command }))

@@ -1,0 +1,116 @@
+//! The argument list, as one tree of commands.
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    agent, audit, cluster, cluster_agent, completions, doctor, exec, get, host, key, login, logout, logs,
+    node_agent, openapi, own_state, serve, sign_in_link, version,
+};
+use crate::trace::LogArgs;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  pilothouse serve --with-host-agent              this machine on the screen, at https://127.0.0.1:8000
+  pilothouse login https://ops.example.org        sign this terminal in, confirmed in the browser
+  pilothouse cluster join prod | kubectl apply -f -
+  pilothouse logs prod@shop:deploy/web -f
+  pilothouse exec -it shop:web-1 -- sh
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such source, 5 denied, 6 unreachable, 70 a defect, 130 interrupted,
+141 the reader of the output went away.";
+
+/// See, tail, debug: Kubernetes operations in one binary.
+#[derive(Parser, Debug)]
+#[command(name = "pilothouse", version, about, long_about = None, after_help = EXAMPLES, styles = STYLES)]
+#[command(propagate_version = false, max_term_width = 120)]
+pub struct Cli {
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    // What runs all the time.
+    Serve(serve::Args),
+    NodeAgent(Box<node_agent::Args>),
+    ClusterAgent(cluster_agent::Args),
+    #[command(hide = true)]
+    OwnState(own_state::Args),
+    // A person's terminal.
+    Login(login::Args),
+    Logout(logout::Args),
+    Get(get::Args),
+    Logs(Box<logs::Args>),
+    Exec(exec::Args),
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    #[command(subcommand)]
+    Host(host::Command),
+    #[command(subcommand)]
+    Agent(agent::Command),
+    #[command(subcommand)]
+    Key(key::Command),
+    Audit(audit::Args),
+    // The server's own machine.
+    SignInLink(sign_in_link::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Openapi(openapi::Args),
+    Version(version::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_is_sound_and_every_argument_is_explained() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut unexplained = Vec::new();
+        walk(&command, &mut |c, path| {
+            if c.get_about().is_none() {
+                unexplained.push(path.to_owned());
+            }
+            for a in c.get_arguments().filter(|a| a.get_help().is_none()) {
+                unexplained.push(format!("{path} {}", a.get_id()));
+            }
+        });
+        assert!(unexplained.is_empty(), "without help: {unexplained:?}");
+    }
+
+    #[test]
+    fn no_argument_takes_a_token() {
+        let mut command = Cli::command();
+        command.build();
+        walk(&command, &mut |c, path| {
+            for a in c.get_arguments().filter(|a| a.get_action().takes_values()) {
+                let name = a.get_id().as_str();
+                let secret = ["token", "password", "secret", "key"].iter().any(|word| name.contains(word));
+                assert!(!secret || name.ends_with("_file") || name == "identity_secret", "{path} {name}");
+            }
+        });
+    }
+
+    fn walk(command: &clap::Command, see: &mut dyn FnMut(&clap::Command, &str)) {
+        fn step(command: &clap::Command, path: &str, see: &mut dyn FnMut(&clap::Command, &str)) {
+            see(command, path);
+            for sub in command.get_subcommands().filter(|s| s.get_name() != "help") {
+                step(sub, &format!("{path} {}", sub.get_name()), see);
+            }
+        }
+        step(command, command.get_name(), see);
+    }
+}

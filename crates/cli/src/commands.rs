@@ -1,0 +1,53 @@
+//! One file a command; here is which one runs, on which runtime, telling how much.
+
+pub mod agent;
+pub mod audit;
+pub mod cluster;
+pub mod cluster_agent;
+pub mod completions;
+pub mod doctor;
+pub mod exec;
+pub mod get;
+pub mod host;
+pub mod key;
+pub mod login;
+pub mod logout;
+pub mod logs;
+pub mod node_agent;
+pub mod openapi;
+pub mod own_state;
+pub mod serve;
+pub mod sign_in_link;
+pub mod version;
+
+use crate::args::{Cli, Command};
+use crate::failure::Outcome;
+use crate::runtime::{Threads, block_on};
+use crate::trace;
+
+/// Runs the command that was asked for.
+pub fn run(cli: Cli) -> Outcome {
+    let service = matches!(cli.command, Command::Serve(_) | Command::NodeAgent(_) | Command::ClusterAgent(_));
+    trace::start(&cli.log, if service { "info" } else { "warn" })?;
+    match cli.command {
+        Command::Serve(args) => block_on(Threads::Server, serve::run(args)),
+        Command::NodeAgent(args) => block_on(Threads::Agent, node_agent::run(*args)),
+        Command::ClusterAgent(args) => block_on(Threads::Agent, cluster_agent::run(args)),
+        Command::OwnState(args) => own_state::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Openapi(_) => openapi::run(),
+        Command::Version(args) => version::run(&args),
+        Command::Login(args) => block_on(Threads::Client, login::run(args)),
+        Command::Logout(args) => block_on(Threads::Client, logout::run(args)),
+        Command::Get(args) => block_on(Threads::Client, get::run(args)),
+        Command::Logs(args) => block_on(Threads::Client, logs::run(*args)),
+        Command::Exec(args) => block_on(Threads::Client, exec::run(args)),
+        Command::Cluster(command) => block_on(Threads::Client, cluster::run(command)),
+        Command::Host(command) => block_on(Threads::Client, host::run(command)),
+        Command::Agent(command) => block_on(Threads::Client, agent::run(command)),
+        Command::Key(command) => block_on(Threads::Client, key::run(command)),
+        Command::Audit(args) => block_on(Threads::Client, audit::run(args)),
+        Command::SignInLink(args) => block_on(Threads::Client, sign_in_link::run(args)),
+        Command::Doctor(args) => block_on(Threads::Client, doctor::run(args)),
+    }
+}
