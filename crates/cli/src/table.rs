@@ -23,10 +23,6 @@ impl Table {
         self.rows.push(row);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Leaves a column out when no cell of it says anything.
     pub fn drop_when_empty(&mut self, head: &str) {
         let Some(at) = self.head.iter().position(|h| *h == head) else { return };
