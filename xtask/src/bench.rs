@@ -9,12 +9,15 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 /// Name, package, example, what it measures.
-const ROWS: &[(&str, &str, &str, &str)] = &[(
-    "codec",
-    "ph-tsdb",
-    "codec",
-    "bytes a sample on disk; samples a second of head, log payloads and blocks",
-)];
+const ROWS: &[(&str, &str, &str, &str)] = &[
+    (
+        "codec",
+        "ph-tsdb",
+        "codec",
+        "bytes a sample on disk; samples a second of head, log payloads and blocks",
+    ),
+    ("append", "ph-store", "bench_append", "samples and log rows a second into the store, durable"),
+];
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -222,7 +222,7 @@ impl Api {
             )
             .next("check the address; a proxy on the way may have answered");
         };
-        from_problem(status, problem, &self.origin.authority())
+        from_problem(status, problem, &self.origin.url().origin().ascii_serialization())
     }
 }
 
@@ -246,7 +246,7 @@ fn from_problem(status: StatusCode, problem: ph_api::Problem, server: &str) -> F
     }
     let failure = Failure::new(exit, text);
     match problem.next_step {
-        _ if status == StatusCode::UNAUTHORIZED => failure.next(format!("pilothouse login https://{server}")),
+        _ if status == StatusCode::UNAUTHORIZED => failure.next(format!("pilothouse login {server}")),
         Some(step) => failure.next(step),
         None if exit == code::INTERNAL => {
             failure.next(format!("look for request {} in the server's log", problem.request_id))
@@ -292,7 +292,7 @@ mod tests {
             next_step: None,
             request_id: "r1".into(),
         };
-        let failure = from_problem(StatusCode::from_u16(status).unwrap(), problem, "host:8000");
+        let failure = from_problem(StatusCode::from_u16(status).unwrap(), problem, "https://host:8000");
         assert_eq!(failure.exit_code(), expected, "{status}");
     }
 

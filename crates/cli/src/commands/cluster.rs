@@ -93,7 +93,8 @@ async fn join(api: &Api, args: Join) -> Outcome {
         }
     }
     out.flush()?;
-    let minutes = (joining.expires_ms - jiff::Timestamp::now().as_millisecond()).max(0) / 60_000 + 1;
+    let minutes =
+        (joining.expires_ms - jiff::Timestamp::now().as_millisecond()).max(0).unsigned_abs().div_ceil(60_000);
     let name = &joining.cluster.name;
     if kubernetes {
         eprintln!(

@@ -255,7 +255,7 @@ async fn reachability(args: &Args) -> Vec<Check> {
         Err(e) if e.exit_code() == code::DENIED => {
             return vec![
                 Check::new(NAME, Verdict::Fail, format!("{name}: {}", e.text()))
-                    .fix(format!("pilothouse login https://{name}")),
+                    .fix(format!("pilothouse login {}", api.origin().url().origin().ascii_serialization())),
             ];
         }
         Err(e) => {

@@ -53,6 +53,12 @@ pub struct Args {
     /// The last N lines of all sources together. Default: 10; with --since or --until all.
     #[arg(long, value_name = "N")]
     tail: Option<u64>,
+    /// All lines, from the oldest on.
+    #[arg(long, conflicts_with_all = ["tail", "follow"])]
+    all: bool,
+    /// Where lines are read: from the files on the nodes, from the store, or from both, the store for what files no longer hold.
+    #[arg(long, value_parser = ["auto", "files", "store"], default_value = "auto")]
+    origin: String,
     /// All containers of each pod.
     #[arg(long, conflicts_with = "container")]
     all_containers: bool,
@@ -91,7 +97,8 @@ pub struct Args {
 pub async fn run(args: Args) -> Outcome {
     let base = base_query(&args, &when::now())?;
     let parsed = args.sources.iter().map(|text| source::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let tail = args.tail.or_else(|| (args.since.is_none() && args.until.is_none()).then_some(TAIL));
+    let tail =
+        args.tail.or_else(|| (args.since.is_none() && args.until.is_none() && !args.all).then_some(TAIL));
     if args.follow && tail.is_some_and(|n| n > u64::from(PAGE)) {
         return Err(Failure::usage(format!(
             "with --follow at most {PAGE} lines before: --tail {}",
@@ -132,7 +139,9 @@ fn base_query(args: &Args, now: &Zoned) -> Result<LogQuery, Failure> {
             ..LogFilter::default()
         },
         follow: args.follow,
-        all_runs: args.all_runs,
+        origin: Some(args.origin.clone()),
+        // All lines are those of all runs.
+        all_runs: args.all_runs || args.all,
         ..LogQuery::default()
     })
 }

@@ -55,21 +55,33 @@ fn a_crash_loop_is_seen_explained_followed_and_entered() -> Result<()> {
         stack.wait_for("both agents are connected", "/api/v1/agents", 120, |v| {
             items(v).iter().filter(|a| text(a, "/status") == "connected").count() == 2
         })?;
-        stack.wait_for("pods are known", "/api/v1/objects/pods?namespace=default", 60, |v| items(v).len() >= 2)?;
+        stack.wait_for("pods are known", "/api/v1/objects/pods?namespace=default", 60, |v| {
+            items(v).len() >= 2
+        })?;
         let pods = stack.read("/api/v1/objects/pods?namespace=default")?;
-        let shell = items(&pods).iter().find(|p| text(p, "/name") == "shell").context("no pod called shell")?;
+        let shell =
+            items(&pods).iter().find(|p| text(p, "/name") == "shell").context("no pod called shell")?;
         let metrics = format!("/api/v1/pods/{}/metrics", text(shell, "/uid"));
-        stack.wait_for("a pod has metrics", &metrics, 90, |v| v.get("newest_ms").is_some_and(Value::is_i64))?;
+        stack
+            .wait_for("a pod has metrics", &metrics, 90, |v| v.get("newest_ms").is_some_and(Value::is_i64))?;
         println!("pod metrics {} ms after the join", joined.elapsed().as_millis());
         stack.wait_for("the problem quotes its cause", "/api/v1/problems", 120, |v| {
             items(v).iter().any(|p| text(p, "/object/name") == "crasher" && p.to_string().contains(QUOTE))
         })?;
-        stack.wait_for("events are stored", "/api/v1/events?namespace=default", 60, |v| !items(v).is_empty())?;
-        let page = stack.post("/api/v1/logs/query", &json!({"sources": [{"namespace": "default", "pod": "shell"}]}))?;
+        stack.wait_for("events are stored", "/api/v1/events?namespace=default", 60, |v| {
+            !items(v).is_empty()
+        })?;
+        let page = stack
+            .post("/api/v1/logs/query", &json!({"sources": [{"namespace": "default", "pod": "shell"}]}))?;
         ensure!(page.to_string().contains("ready"), "the log of pod shell lacks its line: {page}");
         browse(&stack)?;
         let audit = stack.read("/api/v1/audit?action=exec")?;
-        ensure!(items(&audit).iter().any(|r| text(r, "/action") == "exec.open" && text(r, "/object").contains("shell")), "no audit row: {audit}");
+        ensure!(
+            items(&audit)
+                .iter()
+                .any(|r| text(r, "/action") == "exec.open" && text(r, "/object").contains("shell")),
+            "no audit row: {audit}"
+        );
         let verified = stack.read("/api/v1/audit/verify")?;
         ensure!(verified.get("intact") == Some(&Value::Bool(true)), "the audit chain is broken: {verified}");
         Ok(())
@@ -109,7 +121,8 @@ const LAST: u64 = 60_000;
 /// Rotation is made quick, so that half a minute crosses several; the server is killed in the middle.
 #[test]
 fn numbered_lines_arrive_once_across_rotation_and_a_killed_server() -> Result<()> {
-    let options = Options { log_max_size: Some("1Mi".into()), log_monitor: Some("3s".into()), ..Options::default() };
+    let options =
+        Options { log_max_size: Some("1Mi".into()), log_monitor: Some("3s".into()), ..Options::default() };
     with_bed("numbered_lines_arrive_once_across_rotation_and_a_killed_server", &options, |bed| {
         let mut stack = Stack::start(bed)?;
         stack.join("harbor", "observe")?;
@@ -118,14 +131,16 @@ fn numbered_lines_arrive_once_across_rotation_and_a_killed_server() -> Result<()
         })?;
         apply(bed, WRITER)?;
         wait_for("the writer runs", Duration::from_secs(60), || {
-            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"]).is_ok_and(|o| o.stdout == b"Running")
+            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"])
+                .is_ok_and(|o| o.stdout == b"Running")
         })?;
         std::thread::sleep(Duration::from_secs(8));
         stack.kill_server()?;
         std::thread::sleep(Duration::from_secs(2));
         stack.serve()?;
         wait_for("the writer is done", Duration::from_secs(120), || {
-            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"]).is_ok_and(|o| o.stdout == b"Succeeded")
+            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"])
+                .is_ok_and(|o| o.stdout == b"Succeeded")
         })?;
         let seen = wait_for_stored(&stack)?;
         ensure!(seen.len() as u64 == LAST, "{} of {LAST} lines are in the store", seen.len());
@@ -138,11 +153,27 @@ fn numbered_lines_arrive_once_across_rotation_and_a_killed_server() -> Result<()
 fn wait_for_stored(stack: &Stack<'_>) -> Result<Vec<u64>> {
     let tail = json!({"sources": [{"namespace": "default", "pod": "writer"}], "origin": "store", "limit": 1});
     wait_for("the last line is stored", Duration::from_secs(120), || {
-        stack.post("/api/v1/logs/query", &tail).is_ok_and(|p| number(text(&p, "/records/0/message")) == Some(LAST))
+        stack
+            .post("/api/v1/logs/query", &tail)
+            .is_ok_and(|p| number(text(&p, "/records/0/message")) == Some(LAST))
     })?;
     let data = stack.data().display().to_string();
     let mut child = stack
-        .client(&["logs", "pod/writer", "-n", "default", "--cluster", "harbor", "--all", "--origin", "store", "-o", "json", "--data", &data])
+        .client(&[
+            "logs",
+            "pod/writer",
+            "-n",
+            "default",
+            "--cluster",
+            "harbor",
+            "--all",
+            "--origin",
+            "store",
+            "-o",
+            "json",
+            "--data",
+            &data,
+        ])
         .stdout(Stdio::piped())
         .spawn()?;
     let numbers = lines(&mut child)?

@@ -27,7 +27,11 @@ impl<'a> Stack<'a> {
     /// Packs the image, starts the server, signs in.
     pub fn start(bed: &'a Bed) -> Result<Self> {
         let binary = stripped(bed.dir())?;
-        let pack = PackOptions { setcap: Some("cap_dac_read_search+p".into()), busybox: true, ..PackOptions::default() };
+        let pack = PackOptions {
+            setcap: Some("cap_dac_read_search+p".into()),
+            busybox: true,
+            ..PackOptions::default()
+        };
         bed.load_image(&bed.pack_image(IMAGE, &binary, &pack)?)?;
         let data = bed.dir().join("server");
         let forward = bed.forward("127.0.0.1:0", "127.0.0.1:8000")?;
@@ -50,19 +54,26 @@ impl<'a> Stack<'a> {
     /// Starts the server, or starts it again, and waits until it is ready.
     pub fn serve(&mut self) -> Result<()> {
         let public = self.public();
-        let log = std::fs::File::options().create(true).append(true).open(self.bed.dir().join("serve.log"))?;
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.bed.dir().join("serve.log"))?;
         let mut serve = self.bed.command(&self.binary.display().to_string());
         serve
-            .args(["serve", "--listen", "http://127.0.0.1:8000", "--listen", &public, "--public-url", &public])
+            .args([
+                "serve",
+                "--listen",
+                "http://127.0.0.1:8000",
+                "--listen",
+                &public,
+                "--public-url",
+                &public,
+            ])
             .args(["--metrics", "off", "--probes", "off", "--data"])
             .arg(&self.data)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
         self.serve = Some(serve.spawn().context("start pilothouse serve")?);
-        wait_for("the server is ready", Duration::from_secs(60), || {
-            self.curl(&["-f", "/readyz"]).is_ok()
-        })
+        wait_for("the server is ready", Duration::from_secs(60), || self.curl(&["-f", "/readyz"]).is_ok())
     }
 
     /// SIGKILL, as a power cut of the process.
@@ -78,13 +89,21 @@ impl<'a> Stack<'a> {
     /// Runs the client beside the server; its output.
     pub fn pilothouse(&self, args: &[&str]) -> Result<Output> {
         let out = self.client(args).output()?;
-        ensure!(out.status.success(), "pilothouse {}: {}{}", args.join(" "), String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        ensure!(
+            out.status.success(),
+            "pilothouse {}: {}{}",
+            args.join(" "),
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
         Ok(out)
     }
 
     pub fn client(&self, args: &[&str]) -> Command {
         let mut c = self.bed.command(&self.binary.display().to_string());
-        c.args(args).env("XDG_CONFIG_HOME", self.bed.dir().join("config")).env("XDG_DATA_HOME", self.bed.dir().join("share"));
+        c.args(args)
+            .env("XDG_CONFIG_HOME", self.bed.dir().join("config"))
+            .env("XDG_DATA_HOME", self.bed.dir().join("share"));
         c
     }
 
@@ -93,14 +112,18 @@ impl<'a> Stack<'a> {
         let data = self.data.display().to_string();
         let out = self.pilothouse(&["sign-in-link", "owner@localhost", "--data", &data])?;
         let text = String::from_utf8(out.stdout)?;
-        let link = text.split_whitespace().find(|w| w.contains("#token=")).context("sign-in-link printed no link")?;
+        let link = text
+            .split_whitespace()
+            .find(|w| w.contains("#token="))
+            .context("sign-in-link printed no link")?;
         let token = link.split_once('#').map(|(_, t)| t).unwrap_or_default();
         Ok(format!("{}/sign-in#{token}", self.url()))
     }
 
     fn sign_in(&self) -> Result<()> {
         let link = self.sign_in_link()?;
-        let token = link.split_once("#token=").map(|(_, t)| t.to_owned()).context("a link without a token")?;
+        let token =
+            link.split_once("#token=").map(|(_, t)| t.to_owned()).context("a link without a token")?;
         let jar = self.jar.display().to_string();
         let body = format!(r#"{{"token":"{token}"}}"#);
         self.curl(&["-f", "-c", &jar, "-d", &body, "/api/v1/auth/link"])?;
@@ -111,7 +134,16 @@ impl<'a> Stack<'a> {
     fn curl(&self, args: &[&str]) -> Result<String> {
         let Some((path, options)) = args.split_last() else { bail!("curl needs a path") };
         let out = Command::new("curl")
-            .args(["-sS", "--max-time", "40", "-H", "content-type: application/json", "-H", "sec-fetch-site: same-origin", "-b"])
+            .args([
+                "-sS",
+                "--max-time",
+                "40",
+                "-H",
+                "content-type: application/json",
+                "-H",
+                "sec-fetch-site: same-origin",
+                "-b",
+            ])
             .arg(&self.jar)
             .args(options)
             .arg(format!("{}{path}", self.url()))
@@ -133,12 +165,19 @@ impl<'a> Stack<'a> {
     /// `pilothouse cluster join NAME | kubectl apply -f -`.
     pub fn join(&self, name: &str, tier: &str) -> Result<()> {
         let data = self.data.display().to_string();
-        let out = self.pilothouse(&["cluster", "join", name, "--tier", tier, "--image", IMAGE, "--data", &data])?;
+        let out =
+            self.pilothouse(&["cluster", "join", name, "--tier", tier, "--image", IMAGE, "--data", &data])?;
         super::bed::apply(self.bed, &String::from_utf8(out.stdout)?)
     }
 
     /// Waits until a path's answer satisfies the condition; the last answer is in the error.
-    pub fn wait_for(&self, what: &str, path: &str, seconds: u64, condition: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub fn wait_for(
+        &self,
+        what: &str,
+        path: &str,
+        seconds: u64,
+        condition: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         let mut last = Value::Null;
         let met = wait_for(what, Duration::from_secs(seconds), || match self.read(path) {
             Ok(answer) => {

@@ -1,6 +1,6 @@
 //! Lines that are there already, page by page.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use ph_api::{LogPage, LogQuery, LogRecord, LogSummary};
 
@@ -62,12 +62,39 @@ async fn last(api: &Api, (query, tail): (LogQuery, u64), mut printer: Printer) -
     printer.summary(&summary)
 }
 
-/// Pages toward newer lines, printed as they come.
+/// The whole range, oldest first, printed as it comes: what files no longer hold from the store, then the files.
 async fn all(api: &Api, query: LogQuery, mut printer: Printer) -> Outcome {
-    let mut query = LogQuery { mode: Some("all".into()), limit: Some(PAGE), follow: false, ..query };
-    let mut summary: Option<LogSummary> = None;
+    let origin = query.origin.clone().unwrap_or_default();
+    let files = LogQuery {
+        mode: Some("head".into()),
+        limit: Some(PAGE),
+        follow: false,
+        origin: Some("files".into()),
+        ..query.clone()
+    };
+    if origin == "store" {
+        let summary = stored(api, query, &mut printer).await?;
+        return printer.summary(&summary);
+    }
+    let first = page(api, &files).await?;
+    let mut summary = LogSummary::default();
+    if origin == "auto" {
+        // Exclusive: the line at this very time is in the file.
+        let begin = first.records.first().map(|r| r.ts.clone());
+        let older = LogQuery { to: begin.or_else(|| query.to.clone()), ..query };
+        summary = stored(api, older, &mut printer).await?;
+    }
+    let summary = forward(api, (files, first), (summary, &mut printer)).await?;
+    printer.summary(&summary)
+}
+
+/// Pages of files toward newer lines.
+async fn forward(
+    api: &Api,
+    (mut query, mut page): (LogQuery, LogPage),
+    (mut summary, printer): (LogSummary, &mut Printer),
+) -> Result<LogSummary, Failure> {
     loop {
-        let page = page(api, &query).await?;
         printer.sources(page.sources);
         printer.records(&page.records)?;
         for marker in &page.markers {
@@ -76,15 +103,50 @@ async fn all(api: &Api, query: LogQuery, mut printer: Printer) -> Outcome {
         for gap in &page.gaps {
             printer.gap(gap)?;
         }
-        let sum = match summary.take() {
-            Some(before) => added(before, page.summary),
-            None => page.summary,
-        };
-        match page.next.filter(|_| !page.records.is_empty() && sum.stopped != "done") {
+        let done = page.summary.stopped == "done" && page.records.is_empty();
+        summary = added(summary, page.summary);
+        match page.next.filter(|next| !done && query.after.as_ref() != Some(next)) {
             Some(next) => query.after = Some(next),
-            None => return printer.summary(&sum),
+            None => return Ok(summary),
         }
-        summary = Some(sum);
+        page = self::page(api, &query).await?;
+    }
+}
+
+/// Pages of the store, by time: a page begins at the last line's time of the one before, without what was printed of it.
+async fn stored(api: &Api, query: LogQuery, printer: &mut Printer) -> Result<LogSummary, Failure> {
+    let mut query = LogQuery {
+        mode: Some("head".into()),
+        limit: Some(PAGE),
+        follow: false,
+        origin: Some("store".into()),
+        ..query
+    };
+    let mut printed: HashSet<String> = HashSet::new();
+    let mut summary = LogSummary::default();
+    loop {
+        let page = page(api, &query).await?;
+        let full = page.records.len() >= PAGE as usize;
+        let new: Vec<LogRecord> = page.records.into_iter().filter(|r| !printed.contains(&r.cursor)).collect();
+        printer.sources(page.sources);
+        printer.records(&new)?;
+        for gap in &page.gaps {
+            printer.gap(gap)?;
+        }
+        summary = added(summary, page.summary);
+        let Some(last) = new.last().map(|r| r.ts.clone()).filter(|_| full) else {
+            if full {
+                let at = query.from.unwrap_or_default();
+                return Err(Failure::failed(format!("more than {PAGE} stored lines have the time {at}"))
+                    .next("narrow the sources, or read the files with --origin files"));
+            }
+            return Ok(summary);
+        };
+        if query.from.as_ref() != Some(&last) {
+            printed.clear();
+        }
+        printed.extend(new.into_iter().filter(|r| r.ts == last).map(|r| r.cursor));
+        query.from = Some(last);
     }
 }
 
