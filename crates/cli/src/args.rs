@@ -69,48 +69,4 @@ pub enum Command {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_tree_is_sound_and_every_argument_is_explained() {
-        let mut command = Cli::command();
-        command.build();
-        command.clone().debug_assert();
-        let mut unexplained = Vec::new();
-        walk(&command, &mut |c, path| {
-            if c.get_about().is_none() {
-                unexplained.push(path.to_owned());
-            }
-            for a in c.get_arguments().filter(|a| a.get_help().is_none()) {
-                unexplained.push(format!("{path} {}", a.get_id()));
-            }
-        });
-        assert!(unexplained.is_empty(), "without help: {unexplained:?}");
-    }
-
-    #[test]
-    fn no_argument_takes_a_token() {
-        let mut command = Cli::command();
-        command.build();
-        walk(&command, &mut |c, path| {
-            for a in c.get_arguments().filter(|a| a.get_action().takes_values()) {
-                let name = a.get_id().as_str();
-                let secret = ["token", "password", "secret", "key"].iter().any(|word| name.contains(word));
-                assert!(!secret || name.ends_with("_file") || name == "identity_secret", "{path} {name}");
-            }
-        });
-    }
-
-    fn walk(command: &clap::Command, see: &mut dyn FnMut(&clap::Command, &str)) {
-        fn step(command: &clap::Command, path: &str, see: &mut dyn FnMut(&clap::Command, &str)) {
-            see(command, path);
-            for sub in command.get_subcommands().filter(|s| s.get_name() != "help") {
-                step(sub, &format!("{path} {}", sub.get_name()), see);
-            }
-        }
-        step(command, command.get_name(), see);
-    }
-}
+mod tests;

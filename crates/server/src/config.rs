@@ -83,6 +83,8 @@ pub struct ServerConfig {
     pub probes: Option<SocketAddr>,
     /// When telemetry is acknowledged. Default: after it is synced to the disk.
     pub durability: ph_store::Durability,
+    /// Go on behind damage of the telemetry log, and report what is left out, instead of refusing to start. Default: false.
+    pub repair: bool,
     /// Slug of the organisation that the first start creates.
     pub org_slug: String,
     /// Address of the owner that the first start creates.
@@ -100,6 +102,7 @@ impl ServerConfig {
             metrics: Some(local(8888)),
             probes: Some(local(13133)),
             durability: ph_store::Durability::default(),
+            repair: false,
             org_slug: "main".to_owned(),
             owner_email: "owner@localhost".to_owned(),
         }

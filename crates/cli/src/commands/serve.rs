@@ -55,6 +55,10 @@ pub struct Args {
     /// often, so that a power cut loses at most so much; `os`, once it is written, which outlives the process alone.
     #[arg(long, value_name = "sync|SPAN|os", default_value = "sync", env = "PILOTHOUSE_DURABILITY", value_parser = durability)]
     durability: Durability,
+    /// Once, after the server refused to start because its telemetry log is damaged: go on behind the damage and report what is
+    /// left out.
+    #[arg(long)]
+    repair: bool,
     /// Also measure this machine, as the first source: an agent within this process, over the real link.
     #[arg(long, env = "PILOTHOUSE_WITH_HOST_AGENT")]
     with_host_agent: bool,
@@ -104,6 +108,7 @@ pub async fn run(args: Args) -> Outcome {
         metrics: args.metrics.0,
         probes: args.probes.0,
         durability: args.durability,
+        repair: args.repair,
         ..ServerConfig::new(data)
     };
     let stop = runtime::stop_on_signals()?;

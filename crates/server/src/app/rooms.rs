@@ -21,6 +21,7 @@ pub(super) async fn open_telemetry(
 ) -> Result<Arc<Embedded>, Error> {
     let mut store = StoreConfig::new(&config.data);
     store.durability = config.durability;
+    store.repair = config.repair;
     let clock = clock.clone();
     Ok(Embedded::open(store, stop.child_token(), tasks.clone(), Arc::new(move || clock.now_ms())).await?)
 }
