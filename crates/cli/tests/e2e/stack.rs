@@ -1,6 +1,5 @@
 //! A server inside a bed, and agents of this build in its cluster.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -29,7 +28,7 @@ impl<'a> Stack<'a> {
         let binary = stripped(bed.dir())?;
         let pack = PackOptions {
             setcap: Some("cap_dac_read_search+p".into()),
-            busybox: true,
+            busybox: Some("/bin/busybox".into()),
             ..PackOptions::default()
         };
         bed.load_image(&bed.pack_image(IMAGE, &binary, &pack)?)?;
@@ -55,7 +54,7 @@ impl<'a> Stack<'a> {
     pub fn serve(&mut self) -> Result<()> {
         let public = self.public();
         let log =
-            std::fs::File::options().create(true).append(true).open(self.bed.dir().join("serve.log"))?;
+            std::fs::File::options().create(true).append(true).open(self.bed.dir().join("log/serve.log"))?;
         let mut serve = self.bed.command(&self.binary.display().to_string());
         serve
             .args([
@@ -120,7 +119,8 @@ impl<'a> Stack<'a> {
         Ok(format!("{}/sign-in#{token}", self.url()))
     }
 
-    fn sign_in(&self) -> Result<()> {
+    /// Signs the tests' own client in, anew.
+    pub fn sign_in(&self) -> Result<()> {
         let link = self.sign_in_link()?;
         let token =
             link.split_once("#token=").map(|(_, t)| t.to_owned()).context("a link without a token")?;
@@ -190,8 +190,9 @@ impl<'a> Stack<'a> {
         Ok(last)
     }
 
-    pub fn data(&self) -> &Path {
-        &self.data
+    /// Where pictures of the browser are kept with the logs when a test fails.
+    pub fn pictures(&self) -> PathBuf {
+        self.bed.dir().join("log/pictures")
     }
 }
 
@@ -210,10 +211,4 @@ fn stripped(dir: &Path) -> Result<PathBuf> {
     let status = Command::new("strip").arg("-o").arg(&out).arg(env!("CARGO_BIN_EXE_pilothouse")).status()?;
     ensure!(status.success(), "strip failed; install binutils");
     Ok(out)
-}
-
-/// Lines of a child's standard output, as they come.
-pub fn lines(child: &mut Child) -> Result<impl Iterator<Item = String> + use<>> {
-    let out = child.stdout.take().context("the child has no standard output")?;
-    Ok(BufReader::new(out).lines().map_while(Result::ok))
 }

@@ -213,7 +213,8 @@ mod tests {
         assert_eq!((ask.mode, ask.limit, ask.is_back()), (Mode::Tail, 300, true));
         assert_eq!(ask.from_ns, 1_795_255_200_000_000_000);
         assert!(matches!(ask.filter, Filter::And(ref parts) if parts.len() == 2));
-        let token = PageToken { query: ask.digest, back: false, at: Default::default() }.to_text();
+        let token =
+            PageToken { query: ask.digest, back: false, at: Default::default(), store: None }.to_text();
         let next = LogQuery { after: Some(token), limit: Some(10), ..q };
         assert!(!Ask::new(&next, DEFAULT_LIMIT).unwrap().is_back());
     }

@@ -136,6 +136,6 @@ async fn run(
 fn note(ask: &mut Ask, source: &str, at: &Position) {
     let digest = ask.digest;
     ask.token
-        .get_or_insert_with(|| PageToken { query: digest, back: false, at: Default::default() })
+        .get_or_insert_with(|| PageToken { query: digest, back: false, at: Default::default(), store: None })
         .set(source, at);
 }

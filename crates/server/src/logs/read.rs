@@ -140,8 +140,8 @@ fn cut(
         all.drain(..kept_from);
         all.truncate(limit);
     }
-    let mut before = PageToken { query: ask.digest, back: true, at: BTreeMap::new() };
-    let mut after = PageToken { query: ask.digest, back: false, at: BTreeMap::new() };
+    let mut before = PageToken { query: ask.digest, back: true, at: BTreeMap::new(), store: None };
+    let mut after = PageToken { query: ask.digest, back: false, at: BTreeMap::new(), store: None };
     for s in nodes.iter().flat_map(|n| &n.sources) {
         let old = ask.token.as_ref().and_then(|t| t.position(&s.id));
         let first = all.iter().find(|r| r.source == s.index).map(|r| r.position);

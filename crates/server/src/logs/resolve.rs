@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::read::{NodeSources, Source};
 use super::token::Cursor;
 use crate::app::AppState;
-use crate::gateway::extract::not_found;
 use crate::gateway::problem::Problem;
 use crate::objects::{ClusterRoom, Home, containers, picked_clusters, workload};
 
@@ -207,22 +206,4 @@ pub fn channel(
     node: &str,
 ) -> Option<tonic::transport::Channel> {
     app.link.registry().agent_for_node(ctx, cluster, node).map(|a| a.channel())
-}
-
-/// The source that a line cursor names.
-pub fn of_cursor(
-    app: &AppState,
-    ctx: &TenantCtx,
-    (cluster, pod_uid, container): (ClusterId, &str, u64),
-) -> Result<Resolved, Problem> {
-    let select = LogSelect {
-        cluster: Some(cluster.to_string()),
-        pod_uid: Some(pod_uid.to_owned()),
-        all_containers: true,
-        ..LogSelect::default()
-    };
-    resolve(app, ctx, &[select])?
-        .into_iter()
-        .find(|r| xxhash_rust::xxh3::xxh3_64(r.json.container.as_bytes()) == container)
-        .ok_or_else(not_found)
 }

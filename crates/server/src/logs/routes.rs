@@ -19,6 +19,7 @@ use super::ask::{Ask, DEFAULT_LIMIT, Fault, Mode, Origin};
 use super::read::{self, NodeSources, unreachable_gap};
 use super::record::time_text;
 use super::resolve::{Resolved, by_node, resolve};
+use super::token::{PageToken, StoreMark};
 use super::{page, socket, stored};
 use crate::app::AppState;
 use crate::audit::Outcome;
@@ -190,7 +191,8 @@ pub async fn query(
     let sources = numbered(resolve(&app, &ctx, &query.sources)?)?;
     let grant = app.auditor.decide::<LogsOp>(&ctx, target(&query, &sources)).await?;
     let decision = grant.row().clone();
-    let mut found = if ask.origin == Origin::Store {
+    let in_store = ask.token.as_ref().is_some_and(|t| t.store.is_some());
+    let mut found = if ask.origin == Origin::Store || in_store {
         read::Page::default()
     } else {
         let nodes = by_node(&app, &ctx, &sources).into_iter().map(|(_, n)| n).collect();
@@ -211,27 +213,42 @@ async fn add_stored(
     (ask, sources): (&Ask, &[(u32, Resolved)]),
     found: &mut read::Page,
 ) -> Result<(), Problem> {
-    let short = found.records.len() < ask.limit as usize && ask.is_back() && found.prev.is_none();
-    let wanted = match ask.origin {
-        Origin::Store => true,
-        Origin::Auto => short && ask.mode == Mode::Tail,
-        Origin::Files => false,
-    };
-    if !wanted || sources.is_empty() {
-        return Ok(());
-    }
-    let files_begin = match (ask.origin, found.summary.oldest_ns) {
-        (Origin::Auto, oldest) if oldest != 0 => oldest,
-        _ => i64::MAX,
-    };
-    let (mut older, _) = stored::read(&app.telemetry, ctx, (ask, sources), files_begin).await?;
     let room = (ask.limit as usize).saturating_sub(found.records.len());
-    if ask.is_back() && older.len() > room {
-        older.drain(..older.len() - room);
+    let Some(mark) = store_mark(ask, found).filter(|_| room > 0 && !sources.is_empty()) else {
+        return Ok(());
+    };
+    let (mut older, more) = stored::read(&app.telemetry, ctx, (ask, sources), (&mark, room)).await?;
+    let token = more.map(|mark| PageToken {
+        query: ask.digest,
+        back: ask.is_back(),
+        at: Default::default(),
+        store: Some(mark),
+    });
+    if ask.is_back() {
+        found.prev = token;
+        older.append(&mut found.records);
+        found.records = older;
+    } else {
+        found.next = token;
+        found.records.append(&mut older);
     }
-    older.append(&mut found.records);
-    found.records = older;
     Ok(())
+}
+
+/// Where the store is to be read, when it is.
+fn store_mark(ask: &Ask, found: &read::Page) -> Option<StoreMark> {
+    if let Some(mark) = ask.token.as_ref().and_then(|t| t.store.clone()) {
+        return Some(mark);
+    }
+    let files_done = ask.is_back() && ask.mode == Mode::Tail && found.prev.is_none();
+    match ask.origin {
+        Origin::Store => Some(StoreMark { cursor: None, before_ns: i64::MAX }),
+        Origin::Auto if files_done => {
+            let oldest = found.summary.oldest_ns;
+            Some(StoreMark { cursor: None, before_ns: if oldest == 0 { i64::MAX } else { oldest } })
+        }
+        _ => None,
+    }
 }
 
 /// Opens a stream; claim it within 60 s at `/api/v1/logs/streams/{id}`.

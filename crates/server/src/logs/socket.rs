@@ -106,8 +106,12 @@ async fn run(
     };
     let decision = grant.row().clone();
     let (out, mut followed) = mpsc::channel(IN_FLIGHT);
-    let token =
-        ask.token.clone().unwrap_or(PageToken { query: ask.digest, back: false, at: BTreeMap::new() });
+    let token = ask.token.clone().unwrap_or(PageToken {
+        query: ask.digest,
+        back: false,
+        at: BTreeMap::new(),
+        store: None,
+    });
     let mut s = Stream {
         app: app.clone(),
         ctx: ctx.clone(),

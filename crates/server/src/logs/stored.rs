@@ -5,20 +5,19 @@ use ph_filter::Filter;
 use ph_model::{Level, LogRow, Position, RangeNs, Signal};
 use ph_store::{Order, SearchAsk, SearchRows, Store};
 
-use super::ask::{Ask, Mode};
+use super::ask::Ask;
 use super::record::Record;
 use super::resolve::Resolved;
+use super::token::StoreMark;
 
-/// Lines of the sources from the store, ascending, at most the asked number; and whether there may be more.
-///
-/// `before_ns` is exclusive: where the files begin.
+/// Lines of the sources from the store, ascending, at most `limit`; and where to go on when there may be more.
 pub async fn read(
     store: &std::sync::Arc<dyn Store>,
     ctx: &TenantCtx,
     (ask, sources): (&Ask, &[(u32, Resolved)]),
-    before_ns: i64,
-) -> Result<(Vec<Record>, bool), ph_store::Error> {
-    let to = if ask.to_ns == 0 { before_ns } else { ask.to_ns.min(before_ns) };
+    (mark, limit): (&StoreMark, usize),
+) -> Result<(Vec<Record>, Option<StoreMark>), ph_store::Error> {
+    let to = if ask.to_ns == 0 { mark.before_ns } else { ask.to_ns.min(mark.before_ns) };
     let back = ask.is_back();
     let page = store
         .search(
@@ -28,17 +27,13 @@ pub async fn read(
                 filter: filter(ask, sources),
                 range: RangeNs::new(if ask.from_ns == 0 { i64::MIN } else { ask.from_ns }, to),
                 order: if back { Order::Descending } else { Order::Ascending },
-                limit: if ask.mode == Mode::All {
-                    super::ask::MAX_LIMIT as usize
-                } else {
-                    ask.limit as usize
-                },
-                cursor: None,
+                limit,
+                cursor: mark.cursor.clone(),
             },
         )
         .await?;
-    let more = page.next.is_some();
-    let SearchRows::Logs(rows) = page.rows else { return Ok((Vec::new(), false)) };
+    let more = page.next.map(|cursor| StoreMark { cursor: Some(cursor), before_ns: mark.before_ns });
+    let SearchRows::Logs(rows) = page.rows else { return Ok((Vec::new(), None)) };
     let mut records: Vec<Record> = rows.into_iter().filter_map(|r| record(r, sources)).collect();
     if back {
         records.reverse();

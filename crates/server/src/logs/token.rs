@@ -44,7 +44,8 @@ impl Cursor {
     }
 
     /// Cluster, pod UID, hash of the container's name, position.
-    pub fn parse(text: &str) -> Result<(ClusterId, String, u64, Position), Invalid> {
+    #[cfg(test)]
+    fn parse(text: &str) -> Result<(ClusterId, String, u64, Position), Invalid> {
         let bad = Invalid("this is not a line cursor");
         let raw = text.strip_prefix(CURSOR).ok_or(Invalid("a line cursor begins with pc1_"))?;
         let b = URL_SAFE_NO_PAD.decode(raw).map_err(|_| Invalid("this is not a line cursor"))?;
@@ -66,6 +67,7 @@ impl Cursor {
     }
 }
 
+#[cfg(test)]
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Invalid> {
     let (head, tail) = rest.split_first_chunk::<N>().ok_or(Invalid("this line cursor is cut off"))?;
     *rest = tail;
@@ -81,6 +83,18 @@ pub struct PageToken {
     pub back: bool,
     /// Source id → (run, segment key, offset, rewind). A source that is not listed starts at its end (back) or beginning.
     pub at: std::collections::BTreeMap<String, (u32, u128, u64, u32)>,
+    /// The files are done: the page goes on in the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreMark>,
+}
+
+/// Where a page goes on in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreMark {
+    /// Of the store's own search; `None`: from the border on.
+    pub cursor: Option<String>,
+    /// ns UTC, exclusive: where the files begin.
+    pub before_ns: i64,
 }
 
 impl PageToken {
@@ -155,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_page_token_belongs_to_its_query() {
-        let mut t = PageToken { query: 1, back: true, at: Default::default() };
+        let mut t = PageToken { query: 1, back: true, at: Default::default(), store: None };
         t.set("a/b", &cursor().position);
         assert_eq!(PageToken::parse(&t.to_text(), 1).unwrap().position("a/b"), Some(cursor().position));
         assert!(PageToken::parse(&t.to_text(), 2).is_err());

@@ -84,7 +84,10 @@ impl Inventories {
 
     /// Keeps Kubernetes events as explanations of their subjects. They come with telemetry, not with the inventory.
     pub fn explain(&self, id: ClusterId, events: &[EventRow]) {
-        let Some(room) = self.clusters.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned() else { return };
+        let Some(room) = self.clusters.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        else {
+            return;
+        };
         let mut objects = room.write();
         for e in events.iter().filter(|e| e.r#type == "Warning") {
             objects.keep_event(json!({
