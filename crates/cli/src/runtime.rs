@@ -33,11 +33,26 @@ pub fn block_on(threads: Threads, command: impl Future<Output = Outcome>) -> Out
             builder.worker_threads(cores);
         }
     }
+    if matches!(threads, Threads::Agent) {
+        small_pages();
+    }
     let runtime = builder.enable_all().build().doing(|| "start the runtime".to_owned())?;
     let outcome = runtime.block_on(command);
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }
+
+/// Huge pages would back each of the allocator's arenas with 2 MiB at a time, most of it unused.
+/// Source: prctl(2), PR_SET_THP_DISABLE.
+#[cfg(target_os = "linux")]
+fn small_pages() {
+    if let Err(e) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(error = %e, "huge pages stay on");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn small_pages() {}
 
 /// A token that is cancelled by SIGINT or SIGTERM. A second signal ends the process at once.
 pub fn stop_on_signals() -> Result<CancellationToken, Failure> {
