@@ -103,6 +103,9 @@ pub struct Reason {
     /// Stable: `crash_loop`, `image_pull`, `unschedulable`, `oom_killed`, `probe_failed`, `config_missing` …
     pub code: String,
     pub object: ObjectLink,
+    /// The container that is meant, where it is one; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub container: String,
     /// A sentence of ours.
     pub text: String,
     /// The system's own words.

@@ -35,7 +35,7 @@ use crate::ingest::{IngestRoom, Intake};
 use crate::link::LinkRoom;
 use crate::live::LiveRoom;
 use crate::logs::LogsRoom;
-use crate::objects::Inventories;
+use crate::objects::{Inventories, LastWords};
 use crate::{audit, auth, events, exec, gateway, ingest, link, live, logs, metrics, objects, ui};
 
 pub use start::{Running, Server};
@@ -57,6 +57,7 @@ pub struct App {
     pub telemetry: Arc<dyn Store>,
     pub link: LinkRoom,
     pub inventories: Arc<Inventories>,
+    pub last_words: LastWords,
     pub intake: Arc<Intake>,
     pub ingest: IngestRoom,
     pub logs: LogsRoom,

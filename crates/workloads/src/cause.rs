@@ -127,6 +127,7 @@ fn from_event(object: &Value, event: &Value) -> Reason {
     Reason {
         code,
         object: reference(object),
+        container: String::new(),
         text: sentence.to_owned(),
         quote: note.to_owned(),
         source: Source::Event,

@@ -93,6 +93,8 @@ pub struct Reason {
     /// Stable code, for example `crash_loop`.
     pub code: &'static str,
     pub object: ObjectRef,
+    /// The container that is meant, where it is one; else empty.
+    pub container: String,
     /// A sentence of ours.
     pub text: String,
     /// The system's own words; empty when it said nothing.

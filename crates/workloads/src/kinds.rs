@@ -250,6 +250,7 @@ pub(crate) fn from_condition(o: &Value, condition: &Value, code: &'static str, s
     Reason {
         code,
         object: crate::field::reference(o),
+        container: String::new(),
         text: sentence.to_owned(),
         quote: text(condition, &["message"]).to_owned(),
         source: Source::Condition,

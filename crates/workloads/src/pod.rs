@@ -81,6 +81,7 @@ fn reasons(pod: &Value, unschedulable: Option<&Value>) -> Vec<Reason> {
         out.push(Reason {
             code: if text(pod, &["status", "reason"]) == "Evicted" { "evicted" } else { "pod_failed" },
             object: reference(pod),
+            container: String::new(),
             text: "the pod failed".into(),
             quote: first_of(&[text(pod, &["status", "message"]), text(pod, &["status", "reason"])])
                 .to_owned(),
@@ -98,6 +99,7 @@ fn container_reasons(pod: &Value, c: &Value) -> Vec<Reason> {
     let make = |code: &'static str, sentence: String, quote: &str, at_ms: Option<i64>| Reason {
         code,
         object: reference(pod),
+        container: name.to_owned(),
         text: sentence,
         quote: quote.to_owned(),
         source: Source::Container,
@@ -165,6 +167,7 @@ fn exit_reason(pod: &Value, c: &Value) -> Option<Reason> {
     Some(Reason {
         code: if oom { "oom_killed" } else { "exit_code" },
         object: reference(pod),
+        container: name.to_owned(),
         text: sentence,
         quote,
         source: Source::Container,

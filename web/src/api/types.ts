@@ -418,6 +418,8 @@ export interface Reason {
   /** Stable: `crash_loop`, `image_pull`, `unschedulable`, `oom_killed`, `probe_failed`, `config_missing` … */
   code: string;
   object: ObjectLink;
+  /** The container that is meant, where it is one; else empty. */
+  container?: string;
   /** A sentence of ours. */
   text: string;
   /** The system's own words. */

@@ -158,6 +158,11 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// Go's zero time means "not measured yet", as for a file system of a container that has just begun.
+fn known(time: Option<Time>) -> Option<Time> {
+    time.filter(|t| t.0 > 0)
+}
+
 /// Go's zero time means "not started"; it is no start.
 fn start(time: Option<Time>) -> Option<i64> {
     time.map(|t| t.0).filter(|ms| *ms > 0)
@@ -268,12 +273,12 @@ fn read_node(node: &NodeStats, extras: Extras, groups: &mut Vec<Group>) {
     };
     let mut group = Group::new(Subject::Node);
     level(&NODE, &blocks, &mut group);
-    if let Some((fs, time)) = node.fs.as_ref().and_then(|fs| Some((fs, fs.time?))) {
+    if let Some((fs, time)) = node.fs.as_ref().and_then(|fs| Some((fs, known(fs.time)?))) {
         let mut w = group.at(time.0);
         w.int(n::K8S_NODE_FILESYSTEM_INODE_COUNT, fs.inodes)
             .int(n::K8S_NODE_FILESYSTEM_INODE_FREE, fs.inodes_free);
     }
-    if let Some((limit, time)) = node.rlimit.as_ref().and_then(|r| Some((r, r.time?))) {
+    if let Some((limit, time)) = node.rlimit.as_ref().and_then(|r| Some((r, known(r.time)?))) {
         group.at(time.0).int(n::K8S_NODE_PID_LIMIT, limit.maxpid).int(n::K8S_NODE_PID_USAGE, limit.curproc);
     }
     groups.push(group);
@@ -339,7 +344,7 @@ fn read_container(container: &ContainerStats, group: &mut Group) {
     };
     level(&CONTAINER, &blocks, group);
     for (kind, fs) in [("rootfs", &container.rootfs), ("logs", &container.logs)] {
-        if let Some((fs, time)) = fs.as_ref().and_then(|fs| Some((fs, fs.time?))) {
+        if let Some((fs, time)) = fs.as_ref().and_then(|fs| Some((fs, known(fs.time)?))) {
             let attributes = [("fs.type", kind)];
             group.at(time.0).int_with(n::K8S_CONTAINER_EPHEMERAL_STORAGE_USAGE, &attributes, fs.used_bytes);
         }
@@ -347,7 +352,7 @@ fn read_container(container: &ContainerStats, group: &mut Group) {
 }
 
 fn read_volume(fs: &Fs, extras: Extras, group: &mut Group) {
-    let Some(time) = fs.time else { return };
+    let Some(time) = known(fs.time) else { return };
     let mut w = group.at(time.0);
     w.int(n::K8S_VOLUME_AVAILABLE, fs.available_bytes)
         .int(n::K8S_VOLUME_CAPACITY, fs.capacity_bytes)
@@ -360,14 +365,14 @@ fn read_volume(fs: &Fs, extras: Extras, group: &mut Group) {
 }
 
 fn level(names: &Level, blocks: &Blocks<'_>, group: &mut Group) {
-    if let Some((cpu, time)) = blocks.cpu.and_then(|c| Some((c, c.time?))) {
+    if let Some((cpu, time)) = blocks.cpu.and_then(|c| Some((c, known(c.time)?))) {
         let mut w = group.at(time.0).since(blocks.start_ms);
         w.double(names.cpu_time, cpu.usage_core_nano_seconds.map(|ns| ns as f64 / 1e9));
         if let (Some(name), Some(start)) = (names.uptime, blocks.start_ms) {
             w.int(name, u64::try_from((time.0 - start) / 1000).ok());
         }
     }
-    if let Some((memory, time)) = blocks.memory.and_then(|m| Some((m, m.time?))) {
+    if let Some((memory, time)) = blocks.memory.and_then(|m| Some((m, known(m.time)?))) {
         let mut w = group.at(time.0);
         optional(&mut w, names.available, memory.available_bytes);
         w.int(names.usage, memory.usage_bytes);
@@ -378,7 +383,7 @@ fn level(names: &Level, blocks: &Blocks<'_>, group: &mut Group) {
         }
     }
     if let (Some([available, capacity, usage]), Some((fs, time))) =
-        (names.filesystem, blocks.fs.and_then(|f| Some((f, f.time?))))
+        (names.filesystem, blocks.fs.and_then(|f| Some((f, known(f.time)?))))
     {
         group
             .at(time.0)
@@ -387,7 +392,7 @@ fn level(names: &Level, blocks: &Blocks<'_>, group: &mut Group) {
             .int(usage, fs.used_bytes);
     }
     if let (Some(names), Some((network, time))) =
-        (names.network, blocks.network.and_then(|n| Some((n, n.time?))))
+        (names.network, blocks.network.and_then(|n| Some((n, known(n.time)?))))
     {
         let mut w = group.at(time.0).since(blocks.start_ms);
         read_network(names, network, &mut w);

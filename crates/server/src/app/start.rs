@@ -83,6 +83,7 @@ impl Server {
         let app = AppState::new(App {
             telemetry: telemetry.clone(),
             inventories: Arc::default(),
+            last_words: Default::default(),
             intake: Arc::default(),
             ingest: IngestRoom::default(),
             logs: LogsRoom::default(),

@@ -130,6 +130,7 @@ fn chain(link: &ObjectLink, health: &ph_api::Health) -> Vec<Reason> {
     vec![Reason {
         code: "no_cause_found".into(),
         object: link.clone(),
+        container: String::new(),
         text: "no cause found in its status, its pods, their containers and events".into(),
         quote: String::new(),
         source: "schema".into(),

@@ -248,6 +248,7 @@ pub async fn all_problems(
             items.extend(super::summary::silent(&record, room, now_ms));
         }
     }
+    super::last_words::quote(app, ctx, &mut items).await;
     let rank = |s: &str| match s {
         "crit" => 0,
         "warn" => 1,

@@ -177,6 +177,7 @@ pub fn silent(record: &ClusterRecord, room: &ClusterRoom, now_ms: i64) -> Option
     let reason = Reason {
         code: "link_down".into(),
         object: object.clone(),
+        container: String::new(),
         text: "its agent is not connected; everything shown of it is old".into(),
         quote: String::new(),
         source: "condition".into(),

@@ -63,6 +63,7 @@ fn reason(r: ph_workloads::Reason) -> Reason {
             name: r.object.name,
             uid: r.object.uid,
         },
+        container: r.container,
         text: r.text,
         quote: r.quote,
         source: r.source.as_str().to_owned(),
