@@ -1,9 +1,9 @@
 //! Scans of a part: chosen columns of the row groups that can hold a time range, and single rows.
 
 use std::collections::BTreeSet;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -37,18 +37,42 @@ pub(crate) struct Group<'a> {
 }
 
 struct Source {
-    file: Arc<dyn File>,
+    disk: Arc<Disk>,
     len: u64,
 }
 
 struct Cursor {
-    file: Arc<dyn File>,
+    disk: Arc<Disk>,
     at: u64,
 }
 
+/// A file that remembers what its disk refused. Parquet and Arrow pass such errors on as text, which then looks like
+/// damage.
+struct Disk {
+    file: Arc<dyn File>,
+    refused: Mutex<Option<io::Error>>,
+}
+
+impl Disk {
+    /// A file that ends early and a read that is repeated are not the disk's refusals.
+    fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(e) = &result
+            && !matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted)
+        {
+            let copy = io::Error::new(e.kind(), e.to_string());
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
+        }
+        result
+    }
+
+    fn refused(&self) -> Option<io::Error> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl Read for Cursor {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.file.pread(self.at, into)?;
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.disk.watch(self.disk.file.pread(self.at, into))?;
         self.at += n as u64;
         Ok(n)
     }
@@ -64,14 +88,14 @@ impl ChunkReader for Source {
     type T = BufReader<Cursor>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::new(Cursor { file: Arc::clone(&self.file), at: start }))
+        Ok(BufReader::new(Cursor { disk: Arc::clone(&self.disk), at: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         if start.saturating_add(length as u64) > self.len {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} of {}", self.len)));
         }
-        Ok(self.file.read_exact(start, length)?.into())
+        Ok(self.disk.watch(self.disk.file.read_exact(start, length))?.into())
     }
 }
 
@@ -80,10 +104,18 @@ impl Part {
         Error::new(ErrorKind::Internal, format!("part {} is damaged: {what}", self.path().display()))
     }
 
+    /// A failed read: the disk's fault if it refused something, else damage.
+    fn unreadable(&self, disk: &Disk, what: impl std::fmt::Display) -> Error {
+        match disk.refused() {
+            Some(cause) => disk_error("read part", &self.path(), cause),
+            None => self.damaged(what),
+        }
+    }
+
     fn source(&self) -> Result<Source, Error> {
         let path = self.path();
         let file = self.fs.open(&path).map_err(|e| disk_error("open part", &path, e))?;
-        Ok(Source { file, len: self.row.bytes })
+        Ok(Source { disk: Arc::new(Disk { file, refused: Mutex::default() }), len: self.row.bytes })
     }
 
     /// The footer; the first call reads the whole file and compares it with the catalogue.
@@ -95,8 +127,9 @@ impl Part {
             self.verify()?;
             self.verified.get_or_init(|| ());
         }
-        let footer = ArrowReaderMetadata::load(&self.source()?, ArrowReaderOptions::new())
-            .map_err(|e| self.damaged(e))?;
+        let source = self.source()?;
+        let footer = ArrowReaderMetadata::load(&source, ArrowReaderOptions::new())
+            .map_err(|e| self.unreadable(&source.disk, e))?;
         self.footers.keep(self.row.id, footer.clone());
         Ok(footer)
     }
@@ -137,16 +170,17 @@ impl Part {
             if touched {
                 let leaves = group.columns().iter().enumerate().filter(|(i, _)| mask.leaf_included(*i));
                 scanned += leaves.map(|(_, c)| c.compressed_size() as u64).sum::<u64>();
-                let reader =
-                    ParquetRecordBatchReaderBuilder::new_with_metadata(self.source()?, footer.clone())
-                        .with_row_groups(vec![number])
-                        .with_projection(mask.clone())
-                        .with_batch_size(BATCH_ROWS)
-                        .build()
-                        .map_err(|e| self.damaged(e))?;
+                let source = self.source()?;
+                let disk = Arc::clone(&source.disk);
+                let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer.clone())
+                    .with_row_groups(vec![number])
+                    .with_projection(mask.clone())
+                    .with_batch_size(BATCH_ROWS)
+                    .build()
+                    .map_err(|e| self.unreadable(&disk, e))?;
                 let mut at = first_row;
                 for batch in reader {
-                    let batch = batch.map_err(|e| self.damaged(e))?;
+                    let batch = batch.map_err(|e| self.unreadable(&disk, e))?;
                     let rows = batch.num_rows() as u64;
                     if each(Group { first_row: at, batch: &batch }).is_break() {
                         return Ok(scanned);
@@ -174,13 +208,15 @@ impl Part {
         let total = footer.metadata().file_metadata().num_rows() as u64;
         selectors.push(RowSelector::skip(total.saturating_sub(at) as usize));
         let schema = footer.schema().clone();
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source()?, footer)
+        let source = self.source()?;
+        let disk = Arc::clone(&source.disk);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer)
             .with_row_selection(RowSelection::from(selectors))
             .with_batch_size(BATCH_ROWS)
             .build()
-            .map_err(|e| self.damaged(e))?;
+            .map_err(|e| self.unreadable(&disk, e))?;
         let batches: Result<Vec<RecordBatch>, _> = reader.collect();
-        let batches = batches.map_err(|e| self.damaged(e))?;
+        let batches = batches.map_err(|e| self.unreadable(&disk, e))?;
         let all = concat_batches(&schema, &batches).map_err(|e| self.damaged(e))?;
         if all.num_rows() != rows.len() {
             return Err(self.damaged(format!("{} rows instead of {}", all.num_rows(), rows.len())));
