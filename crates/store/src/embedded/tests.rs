@@ -3,6 +3,7 @@
 mod bed;
 mod crash;
 mod keeping;
+mod model;
 mod questions;
 
 use bed::{Bed, line, lines};

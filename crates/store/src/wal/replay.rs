@@ -48,7 +48,8 @@ struct End {
 
 /// Reads all segments in order and gives each whole batch (a run of records) to `each`, with the segment's number.
 ///
-/// The last segment is cut durably behind its last whole batch, so that a later start finds a clean end.
+/// The last segment is cut durably behind its last whole batch, so that a later start finds a clean end; without a
+/// batch it is removed, for the next segment gets the same LSN and with it the same name.
 pub(crate) fn replay(
     fs: &dyn Fs,
     dir: &Path,
@@ -68,8 +69,7 @@ pub(crate) fn replay(
         let Some(numbers) = head(path, &bytes)? else {
             // A segment is created durably before it takes a record: half a head never held one.
             if last && bytes.get(HEAD..).is_none_or(|rest| rest.iter().all(|b| *b == 0)) {
-                fs.unlink(path)?;
-                fs.sync_dir(dir)?;
+                remove(fs, dir, path)?;
                 break;
             }
             out.damage.push(Damage { path: path.clone(), offset: 0, what: "its head is damaged".to_owned() });
@@ -89,6 +89,10 @@ pub(crate) fn replay(
         let segment = out.segments.len();
         let mut reader = Reader { path, bytes: &bytes, first_lsn, last, repair };
         let end = reader.run(&mut |records| each(segment, records));
+        if last && end.next_lsn == first_lsn && end.damage.is_empty() {
+            remove(fs, dir, path)?;
+            break;
+        }
         out.next_lsn = end.next_lsn;
         let stop = !end.damage.is_empty() && repair == Repair::No;
         out.damage.extend(end.damage);
@@ -108,6 +112,11 @@ pub(crate) fn replay(
         });
     }
     Ok(out)
+}
+
+fn remove(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<()> {
+    fs.unlink(path)?;
+    fs.sync_dir(dir)
 }
 
 /// Whether reading goes on behind damage.

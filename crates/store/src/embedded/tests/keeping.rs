@@ -242,6 +242,73 @@ async fn a_flipped_bit_in_a_part_is_contained() {
     store.shutdown().await;
 }
 
+/// A segment that never took a record has the name of the one after the restart; forgetting the first must not delete
+/// the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_was_made_in_vain_takes_nothing_along() {
+    let ctx = org(1);
+    let mut in_vain = 0;
+    for nth in 1..10 {
+        let disk = FaultFs::new(7);
+        let bed = Bed::on(Arc::new(disk.clone()));
+        let rows = |n: u64| Rows::Metrics(vec![gauge("m", "p", &[(NOW_MS + n as i64, n as f64)])]);
+        let store = bed.open().await;
+        put_as(&store, &ctx, (1, 1), rows(1)).await.unwrap();
+        store.shutdown().await;
+        let store = bed.open().await;
+        disk.inject(Fault::ErrorAt(disk.operations() + nth));
+        if put_as(&store, &ctx, (1, 2), rows(2)).await.is_err() {
+            in_vain += 1;
+        }
+        store.shutdown().await;
+        let store = bed.open().await;
+        put_as(&store, &ctx, (1, 2), rows(2)).await.unwrap();
+        store.flush().await.unwrap();
+        put_as(&store, &ctx, (1, 3), rows(3)).await.unwrap();
+        store.shutdown().await;
+        let store = bed.open().await;
+        let found = select(&store, &ctx, Matcher::equal("__name__", "m")).await;
+        let values: Vec<f64> = found.iter().flat_map(|s| &s.samples).map(|s| s.value).collect();
+        assert_eq!(values, [1.0, 2.0, 3.0], "operation {nth} fails");
+        store.shutdown().await;
+    }
+    assert!(in_vain > 3, "{in_vain} batches were refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_fails_once_is_not_damage() {
+    let disk = FaultFs::new(6);
+    let bed = Bed::on(Arc::new(disk.clone()));
+    let (ctx, store) = (org(1), bed.open().await);
+    put(&store, &ctx, Rows::Logs(lines(0, 100))).await;
+    put(&store, &ctx, Rows::Metrics(vec![gauge("m", "p", &[(NOW_MS, 1.0)])])).await;
+    store.flush().await.unwrap();
+    // The first question opens and compares the part, later ones read footer and columns: each operation fails once.
+    let mut failed = 0;
+    for after in 1..60 {
+        disk.inject(Fault::ErrorAt(disk.operations() + after));
+        let found = page(&store, &ctx, ask(Signal::Logs, Filter::All)).await;
+        if let [why] = found.incomplete.as_slice() {
+            assert!(why.contains("injected") && !why.contains("damaged"), "{why}");
+            failed += 1;
+        }
+        let again = page(&store, &ctx, ask(Signal::Logs, Filter::All)).await;
+        if again.incomplete.is_empty() {
+            assert_eq!(logs(&again), lines(0, 100));
+        }
+    }
+    assert!(failed > 3, "{failed} reads met the error");
+    // Beyond all injected errors.
+    for _ in 0..60 {
+        page(&store, &ctx, ask(Signal::Logs, Filter::All)).await;
+    }
+    store.retain().await.unwrap();
+    assert_eq!(logs(&page(&store, &ctx, ask(Signal::Logs, Filter::All)).await), lines(0, 100));
+    assert_eq!(select(&store, &ctx, Matcher::equal("__name__", "m")).await.len(), 1);
+    assert_eq!(store.counters().quarantined, 0);
+    store.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_in_the_log_stops_the_start_until_repair() {
     let disk = FaultFs::new(4);
