@@ -4,8 +4,8 @@
 //! Out:    one line of figures a second, and a summary: rate, rate per CPU second, bytes on disk, fsyncs.
 //! Run:    `cargo run --release -p ph-store --example bench_append -- metrics sync 10`
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ph_access::TenantCtx;
@@ -20,6 +20,8 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 const SENDERS: u64 = 4;
 const SERIES: u64 = 25_000;
 const LINES: u64 = 2_000;
+/// Time of the readings' start: so long ago that no run reaches the future, which the store would refuse.
+static FIRST_MS: OnceLock<i64> = OnceLock::new();
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
@@ -45,7 +47,7 @@ impl Random {
 
 /// One reading of many series: counters, gauges with steps, a few random ones.
 fn samples(sender: u64, step: u64, series: &mut [Series], random: &mut Random) {
-    let at_ms = now_ms() - 3_600_000 + step as i64 * 15_000 % 7_200_000;
+    let at_ms = FIRST_MS.get_or_init(|| now_ms() - 7 * 86_400_000) + step as i64 * 15_000;
     for (n, one) in series.iter_mut().enumerate() {
         let value = match n % 20 {
             0 => random.next() as f64 / 7.0,
@@ -210,6 +212,7 @@ async fn main() -> Result<(), Fault> {
             load.text_bytes.load(Ordering::Relaxed) as f64 / taken as f64
         );
     }
+    println!("{what} refused          {}", counters.rejected);
     println!("fsyncs                 {}", counters.fsyncs);
     println!("parts                  {}", stats.parts);
     store.shutdown().await;
