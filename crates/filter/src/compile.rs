@@ -9,6 +9,7 @@ use ph_model::Level;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
+use crate::plan::{self, Needle};
 use crate::{Case, Error, Filter, LevelTest, MAX_DEPTH};
 
 /// What a filter can ask of a record.
@@ -25,6 +26,7 @@ pub trait Record {
 #[derive(Debug)]
 pub struct Compiled {
     node: Node,
+    needles: Option<Vec<Needle>>,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,7 @@ enum Text {
 impl Compiled {
     /// The filter that every record passes.
     pub fn all() -> Self {
-        Self { node: Node::All }
+        Self { node: Node::All, needles: None }
     }
 
     /// # Errors
@@ -65,12 +67,17 @@ impl Compiled {
         if depth > MAX_DEPTH {
             return Err(Error::TooDeep { depth, max: MAX_DEPTH });
         }
-        Ok(Self { node: node(filter)? })
+        Ok(Self { node: node(filter)?, needles: plan::needles(filter) })
     }
 
     /// Whether every record passes without being looked at.
     pub fn is_all(&self) -> bool {
         matches!(self.node, Node::All)
+    }
+
+    /// Needles, of which every message that passes holds at least one; `None` when any message may pass.
+    pub fn needles(&self) -> Option<&[Needle]> {
+        self.needles.as_deref()
     }
 
     pub fn matches(&self, record: &impl Record) -> bool {
@@ -111,12 +118,7 @@ fn field(name: &str) -> Field {
 }
 
 fn needle(text: &str, case: Case) -> Result<Text, Error> {
-    let sensitive = match case {
-        Case::Sensitive => true,
-        Case::Insensitive => false,
-        Case::Smart => text.chars().any(char::is_uppercase),
-    };
-    if sensitive || !text.chars().any(char::is_alphabetic) {
+    if plan::exact_case(text, case) || !text.chars().any(char::is_alphabetic) {
         return Ok(Text::Exact(Box::new(Finder::new(text).into_owned())));
     }
     let mut pattern = String::with_capacity(text.len() + 8);

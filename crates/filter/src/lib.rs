@@ -11,6 +11,7 @@ mod fields;
 pub mod json;
 mod level;
 mod logfmt;
+mod plan;
 #[cfg(test)]
 mod tests;
 
@@ -19,3 +20,4 @@ pub use compile::{Compiled, Record};
 pub use error::Error;
 pub use fields::{field, fields};
 pub use level::{Confidence, level_of};
+pub use plan::Needle;

@@ -178,3 +178,21 @@ proptest! {
         prop_assert_eq!(found.as_deref(), Some(value.as_str()));
     }
 }
+
+#[test]
+fn needles_are_what_every_match_holds() {
+    use crate::Needle;
+    let needles = |f: &Filter| Compiled::new(f).unwrap().needles().map(<[Needle]>::to_vec);
+    let text = |text: &str, folded| Needle::Text { text: text.as_bytes().to_vec(), folded };
+    assert_eq!(needles(&Filter::contains("boom")), Some(vec![text("boom", true)]));
+    assert_eq!(needles(&Filter::contains("Boom")), Some(vec![text("Boom", false)]));
+    let both = Filter::And(vec![Filter::contains("x"), Filter::contains("longer"), Filter::equal("a", "b")]);
+    assert_eq!(needles(&both), Some(vec![text("longer", true)]));
+    let either = Filter::Or(vec![Filter::contains("a1"), both]);
+    assert_eq!(needles(&either), Some(vec![text("a1", true), text("longer", true)]));
+    assert_eq!(needles(&Filter::Or(vec![Filter::contains("a"), Filter::All])), None);
+    assert_eq!(needles(&Filter::Not(Box::new(Filter::contains("a")))), None);
+    assert_eq!(needles(&Filter::equal("http.status", "500")), Some(vec![Needle::Field("http.status".into())]));
+    assert_eq!(needles(&Filter::at_least(Level::Warn)), None);
+    assert_eq!(needles(&Filter::equal("level", "warn")), None);
+}
