@@ -7,7 +7,8 @@ const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Pilothouse</title>
 <p>Run <code>make web</code>, then build again. The API works: <a href=/api/v1/openapi.json>its description</a>.</p>\n";
 
 fn main() -> std::io::Result<()> {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/dist");
+    // Relative, and read when this runs: one target directory may serve several clones.
+    let dist = Path::new("../../web/dist");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={}", dist.join("index.html").display());
     let folder = if dist.join("index.html").exists() { dist.canonicalize()? } else { placeholder()? };

@@ -5,7 +5,7 @@ mod openapi;
 mod tidy;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -30,13 +30,13 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Args::parse().task {
         Task::Tidy => tidy(),
-        Task::Openapi(args) => openapi::run(root()?, &args).map(|()| ExitCode::SUCCESS),
-        Task::Bench(args) => bench::run(root()?, &args).map(|()| ExitCode::SUCCESS),
+        Task::Openapi(args) => openapi::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
+        Task::Bench(args) => bench::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
     }
 }
 
 fn tidy() -> anyhow::Result<ExitCode> {
-    let (findings, stale) = tidy::findings(root()?)?;
+    let (findings, stale) = tidy::findings(&root()?)?;
     let mut out = std::io::stdout().lock();
     for finding in &findings {
         writeln!(out, "{finding}")?;
@@ -52,8 +52,14 @@ fn tidy() -> anyhow::Result<ExitCode> {
 }
 
 /// The repository's root: the parent of this package.
-fn root() -> anyhow::Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+///
+/// Cargo says it when the program runs: one target directory may serve several clones.
+fn root() -> anyhow::Result<PathBuf> {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .ok_or_else(|| anyhow::anyhow!("CARGO_MANIFEST_DIR is not set: run it as `cargo xtask`"))?;
+    package
         .parent()
+        .map(Path::to_path_buf)
         .ok_or_else(|| anyhow::anyhow!("xtask lies in no repository"))
 }

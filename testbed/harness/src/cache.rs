@@ -51,7 +51,7 @@ impl Program {
 /// The path of a program, built now if its sources were never built on this machine. Blocks; says what it does on
 /// standard error.
 pub fn program(which: Program) -> Result<PathBuf> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(which.name());
+    let sources = testbed()?.join(which.name());
     let cache = directory()?;
     let built = cache.join(format!("{}-{}", which.name(), fingerprint(&sources, &which.linker_flags())?));
     if built.exists() {
@@ -64,6 +64,16 @@ pub fn program(which: Program) -> Result<PathBuf> {
         build(which, &sources, &built)?;
     }
     Ok(built)
+}
+
+/// The clone's `testbed` folder: below the working directory or one of its parents. Not the folder this was compiled in:
+/// one target directory may serve several clones.
+fn testbed() -> Result<PathBuf> {
+    let here = env::current_dir().context("find the working directory")?;
+    here.ancestors()
+        .map(|folder| folder.join("testbed"))
+        .find(|folder| folder.join(Program::Kubebed.name()).is_dir())
+        .with_context(|| format!("no testbed at or above {}: run it inside the repository", here.display()))
 }
 
 fn directory() -> Result<PathBuf> {

@@ -1,6 +1,6 @@
 //! The tree itself, and every command line that the repository shows: manifests, units, guide.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
@@ -48,7 +48,7 @@ fn walk(command: &clap::Command, see: &mut dyn FnMut(&clap::Command, &str)) {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests")).join("../..")
 }
 
 /// Fails with what clap says, unless it only lacks what a reader fills in.

@@ -91,7 +91,7 @@ fn a_crash_loop_is_seen_explained_followed_and_entered() -> Result<()> {
 }
 
 fn browse(stack: &Stack<'_>) -> Result<()> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/e2e/crash-loop.mjs");
+    let script = format!("{}/../../web/e2e/crash-loop.mjs", std::env::var("CARGO_MANIFEST_DIR")?);
     let out = Command::new("node")
         .arg(script)
         .env("URL", stack.url())
