@@ -192,7 +192,10 @@ fn needles_are_what_every_match_holds() {
     assert_eq!(needles(&either), Some(vec![text("a1", true), text("longer", true)]));
     assert_eq!(needles(&Filter::Or(vec![Filter::contains("a"), Filter::All])), None);
     assert_eq!(needles(&Filter::Not(Box::new(Filter::contains("a")))), None);
-    assert_eq!(needles(&Filter::equal("http.status", "500")), Some(vec![Needle::Field("http.status".into())]));
+    assert_eq!(
+        needles(&Filter::equal("http.status", "500")),
+        Some(vec![Needle::Field("http.status".into())])
+    );
     assert_eq!(needles(&Filter::at_least(Level::Warn)), None);
     assert_eq!(needles(&Filter::equal("level", "warn")), None);
 }

@@ -4,14 +4,18 @@
 //! Never:  joins across runs; holds more than the cap per stream.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use ph_filter::Compiled;
 use ph_model::{Level, LogFlags, Position};
 
 use crate::batch::{Batch, Record, Stream};
-use crate::piece::Piece;
+use crate::context::{Around, Context, Place};
+use crate::escapes;
+use crate::piece::{Format, Parsed, Piece};
 use crate::reader::{Stats, Streams};
+use crate::sieve::Sieve;
 
 /// Where a physical line lies. `abs` counts bytes of the whole run as this reader sees it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +35,10 @@ pub(crate) struct Choice {
     pub streams: Streams,
     pub from_ns: i64,
     pub to_ns: i64,
+    pub sieve: Option<Arc<Sieve>>,
+    pub context: Context,
+    /// Matches in all.
+    pub limit: Option<u64>,
 }
 
 /// A record that waits for its last piece.
@@ -60,6 +68,11 @@ pub(crate) struct Assembler {
     before_ns: Option<i64>,
     /// Whether a malformed line had none before it.
     pub orphan: bool,
+    /// Matches that end at or before this (`abs`) are given as context only: an earlier count left them out.
+    pub match_after: u64,
+    around: Around,
+    /// For a reader of blocks: streams in lines that were passed over matter too.
+    pub blockwise: bool,
     /// Of the next flush give only the last so many records: the ones before are not asked for.
     pub flush_keep: Option<usize>,
 }
@@ -88,6 +101,9 @@ impl Assembler {
             block_max_ns: None,
             before_ns: None,
             orphan: false,
+            match_after: 0,
+            around: Around::default(),
+            blockwise: false,
             flush_keep: None,
         }
     }
@@ -99,6 +115,46 @@ impl Assembler {
     /// Whether no record waits for its last piece.
     pub fn is_idle(&self) -> bool {
         self.open.iter().all(Option::is_none)
+    }
+
+    /// Whether lines from `abs` on can be passed over: not while each counts, whatever it holds.
+    pub fn may_pass(&self, abs: u64) -> bool {
+        self.choice.sieve.is_some() && abs >= self.emit_after && !self.around.is_after()
+    }
+
+    /// How many lines before a line of interest must be looked at, too.
+    pub fn wants_before(&self) -> u32 {
+        self.choice.context.before
+    }
+
+    /// Takes note of whole lines that cannot match and belong to no open record.
+    pub fn passed(&mut self, format: Format, lines: &[u8]) {
+        let mut end = lines.len();
+        if end == 0 {
+            return;
+        }
+        self.around.forget();
+        self.stats.lines += memchr::memchr_iter(b'\n', lines).count() as u64;
+        self.stats.scanned_bytes += lines.len() as u64;
+        while let Some(body) = end.checked_sub(1) {
+            let start = memchr::memrchr(b'\n', lines.get(..body).unwrap_or_default()).map_or(0, |lf| lf + 1);
+            if let Parsed::Piece(piece) = format.parse(lines.get(start..body).unwrap_or_default()) {
+                self.at_time(piece.ts_ns);
+                self.past_end = piece.ts_ns >= self.choice.to_ns;
+                break;
+            }
+            end = start;
+        }
+        if self.blockwise && self.seen != [true, true] {
+            let [out, err] = format.streams(lines);
+            self.seen = [self.seen[0] || out, self.seen[1] || err];
+        }
+    }
+
+    fn at_time(&mut self, ts_ns: i64) {
+        self.last_ns = Some(ts_ns);
+        self.before_ns = self.last_ns;
+        self.block_max_ns = self.block_max_ns.max(self.last_ns);
     }
 
     /// Forgets what is open, for a reader of blocks.
@@ -123,9 +179,7 @@ impl Assembler {
 
     /// Takes the next piece; `skipped` bytes of its content were cut off already.
     pub fn piece(&mut self, piece: &Piece<'_>, at: Span, cut: Cut, batch: &mut Batch) {
-        self.last_ns = Some(piece.ts_ns);
-        self.before_ns = self.last_ns;
-        self.block_max_ns = self.block_max_ns.max(self.last_ns);
+        self.at_time(piece.ts_ns);
         let full = piece.content.len() as u64 + cut.skipped;
         let slot = usize::from(piece.stream == Stream::Stderr);
         let (Some(place), Some(seen)) = (self.open.get_mut(slot), self.seen.get_mut(slot)) else { return };
@@ -236,28 +290,44 @@ impl Assembler {
             return;
         }
         let kept = draft.bytes.get(..self.max_line).unwrap_or(draft.bytes);
-        let (level, _) = ph_filter::level_of(kept);
-        let seen = Seen { ts_ns: draft.ts_ns, level, stream: draft.stream, message: kept };
-        if !self.choice.filter.matches(&seen) {
-            return;
-        }
+        let seen = Seen::new(draft, kept);
         let cut = draft.full > kept.len() as u64;
-        self.stats.matches += 1;
-        self.stats.cut_lines += u64::from(cut);
         let last = draft.last;
-        batch.records.push(Record {
+        let mut record = Record {
             position: position(draft.first, draft.first.start, 0),
             resume: position(last, last.end, self.rewind(last.abs_end)),
             ts_ns: draft.ts_ns,
             stream: draft.stream,
             flags: if cut { draft.flags.with(LogFlags::TRUNCATED) } else { draft.flags },
-            level,
+            level: Level::Unknown,
             full_bytes: if cut { draft.full } else { 0 },
+            context: false,
             last_start: last.start,
-            start: batch.arena.len() as u32,
+            start: 0,
             len: kept.len() as u32,
-        });
-        batch.arena.extend_from_slice(kept);
+        };
+        let enough = self.choice.limit.is_some_and(|limit| self.stats.matches >= limit);
+        let matches = !enough && last.abs_end > self.match_after && self.choice.filter.matches(&seen);
+        if !matches && self.choice.context.is_none() {
+            return;
+        }
+        record.level = seen.level();
+        match self.around.place(matches, self.choice.context) {
+            Place::Nowhere => return,
+            Place::Ring => return self.around.keep(record, kept, self.choice.context),
+            Place::After => record.context = true,
+            Place::Match => {
+                self.around.give_before(batch);
+                self.stats.matches += 1;
+                self.stats.cut_lines += u64::from(cut);
+            }
+        }
+        batch.push(record, kept);
+    }
+
+    /// Whether everything asked for was given.
+    pub fn is_enough(&self) -> bool {
+        self.choice.limit.is_some_and(|limit| self.stats.matches >= limit) && !self.around.is_after()
     }
 }
 
@@ -283,11 +353,27 @@ fn position(span: Span, offset: u64, rewind: u32) -> Position {
     Position { run: span.run, segment_key: span.key, offset, rewind }
 }
 
+/// A record as its filter sees it: without terminal escapes, its level read when asked for.
 struct Seen<'a> {
     ts_ns: i64,
-    level: Level,
+    level: OnceCell<Level>,
     stream: Stream,
-    message: &'a [u8],
+    message: Cow<'a, [u8]>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(draft: &Draft<'_>, kept: &'a [u8]) -> Self {
+        Seen {
+            ts_ns: draft.ts_ns,
+            level: OnceCell::new(),
+            stream: draft.stream,
+            message: escapes::plain(kept).text,
+        }
+    }
+
+    fn level(&self) -> Level {
+        *self.level.get_or_init(|| ph_filter::level_of(&self.message).0)
+    }
 }
 
 impl ph_filter::Record for Seen<'_> {
@@ -295,15 +381,15 @@ impl ph_filter::Record for Seen<'_> {
         self.ts_ns
     }
     fn level(&self) -> Level {
-        self.level
+        Seen::level(self)
     }
     fn message(&self) -> &[u8] {
-        self.message
+        &self.message
     }
     fn field(&self, name: &str) -> Option<Cow<'_, str>> {
         match name {
             "stream" => Some(Cow::Borrowed(self.stream.as_str())).filter(|s| !s.is_empty()),
-            _ => ph_filter::field(self.message(), name),
+            _ => ph_filter::field(&self.message, name),
         }
     }
 }

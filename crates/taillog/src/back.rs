@@ -78,6 +78,11 @@ impl Back {
         false
     }
 
+    /// Goes to a spot of one of the runs, by index.
+    pub fn go(&mut self, run: usize, spot: Spot) {
+        (self.run, self.segment, self.hi) = (run, spot.segment, Some(spot.offset));
+    }
+
     pub fn given(&self) -> u64 {
         self.given
     }
@@ -194,6 +199,7 @@ impl Back {
         let hi = self.hi.unwrap_or(end).min(end);
         let lo = block_start(&mut cur, hi, self.block)?;
         let ends_run = last && !newest && hi == end;
+        asm.blockwise = true;
         let (first, lines) = (batch.records.len(), asm.stats);
         let arena = batch.arena.len();
         let spot = Spot { segment: self.segment, offset: lo };

@@ -38,6 +38,8 @@ pub struct Record {
     pub level: Level,
     /// Size before it was cut; 0 when it was not.
     pub full_bytes: u64,
+    /// It does not match: it stands near a record that does, as asked for.
+    pub context: bool,
     /// Offset of its last piece.
     pub(crate) last_start: u64,
     pub(crate) start: u32,
@@ -165,6 +167,12 @@ impl Batch {
             Note::Marker(marker) => Some(*marker),
             Note::Gap(_) => None,
         })
+    }
+
+    pub(crate) fn push(&mut self, mut record: Record, message: &[u8]) {
+        (record.start, record.len) = (self.arena.len() as u32, message.len() as u32);
+        self.arena.extend_from_slice(message);
+        self.records.push(record);
     }
 
     pub(crate) fn note(&mut self, note: Note) {

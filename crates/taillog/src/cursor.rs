@@ -1,6 +1,7 @@
 //! One open segment, read forwards line by line into the assembler.
 
 use std::io;
+use std::sync::Arc;
 
 use ph_model::{LogFlags, Position};
 
@@ -12,6 +13,7 @@ use crate::lines::{LineAt, Lines};
 use crate::piece::{Format, Parsed};
 use crate::probe;
 use crate::roots::Roots;
+use crate::sieve::{Marks, Sieve};
 
 /// NUL bytes from this many on are named as missing.
 const NUL_GAP: u64 = 16;
@@ -32,6 +34,9 @@ pub(crate) struct Cursor {
     pub entered_from: Option<Position>,
     lines: Lines,
     format: Option<Format>,
+    marks: Marks,
+    /// `None` until it was asked for.
+    sieve: Option<Option<Arc<Sieve>>>,
     cap: usize,
 }
 
@@ -53,6 +58,8 @@ impl Cursor {
             entered_from: None,
             lines: Lines::new(0, cap),
             format,
+            marks: Marks::default(),
+            sieve: None,
             cap,
         })
     }
@@ -60,6 +67,7 @@ impl Cursor {
     /// Goes to an offset that is the start of a line.
     pub fn seek(&mut self, offset: u64) {
         self.lines = Lines::new(offset, self.cap);
+        self.marks = Marks::default();
     }
 
     /// Offset of the first byte that is not consumed.
@@ -81,6 +89,7 @@ impl Cursor {
         self.key = None;
         self.format = None;
         self.lines = Lines::new(0, self.cap);
+        self.marks = Marks::default();
     }
 
     pub fn shrink(&mut self) {
@@ -111,14 +120,43 @@ impl Cursor {
         }
     }
 
-    /// Takes one line that begins before `until`; false when there is none now.
+    /// Takes one line that begins before `until`, or passes over many that cannot match; false when there is none now.
     pub fn step(&mut self, until: u64, asm: &mut Assembler, batch: &mut Batch) -> io::Result<bool> {
         if self.offset() >= until {
             return Ok(false);
         }
+        if asm.is_idle() && self.pass(until, asm, batch)? {
+            return Ok(true);
+        }
         let Some(line) = self.lines.next(&mut self.content)? else { return Ok(false) };
         self.take(line, asm, batch);
         Ok(true)
+    }
+
+    /// Goes to the next line that must be looked at. True when there was none among those at hand.
+    fn pass(&mut self, until: u64, asm: &mut Assembler, batch: &mut Batch) -> io::Result<bool> {
+        if !asm.may_pass(self.abs()) || self.key.is_none() {
+            return Ok(false);
+        }
+        let sieve = self.sieve.get_or_insert_with(|| asm.choice().sieve.clone());
+        let (Some(sieve), Some(format)) = (sieve.as_ref(), self.format) else { return Ok(false) };
+        if !sieve.serves(format) {
+            return Ok(false);
+        }
+        let base = self.lines.offset();
+        let whole = self.lines.whole(&mut self.content, until)?;
+        let found = sieve.next(format, &mut self.marks, (base, whole));
+        let line =
+            |i: usize| memchr::memrchr(b'\n', whole.get(..i).unwrap_or_default()).map_or(0, |lf| lf + 1);
+        let mut stop = found.map_or(whole.len(), line);
+        for _ in 0..asm.wants_before() {
+            stop = stop.checked_sub(1).map_or(0, line);
+        }
+        let passed = whole.get(..stop).unwrap_or_default();
+        asm.passed(format, passed);
+        batch.scanned_bytes += passed.len() as u64;
+        self.lines.pass(stop);
+        Ok(found.is_none() && stop > 0)
     }
 
     /// Takes what stands after the last LF, when nothing will follow.

@@ -8,8 +8,10 @@ mod assemble;
 mod back;
 mod batch;
 mod content;
+mod context;
 mod cursor;
 mod error;
+mod escapes;
 mod layout;
 mod lines;
 mod piece;
@@ -17,6 +19,7 @@ mod probe;
 mod reader;
 mod roots;
 mod seek;
+mod sieve;
 mod source;
 mod stamp;
 #[cfg(test)]
@@ -24,7 +27,9 @@ mod tests;
 mod watch;
 
 pub use batch::{Batch, Gap, GapKind, Marker, Note, Record, State, Stream};
+pub use context::Context;
 pub use error::Error;
+pub use escapes::{Plain, plain};
 pub use layout::{Run, Segment};
 pub use reader::{Mode, ReadAsk, Reader, Seek, Stats, Streams};
 pub use roots::Roots;

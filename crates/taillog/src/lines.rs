@@ -6,8 +6,10 @@ use std::io;
 
 use crate::content::Content;
 
-/// How much is read at once; bytes.
+/// How much is read at once while every line is looked at; bytes.
 const STEP: usize = 64 << 10;
+/// How much is read at once while most lines are passed over; bytes.
+const CHUNK: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Lines {
@@ -23,6 +25,7 @@ pub(crate) struct Lines {
     /// NUL bytes passed over before the line that begins at `offset`.
     nuls: u64,
     cap: usize,
+    step: usize,
 }
 
 /// A line's place in the window and in the segment.
@@ -42,7 +45,7 @@ pub(crate) struct LineAt {
 
 impl Lines {
     pub fn new(offset: u64, cap: usize) -> Self {
-        Self { buf: Vec::new(), start: 0, end: 0, clean: 0, offset, dropped: 0, nuls: 0, cap }
+        Self { buf: Vec::new(), start: 0, end: 0, clean: 0, offset, dropped: 0, nuls: 0, cap, step: STEP }
     }
 
     /// Offset of the first byte that was not given out as a line.
@@ -63,7 +66,7 @@ impl Lines {
     pub fn shrink(&mut self) {
         if self.start == self.end {
             self.buf = Vec::new();
-            (self.start, self.end, self.clean) = (0, 0, 0);
+            (self.start, self.end, self.clean, self.step) = (0, 0, 0, STEP);
         }
     }
 
@@ -85,6 +88,37 @@ impl Lines {
                 return Ok(None);
             }
         }
+    }
+
+    /// The whole lines in the window that end at or before `until`; empty when there are none now, or the next one
+    /// is a long line or follows NUL bytes.
+    pub fn whole(&mut self, content: &mut Content, until: u64) -> io::Result<&[u8]> {
+        if self.dropped > 0 || self.nuls > 0 {
+            return Ok(&[]);
+        }
+        let mut to = self.last_lf(until);
+        if to == 0 && self.end - self.start < self.cap && self.offset < until {
+            // Larger steps only while there is enough to read: a follower stays small.
+            if self.fill(content)? >= self.step {
+                self.step = (self.step * 2).min(CHUNK);
+            }
+            to = self.last_lf(until);
+        }
+        Ok(self.buf.get(self.start..self.start + to).unwrap_or_default())
+    }
+
+    fn last_lf(&self, until: u64) -> usize {
+        let length = usize::try_from(until.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let window = self.buf.get(self.start..self.end).unwrap_or_default();
+        let window = window.get(..length).unwrap_or(window);
+        memchr::memrchr(b'\n', window).map_or(0, |lf| lf + 1)
+    }
+
+    /// Passes over so many bytes of what [`Lines::whole`] gave.
+    pub fn pass(&mut self, bytes: usize) {
+        self.start = (self.start + bytes).min(self.end);
+        self.offset += bytes as u64;
+        self.clean = 0;
     }
 
     /// What is left without LF, when the caller knows that nothing will follow.
@@ -147,8 +181,8 @@ impl Lines {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.buf.len() < self.end + STEP {
-            self.buf.resize(self.end + STEP, 0);
+        if self.buf.len() < self.end + self.step {
+            self.buf.resize(self.end + self.step, 0);
         }
         let at = self.read_to();
         let n = content.read_at(self.buf.get_mut(self.end..).unwrap_or_default(), at)?;

@@ -38,6 +38,22 @@ impl Format {
         }
     }
 
+    /// Which streams (stdout, stderr) lines were written to, malformed ones aside. Names streams that are not there only
+    /// where content looks like a line's beginning.
+    pub fn streams(self, lines: &[u8]) -> [bool; 2] {
+        let texts: [&[u8]; 2] = match self {
+            Format::Cri => [b" stdout ", b" stderr "],
+            Format::Docker => [br#""stream":"stdout""#, br#""stream":"stderr""#],
+        };
+        texts.map(|text| {
+            memchr::memmem::find_iter(lines, text).any(|i| {
+                let before = lines.get(i.saturating_sub(48)..i).unwrap_or_default();
+                let start = memchr::memrchr(b'\n', before).map_or(0, |lf| lf + 1);
+                self == Format::Docker || stamp::parse(before.get(start..).unwrap_or_default()).is_some()
+            })
+        })
+    }
+
     /// Parses a line given without its LF.
     pub fn parse(self, line: &[u8]) -> Parsed<'_> {
         match self {

@@ -16,9 +16,11 @@ use crate::Error;
 use crate::assemble::{Assembler, Choice};
 use crate::back::Back;
 use crate::batch::{Batch, Gap, GapKind, Note, State, Stream};
+use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::layout::Probes;
 use crate::roots::Roots;
+use crate::sieve::Sieve;
 use crate::source::SourceId;
 use chain::{Chain, Step};
 
@@ -81,6 +83,8 @@ pub struct ReadAsk {
     pub max_line: usize,
     pub follow: bool,
     pub streams: Streams,
+    /// Records around each match; not for `Backward`.
+    pub context: Context,
     /// All restarts; else the current run only (`follow` goes on into new ones).
     pub all_runs: bool,
 }
@@ -99,6 +103,7 @@ impl Default for ReadAsk {
             max_line: 1 << 20,
             follow: false,
             streams: Streams::Both,
+            context: Context::default(),
             all_runs: false,
         }
     }
@@ -157,6 +162,9 @@ impl Reader {
             streams: ask.streams,
             from_ns: ask.from_ns.unwrap_or(i64::MIN),
             to_ns: ask.to_ns.unwrap_or(i64::MAX),
+            sieve: sieve(&ask),
+            context: if ask.mode == Mode::Backward { Context::default() } else { ask.context },
+            limit: ask.limit.filter(|_| ask.mode != Mode::Backward),
         };
         let mut reader = Self {
             roots: roots.clone(),
@@ -262,9 +270,8 @@ impl Reader {
         if std::mem::take(&mut self.caught_up) {
             self.check_rewritten(batch);
         }
-        let limit = self.ask.limit.unwrap_or(u64::MAX);
         loop {
-            if self.asm.stats.matches >= limit {
+            if self.asm.is_enough() {
                 batch.state = State::Ended;
                 return Ok(());
             }
@@ -323,4 +330,10 @@ impl Reader {
         self.chain.give_up();
         Step::Go
     }
+}
+
+/// Context of one stream alone is counted in that stream's lines, so each must be looked at.
+fn sieve(ask: &ReadAsk) -> Option<Arc<Sieve>> {
+    let any = ask.context.is_none() || ask.streams == Streams::Both;
+    any.then(|| Sieve::new(&ask.filter)).flatten().map(Arc::new)
 }

@@ -6,4 +6,5 @@ mod node;
 mod parse;
 mod property;
 mod read;
+mod search;
 mod watch;

@@ -1,13 +1,17 @@
 //! Where a reader begins: at a position, a time, the last so many matches, or the oldest byte.
 
+use std::sync::Arc;
+
+use ph_filter::Compiled;
 use ph_model::Position;
 
 use super::{Mode, Reader, Seek, Step, chain};
 use crate::Error;
-use crate::assemble::Assembler;
+use crate::assemble::{Assembler, Choice};
 use crate::back::Back;
 use crate::batch::{Batch, Gap, GapKind, Marker, Note};
 use crate::content::Content;
+use crate::context::Context;
 use crate::layout::{self, Run};
 use crate::seek::{self, Reach, Spot};
 
@@ -94,7 +98,8 @@ impl Reader {
     /// Counts matches from the end, then starts at the one that is wanted first.
     fn begin_tail(&mut self, runs: Vec<Run>, wanted: u64) -> Result<(), Error> {
         let mut back = Back::new(&self.source, runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
-        let mut asm = Assembler::new(self.asm.choice().clone(), self.ask.max_line);
+        let choice = Choice { context: Context::default(), limit: None, ..self.asm.choice().clone() };
+        let mut asm = Assembler::new(choice, self.ask.max_line);
         let mut found = 0;
         loop {
             let mut batch = Batch::default();
@@ -107,7 +112,10 @@ impl Reader {
                 self.asm.flush_keep = usize::try_from(record.resume.rewind).ok().filter(|n| *n > 0);
                 self.asm.stats.scanned_bytes += asm.stats.scanned_bytes;
                 let Some(run) = back.runs().get(run).cloned() else { return Ok(()) };
-                return self.start_joined(&run, spot, seen);
+                return match self.asm.wants_before() {
+                    0 => self.start_joined(&run, spot, seen),
+                    before => self.start_before(&run, spot, u64::from(before)),
+                };
             }
             found += batch.records.len() as u64;
             if !more {
@@ -116,6 +124,34 @@ impl Reader {
         }
         let Some(run) = back.runs().first().cloned() else { return Ok(()) };
         self.start(&run, Spot { segment: 0, offset: 0 }, 0)
+    }
+
+    /// Starts so many records before a spot, in the same run; they are context.
+    fn start_before(&mut self, run: &Run, spot: Spot, records: u64) -> Result<(), Error> {
+        let choice = Choice {
+            filter: Arc::new(Compiled::all()),
+            context: Context::default(),
+            sieve: None,
+            limit: None,
+            ..self.asm.choice().clone()
+        };
+        let mut asm = Assembler::new(choice, self.ask.max_line);
+        let mut back = Back::new(&self.source, vec![run.clone()], i64::MIN, self.cap());
+        back.go(0, spot);
+        let (mut near, mut found) = (spot, 0);
+        let mut more = true;
+        while more && found < records {
+            let mut batch = Batch::default();
+            more = back.next(&self.roots, &mut asm, &mut batch)?;
+            let (_, segment) = back.at();
+            let last =
+                batch.records.iter().take(usize::try_from(records - found).unwrap_or(usize::MAX)).last();
+            near = last.map_or(near, |r| Spot { segment, offset: r.resume.offset });
+            found += batch.records.len() as u64;
+        }
+        self.start_joined(run, near, back.seen)?;
+        self.asm.match_after = self.asm.emit_after + self.distance(run, near, spot)?;
+        Ok(())
     }
 
     fn begin_after(&mut self, runs: &[Run], after: Position) -> Result<(), Error> {

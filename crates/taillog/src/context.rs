@@ -1,0 +1,76 @@
+//! Lines around a match, within one source: those before it wait in a ring, those after it are counted off.
+//!
+//! Never: gives a line twice, however close matches stand.
+
+use std::collections::VecDeque;
+
+use crate::batch::{Batch, Record};
+
+/// How many records before and after each match are wanted, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    pub before: u32,
+    pub after: u32,
+}
+
+impl Context {
+    pub(crate) fn is_none(self) -> bool {
+        self.before == 0 && self.after == 0
+    }
+}
+
+/// What becomes of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Match,
+    After,
+    Ring,
+    Nowhere,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Around {
+    ring: VecDeque<(Record, Vec<u8>)>,
+    after: u32,
+}
+
+/// Message bytes that wait in the ring at most; what is more is cut from its far end.
+const RING_BYTES: usize = 16 << 20;
+
+impl Around {
+    pub fn is_after(&self) -> bool {
+        self.after > 0
+    }
+
+    /// Records were passed over: what waits is not next to what follows.
+    pub fn forget(&mut self) {
+        self.ring.clear();
+    }
+
+    pub fn place(&mut self, matches: bool, context: Context) -> Place {
+        if matches {
+            self.after = context.after;
+            return Place::Match;
+        }
+        if self.after > 0 {
+            self.after -= 1;
+            return Place::After;
+        }
+        if context.before > 0 { Place::Ring } else { Place::Nowhere }
+    }
+
+    pub fn keep(&mut self, record: Record, message: &[u8], context: Context) {
+        self.ring.push_back((record, message.to_vec()));
+        let mut bytes: usize = self.ring.iter().map(|(_, m)| m.len()).sum();
+        while self.ring.len() > context.before as usize || (bytes > RING_BYTES && self.ring.len() > 1) {
+            bytes -= self.ring.pop_front().map_or(0, |(_, m)| m.len());
+        }
+    }
+
+    pub fn give_before(&mut self, batch: &mut Batch) {
+        for (mut record, message) in self.ring.drain(..) {
+            record.context = true;
+            batch.push(record, &message);
+        }
+    }
+}
