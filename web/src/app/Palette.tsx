@@ -8,7 +8,7 @@ import { useDeferredValue, useEffect, useMemo, useState, type ReactNode } from "
 import { useClusters, useFleetObjects } from "../api/queries";
 import type { Object as KubeObject } from "../api/types";
 import { availableWords, axes, badness, markOf } from "../core/marks";
-import { count } from "../core/format";
+import { count, platformName } from "../core/format";
 import { match, type Hit } from "../core/search";
 import type { IconName } from "../ui/icons";
 import { logSource, objectAddress } from "../ui/links";
@@ -76,7 +76,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
     { name: "Clusters", icon: "server", note: <><kbd>g</kbd><kbd>k</kbd></>, go: room("clusters") },
     { name: "Connect a cluster", icon: "plus", note: "one command", go: room("clusters/connect") },
     { name: "Audit", icon: "file-clock", note: <><kbd>g</kbd><kbd>u</kbd></>, go: room("audit") },
-    ...clusters.items.map((c): ViewEntry => ({ name: `Cluster ${c.name}`, icon: "server", note: c.platform, go: () => void navigate({ to: "/o/$org/clusters/$cluster", params: { org, cluster: c.name }, search: carried as never }) })),
+    ...clusters.items.map((c): ViewEntry => ({ name: `Cluster ${c.name}`, icon: "server", note: platformName(c.platform), go: () => void navigate({ to: "/o/$org/clusters/$cluster", params: { org, cluster: c.name }, search: carried as never }) })),
     { name: "Day theme", icon: "sun", note: "this browser", go: () => setTheme("light") },
     { name: "Night theme", icon: "moon", note: "this browser", go: () => setTheme("dark") },
   ];

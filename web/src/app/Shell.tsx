@@ -9,6 +9,7 @@ import { useAgents, useMe } from "../api/queries";
 import type { IconName } from "../ui/icons";
 import { useKeys } from "../ui/keys";
 import { Icon, Logo, Mark } from "../ui/Mark";
+import { useMedia } from "../ui/size";
 import { terminal } from "../ui/terminals";
 import { useCarried, useChangeView, useOrg } from "../ui/view";
 import { KeyHelp } from "./KeyHelp";
@@ -37,6 +38,8 @@ const GROUPS: readonly (readonly [string, readonly Room[]])[] = [
   ]],
 ];
 
+const JUMP_KEY = navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K";
+
 export function Shell() {
   const org = useOrg();
   const navigate = useNavigate();
@@ -49,7 +52,7 @@ export function Shell() {
   const [slim, setSlim] = useState<Record<string, boolean>>(() => ({ logs: true, ...JSON.parse(readSetting("nav") ?? "{}") as Record<string, boolean> }));
   useEffect(() => warm(), []);
   const target = useSyncExternalStore(terminal.listen, terminal.read);
-  const narrow = useSyncExternalStore(listenNarrow, readNarrow);
+  const narrow = useMedia("(max-width: 1199px)");
 
   useKeys({
     "mod+k": () => setPalette((v) => !v),
@@ -68,8 +71,8 @@ export function Shell() {
       <a className="skip" href="#room">Skip to content</a>
       <nav className="nav" aria-label="Rooms">
         <OrgMenu />
-        <button type="button" className="jump" title="Jump to anything" aria-label="Jump to anything" onClick={() => setPalette(true)}>
-          <Icon name="search" small /><span>Jump or act</span><kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
+        <button type="button" className="jump" title="Jump to anything" aria-label={`Jump or act ${JUMP_KEY}`} onClick={() => setPalette(true)}>
+          <Icon name="search" small /><span>Jump or act</span><kbd>{JUMP_KEY}</kbd>
         </button>
         {GROUPS.map(([group, rooms], i) => (
           <div key={group}>
@@ -91,14 +94,6 @@ export function Shell() {
     </div>
   );
 }
-
-const NARROW = "(max-width: 1199px)";
-const listenNarrow = (listener: () => void): (() => void) => {
-  const query = matchMedia(NARROW);
-  query.addEventListener("change", listener);
-  return () => query.removeEventListener("change", listener);
-};
-const readNarrow = (): boolean => matchMedia(NARROW).matches;
 
 function Foot() {
   const agents = useAgents();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { age, bytes, clock, cores, count, day, duration, inUnit, middle, moment, percent, si } from "./format";
+import { age, bytes, clock, cores, count, day, duration, inUnit, middle, moment, percent, platformName, si } from "./format";
 
 const check = (table: readonly (readonly [string, string])[]): void => {
   for (const [got, wanted] of table) expect(got).toBe(wanted);
@@ -18,5 +18,6 @@ describe("formatters", () => {
     check([[clock(Date.UTC(2026, 10, 18, 14, 9, 31)), "14:09:31"], [moment(Date.UTC(2026, 10, 18, 1, 2, 3), now), "01:02:03"], [moment(Date.UTC(2026, 10, 17, 9, 12), now), "Nov 17 09:12"], [moment(Date.UTC(2025, 9, 14), now), "Oct 14 2025"], [day(now), "Wed 18 Nov"]]);
   });
   it("cuts names in the middle and keeps the end that tells pods apart", () => check([[middle("checkout-7c9f6d5b8-x2kvq", 18), "checkout-7c9…x2kvq"], [middle("short", 18), "short"]]));
+  it("writes platforms as people do", () => check([[platformName("kubernetes v1.34.4"), "Kubernetes 1.34.4"], [platformName("docker 28.2"), "Docker 28.2"], [platformName(""), ""]]));
   it("knows the units of charts", () => check([[inUnit(1024, "By/s"), "1 KiB/s"], [inUnit(0.5, "{cpu}"), "0.5"], [inUnit(0.25, "1"), "25\u2009%"], [inUnit(7, "{restart}"), "7"]]));
 });

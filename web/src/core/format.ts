@@ -161,3 +161,8 @@ export function inUnit(value: number, unit: string): string {
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;
 }
+
+/** A platform as an agent reports it (`kubernetes v1.34.4`), as people write it: `Kubernetes 1.34.4`. */
+export function platformName(text: string): string {
+  return text.replace(/^[a-z]/, (c) => c.toUpperCase()).replace(/ v(?=\d)/, " ");
+}

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState, useSyncExternalStore, type CSSProperties, 
 
 import { link, reconnectNow } from "../api/live";
 import { useClusters, useObjects } from "../api/queries";
-import { age, clock, clockShort, duration } from "../core/format";
+import { age, clock, clockShort, duration, platformName } from "../core/format";
 import { badness, markOf } from "../core/marks";
 import { printList, toggle } from "../core/list";
 import { parseWindow, printWindow, windowName } from "../core/window";
@@ -205,7 +205,7 @@ export function ScopeCrumbs({ children }: { readonly children: ReactNode }) {
   const names = [...new Set(namespaces.items.map((n) => n.name))].sort();
   return (
     <>
-      <ScopePicker label="Clusters" all="All clusters" icon="server" chosen={scope.clusters} options={[...clusters.items].sort((a, b) => badness(markOf(a.state)) - badness(markOf(b.state))).map((c) => ({ name: c.name, mark: c.status === "disconnected" ? "unknown" : c.state, note: c.platform }))} onChange={(l) => change({ in: printList(l) })} />
+      <ScopePicker label="Clusters" all="All clusters" icon="server" chosen={scope.clusters} options={[...clusters.items].sort((a, b) => badness(markOf(a.state)) - badness(markOf(b.state))).map((c) => ({ name: c.name, mark: c.status === "disconnected" ? "unknown" : c.state, note: platformName(c.platform) }))} onChange={(l) => change({ in: printList(l) })} />
       <CrumbSep />
       <ScopePicker label="Namespaces" all="All namespaces" icon="box" chosen={scope.namespaces} options={names.map((name) => ({ name }))} onChange={(l) => change({ ns: printList(l) })} />
       <CrumbSep />

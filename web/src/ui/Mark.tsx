@@ -32,10 +32,11 @@ interface MarkProps {
   readonly size?: 11 | 13 | 15;
 }
 
+/** `label=""` for a mark that repeats the words beside it. */
 export function Mark({ kind, label, size = 11 }: MarkProps) {
   const word = label ?? (kind === "hand" ? "change" : MARK_WORD[kind]);
   return (
-    <i className="mk" data-k={kind} data-size={size} role="img" aria-label={word} title={word}>
+    <i className="mk" data-k={kind} data-size={size} {...(word === "" ? { "aria-hidden": true } : { role: "img", "aria-label": word, title: word })}>
       <svg viewBox="0 0 12 12" aria-hidden="true">
         {SHAPES[kind]}
       </svg>

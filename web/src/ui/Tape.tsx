@@ -57,7 +57,7 @@ export function Tape({ marks = [], bars = [], gaps = [], left = 12, right = 12, 
     <div
       ref={ref}
       className="tape"
-      role="group"
+      role="region"
       aria-label={`Time tape, ${clockShort(span.fromMs)} to ${clockShort(span.toMs)} UTC: ${marks.length} changes, ${bars.length} troubles, ${gaps.length} data gaps`}
       onPointerDown={(e) => {
         pressed.current = at(e);

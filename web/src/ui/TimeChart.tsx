@@ -6,7 +6,7 @@ import { useEffect, useMemo, useRef } from "react";
 
 import type { Chart, ObjectMetrics } from "../api/types";
 import { bridge, gaps } from "../core/decimate";
-import { age, clockShort, inUnit } from "../core/format";
+import { age, clockShort, inUnit, middle } from "../core/format";
 import { assign, dashOf } from "../core/palette";
 import type { Plot, PlotSpec } from "./plot";
 import { Empty } from "./parts";
@@ -25,6 +25,7 @@ interface TimeChartProps {
 /** Said beside the title where the values do not carry their unit. */
 const UNIT_WORD: Readonly<Record<string, string>> = { "{cpu}": "cores", By: "", "By/s": "", "1": "", s: "" };
 const NAMED = 2;
+const NAME_CHARS = 14;
 const DASH_FROM = 4;
 const STALE_STEPS = 3;
 
@@ -61,7 +62,7 @@ export function TimeChart({ chart, grid, marks = [], bars = false, nameOf = seri
         {old === null ? null : <span className="c-warn s11">newest {age(old)} old</span>}
         <span className="v s11">
           {shown.slice(0, NAMED).map((s) => (
-            <span key={s.name} title={s.name}><i className="sw" style={{ color: `var(${tokenOf(s.colour)})` }} />{shown.length > 1 && names.length <= 2 ? `${SHORT[s.name] ?? s.name} ` : ""}{s.value === null ? "no data" : inUnit(s.value, chart.unit)}</span>
+            <span key={s.name} title={s.name}><i className="sw" style={{ color: `var(${tokenOf(s.colour)})` }} />{shown.length > 1 && names.length <= 2 ? `${SHORT[s.name] ?? middle(s.name, NAME_CHARS)} ` : ""}{s.value === null ? "no data" : inUnit(s.value, chart.unit)}</span>
           ))}
           {shown.length > NAMED ? <span className="t3">+{shown.length - NAMED}</span> : null}
         </span>

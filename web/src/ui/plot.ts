@@ -40,7 +40,7 @@ function splits(top: number, binary: boolean): number[] {
   if (top <= 0) return [0];
   const base = binary ? 2 ** Math.floor(Math.log2(top)) : 10 ** Math.floor(Math.log10(top));
   const steps = binary ? [base / 4, base / 2, base] : [base / 5, base / 2, base, base * 2];
-  const step = steps.find((s) => top / s <= 4) ?? base;
+  const step = steps.find((s) => Math.floor(top / s) <= 4) ?? base * 2;
   const out: number[] = [];
   for (let v = 0; v <= top * 1.0001; v += step) out.push(v);
   return out;
@@ -77,7 +77,7 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
             values: (_, all) => all.map((v) => (((spec.times.at(-1) ?? 0) - (spec.times[0] ?? 0) < 300_000 ? clock : clockShort)(v * 1000))),
           },
           {
-            stroke: () => colour("--axis"), font, size: 52, gap: 4,
+            stroke: () => colour("--axis"), font, size: spec.unit === "By/s" ? 62 : 52, gap: 4,
             grid: { stroke: () => colour("--grid"), width: 1 }, ticks: { show: false },
             splits: () => splits(top(), binary()),
             values: (_, all) => all.map((v) => (v === 0 ? "0" : inUnit(v, spec.unit))),

@@ -8,7 +8,7 @@ import { useMemo } from "react";
 
 import { metricsQuery, useAgents, useClusters, useFleetObjects, useObjects } from "../../api/queries";
 import type { Agent, Chart, Cluster as ClusterType, Object as KubeObject } from "../../api/types";
-import { age, duration, plural } from "../../core/format";
+import { age, duration, platformName, plural } from "../../core/format";
 import { badness, markOf } from "../../core/marks";
 import { CrumbSep, Frame, Here } from "../../ui/Frame";
 import { useKeys } from "../../ui/keys";
@@ -68,7 +68,7 @@ function Page({ cluster: c, crumbs }: { readonly cluster: ClusterType; readonly 
       keys={[["r", "time"], ["esc", "back"]]}
     >
       <header className="hd">
-        <span className="h"><Mark kind={clusterMark(c)} size={15} />{c.name}<span className="t3 s12" style={{ fontWeight: 400 }}>{c.platform || c.kind}</span></span>
+        <h2 className="h"><Mark kind={clusterMark(c)} size={15} />{c.name}<span className="t3 s12" style={{ fontWeight: 400 }}>{platformName(c.platform) || c.kind}</span></h2>
         <span className="s12 t2"><Mark kind={link.mark} label={c.status} /> link {link.text}</span>
         <span className="s12"><Tier tier={c.tier} /></span>
         <span className="s12 t2">{c.kind === "kubernetes" ? `${c.nodes_ready} of ${plural(c.nodes, "node")} ready, ${c.pods_ready} of ${plural(c.pods, "pod")}` : plural(c.pods, "container")}</span>

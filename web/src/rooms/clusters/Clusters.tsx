@@ -7,7 +7,7 @@ import { useMemo } from "react";
 
 import { useAgents, useClusters } from "../../api/queries";
 import type { Agent } from "../../api/types";
-import { age, bytes, count, duration, moment, plural, si } from "../../core/format";
+import { age, bytes, count, duration, moment, platformName, plural, si } from "../../core/format";
 import { tally } from "../../core/list";
 import { badness } from "../../core/marks";
 import { CrumbSep, Frame, Here } from "../../ui/Frame";
@@ -77,7 +77,7 @@ export function Clusters() {
                     return (
                       <tr key={c.id} className={`${c === chosen ? "sel" : ""}${dim && c.status !== "waiting" ? " dim" : ""}`} aria-selected={c === chosen} onClick={() => change({ sel: c === chosen ? undefined : c.name }, true)} onDoubleClick={() => void navigate({ to: "/o/$org/clusters/$cluster", params: { org, cluster: c.name }, search: carried as never })}>
                         <td><span className="row"><Mark kind={clusterMark(c)} /><Link className="strong" to="/o/$org/clusters/$cluster" params={{ org, cluster: c.name }} search={carried as never} onClick={(e) => e.stopPropagation()}>{c.name}</Link>{c.warnings.length > 0 ? <Mark kind="warn" label={c.warnings.join("; ")} /> : null}</span></td>
-                        <td className="t2">{c.platform || "not known yet"}</td>
+                        <td className="t2">{platformName(c.platform) || "not known yet"}</td>
                         <td><span className="lk"><Mark kind={link.mark} label={c.status} /><span className={`tn ${c.status === "waiting" ? "c-move" : ""}`}>{link.text}</span></span></td>
                         <td><Tier tier={c.tier} /></td>
                         <td className={`num ${c.agents_connected < c.agents && !dim ? "c-warn" : ""}`}>{c.agents_connected} of {c.agents}</td>

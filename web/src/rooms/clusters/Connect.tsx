@@ -20,6 +20,7 @@ type Kind = "kubernetes" | "docker" | "host";
 type TierName = "observe" | "debug";
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const SHOWN_LINES = 10;
+const KIND_WORD: Readonly<Record<string, string>> = { kubernetes: "Kubernetes", docker: "Docker host", host: "plain host" };
 
 export function Connect() {
   const view = useView();
@@ -36,7 +37,7 @@ export function Connect() {
   const kind: Kind = view.kind === "docker" || view.kind === "host" ? view.kind : "kubernetes";
   const tier: TierName = view.tier === "debug" ? "debug" : "observe";
   const steps = [
-    ["What to connect", joining ? `${joining.cluster.kind}, ${name}` : "kind and name"],
+    ["What to connect", joining ? `${KIND_WORD[joining.cluster.kind] ?? joining.cluster.kind}, ${name}` : "kind and name"],
     ["What it may do", joining ? `tier ${joining.cluster.tier}` : "set in the cluster, enforced there"],
     ["Run the command", joining ? "one use" : "where kubectl reaches it"],
     ["First look", done ? "everything arrived" : "checks at the right"],
@@ -123,12 +124,21 @@ function Run({ joining }: { readonly joining: ClusterJoining }) {
       <p className="t2" style={{ marginTop: 4 }}>The agents dial out on port 443. Nothing listens there.</p>
       <div className="cmdb">
         <div className="tp"><b className="s12">{joining.cluster.kind === "kubernetes" ? "kubectl" : "shell"}</b><span className="sp" /><span className={`hint nowrap ${left < 60_000 ? "c-warn" : ""}`}>{left > 0 ? `one use, ${duration(left)} left` : "expired: leave and make a new one"}</span><button type="button" className="btn beam" onClick={() => void copyText(joining.command, "the command")}><Icon name="copy" />Copy <kbd>y</kbd></button></div>
-        <pre tabIndex={0}>{lines.slice(0, SHOWN_LINES).map((l, i) => <span key={i} style={{ color: l.trimStart().startsWith("#") ? "var(--ink-3)" : undefined }}>{`${l}\n`}</span>)}{rest > 0 ? <span className="t3">{`… ${rest} more lines are copied`}</span> : null}</pre>
+        <pre tabIndex={0}>{lines.slice(0, SHOWN_LINES).map((l, i) => <span key={i}><Painted line={l} />{"\n"}</span>)}{rest > 0 ? <span className="t3">{`… ${rest} more lines are copied`}</span> : null}</pre>
       </div>
       <Promises />
       {joining.manifests === "" ? null : <div className="note" style={{ marginTop: 26 }}><Icon name="eye" small className="t3" /><div><b className="strong">Read it first.</b> <span className="t2">The manifests hold the one-use token; it stands in no address and no argument.</span> <Copy text={joining.manifests} what="the manifests" /></div></div>}
     </>
   );
+}
+
+/** One line of the command in syntax colours: comments, YAML keys and values, the program at the start. */
+function Painted({ line }: { readonly line: string }) {
+  const yaml = /^(\s*(?:- )?)([\w./-]+)(:)( .*)?$/.exec(line);
+  if (line.trimStart().startsWith("#")) return <span className="t3">{line}</span>;
+  if (yaml) return <>{yaml[1]}<span className="y-k">{yaml[2]}</span><span className="t3">{yaml[3]}</span><span className="y-v">{yaml[4]}</span></>;
+  const program = /^(kubectl|pilothouse)( .*)$/.exec(line);
+  return program ? <><span className="y-p">{program[1]}</span>{program[2]}</> : <>{line}</>;
 }
 
 interface CheckProps {

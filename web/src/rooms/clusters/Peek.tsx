@@ -5,7 +5,7 @@ import { useState } from "react";
 
 import { ApiError, remove } from "../../api/client";
 import type { Agent, Cluster, ClusterRemoved } from "../../api/types";
-import { age, bytes, count, duration, moment, plural } from "../../core/format";
+import { age, bytes, count, duration, moment, platformName, plural } from "../../core/format";
 import { Icon, Mark } from "../../ui/Mark";
 import { Command } from "../../ui/parts";
 import { toast } from "../../ui/toast";
@@ -36,7 +36,7 @@ export function Peek({ cluster: c, agents, now, onClose, onOpen }: PeekProps) {
   const level = TIERS.findIndex((t) => t === c.tier);
   return (
     <aside className="pane" aria-label={`Cluster ${c.name}`}>
-      <div className="ph"><Mark kind={clusterMark(c)} /><h2 className="trunc">{c.name}</h2><span className="n">{c.platform}</span><span className="sp" /><button type="button" className="btn quiet" onClick={onOpen}>Open <kbd>⏎</kbd></button><button type="button" className="btn quiet icon" aria-label="Close" onClick={onClose}><Icon name="x" /></button></div>
+      <div className="ph"><Mark kind={clusterMark(c)} /><h2 className="trunc">{c.name}</h2><span className="n">{platformName(c.platform)}</span><span className="sp" /><button type="button" className="btn quiet" onClick={onOpen}>Open <kbd>⏎</kbd></button><button type="button" className="btn quiet icon" aria-label="Close" onClick={onClose}><Icon name="x" /></button></div>
       <div className="pb">
         <div className="sec">
           <h3>Link</h3>

@@ -9,12 +9,15 @@ import { count } from "../../core/format";
 import { parts } from "../../core/message";
 import { seriesIndex } from "../../core/palette";
 import { Mark } from "../../ui/Mark";
+import { usePhone } from "../../ui/size";
 import type { FeedView, Row } from "./feed";
 import { Rail } from "./Rail";
 import { clockOf, LEVEL_WORD, textOf } from "./text";
 
 const GAP_PX = 26;
 const MARKER_PX = 22;
+/** Two lines a record: time, level and pod above the message. */
+const PHONE_PX = 44;
 const NEAR_END_PX = 10;
 const NEAR_START_PX = 60;
 
@@ -37,7 +40,8 @@ interface LinesProps {
 
 export function Lines({ view, finder, current, selected, wrap, handle, onHold, onFollow, onOlder, onPick }: LinesProps) {
   const box = useRef<HTMLDivElement>(null);
-  const linePx = document.documentElement.dataset["density"] === "comfortable" ? 24 : 20;
+  const phone = usePhone();
+  const linePx = phone ? PHONE_PX : document.documentElement.dataset["density"] === "comfortable" ? 24 : 20;
   const { rows } = view;
   const virtual = useVirtualizer({
     count: rows.length,

@@ -12,6 +12,7 @@ import { CrumbSep, Frame, Here } from "../../ui/Frame";
 import { useKeys } from "../../ui/keys";
 import { Icon, Mark } from "../../ui/Mark";
 import { copyText, Empty, Fault, Loading } from "../../ui/parts";
+import { usePhone } from "../../ui/size";
 import { useTape } from "../../ui/tapeData";
 import { toast } from "../../ui/toast";
 import { useChangeView, useView, useWindow } from "../../ui/view";
@@ -102,6 +103,8 @@ export function Logs() {
   const selected = view.rows[selectedIndex];
   const wrap = address.wrap === "1";
   const drawer = selected?.kind === "line";
+  const phone = usePhone();
+  const [picking, setPicking] = useState(false);
 
   const follow = (): void => {
     if (!live) change({ t: undefined });
@@ -148,23 +151,23 @@ export function Logs() {
   return (
     <Frame
       title={chosen.length === 0 ? "Logs" : `Logs of ${name}`}
-      className="r-logs"
+      className={`r-logs${drawer ? "" : " alone"}${picking || (phone && chosen.length === 0) ? " picking" : ""}`}
       crumbs={<>{first[0] ? <><span className="crumb"><Icon name="server" small />{first[0]}</span><CrumbSep /></> : null}{first[1] && first[1] !== "-" ? <><span className="crumb"><Icon name="box" small />{first[1]}</span><CrumbSep /></> : null}<Here icon="scroll-text">{name}</Here></>}
-      tape={{ ...tape, left: 237, right: drawer ? 385 : 26, note: plural(view.sources.length, "container") }}
+      tape={{ ...tape, left: phone ? 12 : 237, right: drawer && !phone ? 385 : phone ? 12 : 26, note: plural(view.sources.length, "container") }}
       truth={<Truth view={view} />}
       keys={[["f", "follow"], ["j k", "line"], ["n N", "match"], ["w", "wrap"], ["y", "copy"]]}
-      style={drawer ? undefined : { gridTemplateColumns: "224px minmax(0, 1fr)" }}
     >
-      <Sources chosen={chosen} files={view.sources.length} counts={counts} />
+      <Sources chosen={chosen} files={view.sources.length} counts={counts} onDone={() => setPicking(false)} />
       <section className="pane well" aria-label="Lines">
         <div className="srch">
+          <button type="button" className="btn icon on-phone" aria-label="Choose sources" onClick={() => setPicking(true)}><Icon name="layers" /></button>
           <div className="inp code" data-invalid={!typedNow.ok}>
             <Icon name="search" small className="t3" />
             <input ref={filterBox} aria-label="Filter" aria-invalid={!typedNow.ok} aria-describedby="filter-fault" spellCheck={false} placeholder={'level>=warn text -"not this" key=value stream:stderr'} value={address.q ?? ""} onChange={(e) => change({ q: e.target.value || undefined }, true)} onKeyDown={(e) => { if (e.key === "Escape") e.currentTarget.blur(); }} />
             <span id="filter-fault" className="c-crit s11 nowrap" style={{ fontFamily: "var(--font-ui)" }} role="status">{typedNow.ok ? "" : typedNow.error}</span>
             {address.q ? <button type="button" aria-label="Clear the filter" onClick={() => change({ q: undefined })}><Icon name="x" small className="t3" /></button> : <kbd>/</kbd>}
           </div>
-          <div className="inp code" style={{ flex: "0 0 312px" }}>
+          <div className="inp code find">
             <span className="t3 s11" style={{ fontFamily: "var(--font-ui)" }}>find</span>
             <input ref={findBox} aria-label="Find in the loaded lines" spellCheck={false} value={address.find ?? ""} onChange={(e) => { setPlace(null); change({ find: e.target.value || undefined }, true); }} onKeyDown={(e) => { if (e.key === "Enter") jump(e.shiftKey ? -1 : 1); if (e.key === "Escape") e.currentTarget.blur(); }} />
             <span className={`tn nowrap ${found !== null && "error" in found ? "c-crit" : "t2"}`} style={{ font: "400 12px var(--font-ui)" }} role="status">{found === null ? "" : "error" in found ? "not a pattern" : position >= 0 ? `${count(position + 1)} of ${count(matches.length)}` : `${count(matches.length)}`}</span>

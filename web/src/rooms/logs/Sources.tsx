@@ -23,7 +23,15 @@ export interface Counts {
   readonly pods: readonly (readonly [string, number])[];
 }
 
-export function Sources({ chosen, files, counts }: { readonly chosen: readonly string[]; readonly files: number; readonly counts: Counts }) {
+interface SourcesProps {
+  readonly chosen: readonly string[];
+  readonly files: number;
+  readonly counts: Counts;
+  /** On a phone, where sources and lines take turns: back to the lines. */
+  readonly onDone: () => void;
+}
+
+export function Sources({ chosen, files, counts, onDone }: SourcesProps) {
   const scope = useScope();
   const change = useChangeView();
   const [typed, setTyped] = useState("");
@@ -46,12 +54,16 @@ export function Sources({ chosen, files, counts }: { readonly chosen: readonly s
   const flip = (id: string): void => setOpen((old) => new Set(toggle([...old], id)));
   return (
     <section className="pane" aria-label="Sources and facets">
-      <div className="ph"><h2>Sources</h2><span className="n">{chosen.length === 0 ? "none chosen" : plural(files, "container")}</span><span className="sp" />{chosen.length > 0 ? <button type="button" className="btn quiet icon sm" aria-label="Choose none" title="Choose none" onClick={() => change({ src: undefined, line: undefined })}><Icon name="x" /></button> : null}</div>
+      <div className="ph"><h2>Sources</h2><span className="n">{chosen.length === 0 ? "none chosen" : plural(files, "container")}</span><span className="sp" />{chosen.length > 0 ? <button type="button" className="btn on-phone" onClick={onDone}>Show lines</button> : null}{chosen.length > 0 ? <button type="button" className="btn quiet icon sm" aria-label="Choose none" title="Choose none" onClick={() => change({ src: undefined, line: undefined })}><Icon name="x" /></button> : null}</div>
       <div style={{ padding: "7px 12px 3px" }}><div className="inp"><Icon name="search" small className="t3" /><input aria-label="Search sources" placeholder="pod, workload, container" value={typed} onChange={(e) => setTyped(e.target.value)} /></div></div>
-      <div className="tree" ref={box} role="tree" aria-label="Sources">
-        {objects.status === "loading" && (clusters.status === "loading" || inScope.length > 0) ? <Loading rows={6} what="log sources" /> : objects.status === "denied" ? <Fault error={new Error(objects.reason)} what="log sources" /> : rows.length === 0 ? <Empty title={typed ? "None matches" : "No log source yet"}>{typed ? "" : "Containers appear here when a node-agent is connected."}</Empty> : rows.slice(0, MOST_NODES).map((n) => (
-          <Node key={n.id} node={n} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ src: printList(pick(chosen, n.id)), line: undefined })} />
-        ))}
+      <div className="tree" ref={box}>
+        {objects.status === "loading" && (clusters.status === "loading" || inScope.length > 0) ? <Loading rows={6} what="log sources" /> : objects.status === "denied" ? <Fault error={new Error(objects.reason)} what="log sources" /> : rows.length === 0 ? <Empty title={typed ? "None matches" : "No log source yet"}>{typed ? "" : "Containers appear here when a node-agent is connected."}</Empty> : (
+          <div role="tree" aria-label="Sources">
+            {rows.slice(0, MOST_NODES).map((n) => (
+              <Node key={n.id} node={n} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ src: printList(pick(chosen, n.id)), line: undefined })} />
+            ))}
+          </div>
+        )}
         {rows.length > MOST_NODES ? <p className="t3 s11" style={{ padding: "4px 12px" }}>{rows.length - MOST_NODES} more: type a name to narrow them</p> : null}
         {(answer.data?.gaps ?? []).map((g, i) => <p key={i} className="s11 c-warn" style={{ padding: "2px 12px" }} title={g.text}><Mark kind="warn" /> {g.source_name || g.kind}: {g.text}</p>)}
       </div>

@@ -3,7 +3,7 @@
 import { Link } from "@tanstack/react-router";
 
 import type { Cluster } from "../../api/types";
-import { age, count, percent, si } from "../../core/format";
+import { age, count, percent, platformName, si } from "../../core/format";
 import { markOf } from "../../core/marks";
 import { Mark } from "../../ui/Mark";
 import { Empty, Fault, Gauge, Loading } from "../../ui/parts";
@@ -44,7 +44,7 @@ function Row({ cluster: c, org, carried }: { readonly cluster: Cluster; readonly
   return (
     <tr className={silent ? "dim" : ""}>
       <td><Link to="/o/$org/clusters/$cluster" params={{ org, cluster: c.name }} search={carried as never} className="row"><Mark kind={silent ? "unknown" : markOf(c.state)} label={silent ? c.status : undefined} /><span className="strong">{c.name}</span></Link></td>
-      <td className="t2">{c.platform || (c.status === "waiting" ? "waiting for its agent" : "not known yet")}</td>
+      <td className="t2">{platformName(c.platform) || (c.status === "waiting" ? "waiting for its agent" : "not known yet")}</td>
       <td className={`num ${!silent && c.nodes_ready < c.nodes ? "c-crit" : ""}`}>{host ? <span className="t3">host</span> : `${count(c.nodes_ready)} / ${count(c.nodes)}`}</td>
       <td className="num"><span className={silent && c.pods > 0 ? "old" : ""}>{host ? count(c.pods) : `${count(c.pods_ready)} / ${count(c.pods)}`}</span></td>
       <td><Use usage={c.cpu} what="CPU" /></td>

@@ -93,7 +93,7 @@ function Readouts({ summary, problems, error, retry }: { readonly summary: Summa
   const samples = typeof summary.samples_per_s === "number" ? siParts(summary.samples_per_s) : null;
   return (
     <section className="reads" aria-label="Readouts">
-      <Readout label="Problems" value={problems.length === 0 ? <span>none</span> : <><span><Mark kind="crit" size={13} />{of("crit")}</span><span><Mark kind="warn" size={13} />{of("warn")}</span><span><Mark kind="unknown" size={13} />{of("unknown")}</span></>} />
+      <Readout label="Problems" value={problems.length === 0 ? <span>none</span> : <>{(["crit", "warn", "unknown"] as const).map((kind) => (of(kind) === 0 ? null : <span key={kind}><Mark kind={kind} size={13} />{of(kind)}</span>))}</>} />
       <Readout label="Pods ready" title={since} value={<>{count(summary.pods_ready)} <small>/ {count(summary.pods)}</small></>} spark={ring.map((s) => s.pods_ready)} />
       <Readout label="Nodes ready" title={since} value={<>{count(summary.nodes_ready)} <small>/ {count(summary.nodes)}</small></>} spark={ring.map((s) => s.nodes_ready)} />
       <Readout label="CPU used" title={since} value={part(summary.cpu_used, summary.cpu_allocatable) === null ? NOTHING : <>{cores(summary.cpu_used ?? 0)} <small>of {cores(summary.cpu_allocatable ?? 0)}</small></>} spark={ring.map((s) => s.cpu_used ?? null)} />

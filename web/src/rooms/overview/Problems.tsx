@@ -39,7 +39,7 @@ export function Problems({ problems }: { readonly problems: readonly ProblemRow[
         const selected = p === chosen;
         const cause = p.chain.at(-1);
         return (
-          <article key={p.id} role="listitem" className={`prob${selected ? " sel" : ""}`} aria-current={selected} tabIndex={0} onClick={() => change({ sel: p.id }, true)} onFocus={() => { if (!selected) change({ sel: p.id }, true); }} onDoubleClick={() => open(p)}>
+          <div key={p.id} role="listitem" className={`prob${selected ? " sel" : ""}`} aria-current={selected} tabIndex={0} onClick={() => change({ sel: p.id }, true)} onFocus={() => { if (!selected) change({ sel: p.id }, true); }} onDoubleClick={() => open(p)}>
             <Mark kind={markOf(p.state)} size={13} />
             <div style={{ minWidth: 0 }}>
               <div className="o"><b className="trunc">{p.object.name}</b><span className="t3 s12">{p.object.kind}</span><span className="t2 s12 trunc">{p.object.namespace ? `${p.object.namespace} · ` : ""}{p.cluster}</span><span className={`s12 c-${p.state}`}>{p.effect}</span></div>
@@ -56,7 +56,7 @@ export function Problems({ problems }: { readonly problems: readonly ProblemRow[
                 </div>
               </div>
             ) : null}
-          </article>
+          </div>
         );
       })}
     </div>

@@ -54,7 +54,7 @@ function Facet({ title, param, values }: { readonly title: string; readonly para
   };
   return (
     <div className="fc">
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       <div style={open ? { maxHeight: 220, overflow: "auto" } : undefined}>
         {shown.map((v) => {
           const only = chosen.includes(v.value);

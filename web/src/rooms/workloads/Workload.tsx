@@ -194,7 +194,7 @@ function Events({ events, pending, error, retry, more }: EventsProps) {
   return (
     <section className="pane" aria-labelledby="h-events">
       <div className="ph bt"><h2 id="h-events">Events</h2><span className="n">{events.length > 0 ? `${events.length}${more ? " newest" : ""}` : ""}</span></div>
-      <div className="pb" style={{ padding: "4px 0" }}>
+      <div className="pb" tabIndex={0} role="group" aria-labelledby="h-events" style={{ padding: "4px 0" }}>
         {pending ? <Loading rows={4} what="events" /> : error ? <Fault error={error} what="events" retry={retry} /> : events.length === 0 ? <Empty title="No events in this window" /> : events.map((e) => (
           <div className="ev" key={`${e.uid} ${e.at_ms}`} title={`${new Date(e.at_ms).toISOString()} ${e.object_kind} ${e.object_name}: ${e.message}`}>
             <span className="t3 tn">{clock(e.at_ms)}</span>

@@ -14,14 +14,17 @@ import { useKeys } from "../../ui/keys";
 import { logSource, objectAddress } from "../../ui/links";
 import { HealthPair, Icon, Mark } from "../../ui/Mark";
 import { Empty, Fault, Gauge, Loading } from "../../ui/parts";
+import { useMedia, usePhone } from "../../ui/size";
 import { useTape } from "../../ui/tapeData";
 import { useCarried, useChangeView, useNow, useOrg, useScope, useView } from "../../ui/view";
 import { Facets } from "./Facets";
 import { Peek } from "./Peek";
 import { keeps, rows, sorted, SORTS, type Filters, type Sort, type WorkloadRow } from "./rows";
 
+const HEAD_PX = 24;
 const ROW_PX = 26;
 const TALL_ROW_PX = 32;
+const TOUCH_ROW_PX = 44;
 const KINDS = [...WORKLOAD_KINDS, "Pod"];
 
 export function Workloads() {
@@ -46,8 +49,10 @@ export function Workloads() {
   const at = chosen ? shown.indexOf(chosen) : -1;
   const search = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLDivElement>(null);
-  const tall = document.documentElement.dataset["density"] === "comfortable";
-  const virtual = useVirtualizer({ count: shown.length, getScrollElement: () => list.current, estimateSize: () => (tall ? TALL_ROW_PX : ROW_PX), overscan: 12, paddingStart: 24 });
+  const phone = usePhone();
+  const coarse = useMedia("(pointer: coarse)");
+  const rowPx = phone || coarse ? TOUCH_ROW_PX : document.documentElement.dataset["density"] === "comfortable" ? TALL_ROW_PX : ROW_PX;
+  const virtual = useVirtualizer({ count: shown.length, getScrollElement: () => list.current, estimateSize: () => rowPx, overscan: 12, paddingStart: phone ? 0 : HEAD_PX });
 
   const pick = (i: number): void => {
     const row = shown[Math.min(shown.length - 1, Math.max(0, i))];
@@ -72,7 +77,7 @@ export function Workloads() {
     Escape: () => change(chosen ? { sel: undefined } : { q: undefined, state: undefined, kind: undefined }, true),
     "/": () => search.current?.focus(),
   });
-  useEffect(() => virtual.measure(), [tall, virtual]);
+  useEffect(() => virtual.measure(), [rowPx, virtual]);
 
   const stale = all.filter((r) => r.stale).length;
   const filtered = view.q || view.state || view.kind;
@@ -81,7 +86,7 @@ export function Workloads() {
       title="Workloads"
       className="r-work"
       crumbs={<ScopeCrumbs><Here>Workloads</Here></ScopeCrumbs>}
-      tape={{ ...tape, right: chosen ? 384 : 12, sum: `${plural(tape.marks?.length ?? 0, "change")}, ${plural(tape.bars?.length ?? 0, "problem")}` }}
+      tape={{ ...tape, right: chosen && !phone ? 384 : 12, sum: `${plural(tape.marks?.length ?? 0, "change")}, ${plural(tape.bars?.length ?? 0, "problem")}` }}
       truth={
         <>
           <span><b>watched</b> {count(objects.items.length)} objects{objects.at > 0 ? `, ${age(now - objects.at)} old` : ""}</span>
@@ -118,7 +123,7 @@ export function Workloads() {
                 <Empty title="Nothing matches" action={<button type="button" className="btn" onClick={() => change({ q: undefined, state: undefined, kind: undefined })}>Clear filter <kbd>esc</kbd></button>}>{plural(all.length, "workload")} {all.length === 1 ? "matches" : "match"} without it.</Empty>
               ) : <Empty title="No workload is known here">{inScope.length === 0 ? "No cluster is connected in this scope." : "The clusters of this scope report none."}</Empty>
             ) : (
-              <div style={{ height: virtual.getTotalSize() - 24 }}>
+              <div style={{ height: virtual.getTotalSize() - (phone ? 0 : HEAD_PX) }}>
                 {virtual.getVirtualItems().map((v) => {
                   const row = shown[v.index];
                   return row ? <Row key={row.object.uid} row={row} top={v.start} index={v.index} selected={row === chosen} now={now} onPick={() => change({ sel: row === chosen ? undefined : row.object.uid }, true)} onOpen={() => open(row)} /> : null;
