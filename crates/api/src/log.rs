@@ -117,12 +117,53 @@ pub struct LogQuery {
     /// All restarts, else the current run.
     #[serde(default)]
     pub all_runs: bool,
+    /// The Nth run before the current one.
+    #[serde(default)]
+    pub previous: Option<u32>,
+    /// Cursor of one line: the page around it, the line itself included.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// Lines of the same source around each match, or around `at`.
+    #[serde(default)]
+    pub context: LogContext,
+    /// `strict`: by time over all sources; `merge`: as strict, but nothing waits longer than half a second, what is found later
+    /// is flagged `late`; `arrival`. Default: `strict` for pages, `merge` for streams.
+    #[serde(default)]
+    pub order: Option<String>,
+    /// What else stands in the timeline: `events`.
+    #[serde(default)]
+    pub with: Vec<String>,
+    /// Keys of the message that each record should bring along.
+    #[serde(default)]
+    pub fields: Vec<String>,
+    /// `limit` counts for each source, not for the merged result.
+    #[serde(default)]
+    pub per_source: bool,
+    /// Streams whose reader is too slow: `wait` (default) or `skip` to the end with a gap.
+    #[serde(default)]
+    pub on_lag: Option<String>,
+    /// Lines as they are, where the cluster's owner allows it to people.
+    #[serde(default)]
+    pub unmasked: bool,
+}
+
+/// Lines around a match, at most 1,000 each way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogContext {
+    #[serde(default)]
+    pub before: u32,
+    #[serde(default)]
+    pub after: u32,
 }
 
 /// All given conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogFilter {
+    /// Text of the filter language.
+    #[serde(default)]
+    pub expr: Option<String>,
     /// Message contains this text; insensitive unless it has an upper-case letter.
     #[serde(default)]
     pub contains: Option<String>,
@@ -164,6 +205,9 @@ pub struct LogRecord {
     /// `files` or `store`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub origin: String,
+    /// Those of the query's `fields` that the message has, as text.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub fields: std::collections::BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -225,6 +269,165 @@ pub struct LogSummary {
     /// `proven`, `unproven`, `incomplete`.
     pub completeness: String,
     pub took_ms: u64,
+    /// Lines that a condition on the level left out because their level is unknown.
+    #[serde(default)]
+    pub unknown_levels: u64,
+    /// Masked values by kind; they are not wrong.
+    #[serde(default)]
+    pub redactions: std::collections::BTreeMap<String, u64>,
+    /// `proven`, `assumed_ordered`, or empty when nothing was sought.
+    #[serde(default)]
+    pub seek: String,
+}
+
+/// `POST /api/v1/logs/count` → [`LogCount`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogCountAsk {
+    pub query: LogQuery,
+    /// `time` (default), `level`, `field`, `pattern`.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// With `field`: its key.
+    #[serde(default)]
+    pub field: Option<String>,
+    /// At most 500 by time, 100 by field, 1,000 by pattern; defaults 60, 10, 20.
+    #[serde(default)]
+    pub buckets: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogCount {
+    /// Time: oldest first, one a level; else most frequent first.
+    pub buckets: Vec<LogBucket>,
+    /// Matches in no bucket.
+    pub other: u64,
+    /// False: counts may be too high, by at most `error`.
+    pub exact: bool,
+    pub error: u64,
+    pub gaps: Vec<LogGap>,
+    pub summary: LogSummary,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogBucket {
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// Level, value or pattern.
+    pub key: String,
+    pub count: u64,
+    /// Patterns: one message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// `GET /api/v1/logs/lines/{cursor}`: a line and its neighbours in the same source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogLines {
+    pub source: LogSource,
+    pub records: Vec<LogRecord>,
+    /// Index of the line itself in `records`.
+    pub index: u32,
+    pub gaps: Vec<LogGap>,
+}
+
+/// `POST /api/v1/logs/downloads` → 201 [`LogDownload`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogDownloadAsk {
+    pub query: LogQuery,
+    /// `text`, `json` (one object a line), `csv`, `tsv`.
+    pub format: String,
+    /// `all`, `head`, `tail`, `between` (the query's times).
+    pub range: String,
+    /// With `head` and `tail`.
+    #[serde(default)]
+    pub lines: Option<u64>,
+    /// Keep colour sequences; else they are removed.
+    #[serde(default)]
+    pub ansi: bool,
+    /// gzip.
+    #[serde(default)]
+    pub compress: bool,
+    /// Columns of csv and tsv; empty: timestamp, cluster, namespace, pod, container, level, message.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogDownload {
+    /// Fetched once from `/api/v1/logs/downloads/{id}` by its creator; `?after=` with the last summary's token resumes it.
+    pub id: String,
+    pub file_name: String,
+    /// Before the filter: bytes that will be scanned.
+    pub scan_bytes: u64,
+    pub sources: u32,
+    pub expires_ms: i64,
+}
+
+/// A named query. `GET /api/v1/logs/views` → list, `POST` creates or replaces by name, `DELETE /api/v1/logs/views/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogView {
+    pub id: String,
+    pub name: String,
+    pub query: LogQuery,
+    pub columns: Vec<String>,
+    /// Seen by the organisation, else by its owner alone.
+    pub shared: bool,
+    pub owner: String,
+    pub updated_ms: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogViewAsk {
+    pub name: String,
+    pub query: LogQuery,
+    #[serde(default)]
+    pub columns: Vec<String>,
+    #[serde(default)]
+    pub shared: bool,
+}
+
+/// `POST /api/v1/logs/complete`: what fits at a place in a filter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogCompleteAsk {
+    pub text: String,
+    /// Byte offset of the cursor.
+    pub at: u32,
+    #[serde(default)]
+    pub sources: Vec<LogSelect>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogCompletion {
+    /// Byte range of `text` that a suggestion replaces.
+    pub from: u32,
+    pub to: u32,
+    pub suggestions: Vec<LogSuggestion>,
+    /// What is wrong with the text as it stands.
+    pub error: Option<LogFilterError>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogSuggestion {
+    pub text: String,
+    /// `field`, `value`, `operator`, `stage`.
+    pub kind: String,
+    /// Lines that have it, where counted.
+    pub count: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogFilterError {
+    /// Byte range.
+    pub from: u32,
+    pub to: u32,
+    pub text: String,
+    pub suggestion: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -76,13 +76,19 @@ impl LogFlags {
     pub const LATE: Self = Self(8);
     /// Pieces were joined by the kube API, not by us.
     pub const ASSEMBLED: Self = Self(16);
+    /// Stands beside a match; does not match itself.
+    pub const CONTEXT: Self = Self(32);
+    /// Some of it is masked.
+    pub const MASKED: Self = Self(64);
 
-    const NAMES: [(Self, &'static str); 5] = [
+    const NAMES: [(Self, &'static str); 7] = [
         (Self::TRUNCATED, "truncated"),
         (Self::UNTERMINATED, "unterminated"),
         (Self::MALFORMED, "malformed"),
         (Self::LATE, "late"),
         (Self::ASSEMBLED, "assembled"),
+        (Self::CONTEXT, "context"),
+        (Self::MASKED, "masked"),
     ];
 
     pub fn has(self, other: Self) -> bool {

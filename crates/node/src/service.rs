@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ph_link::v1::logs_server::{Logs, LogsServer};
 use ph_link::v1::objects_server::ObjectsServer;
-use ph_link::v1::{ReadControl, ReadEvent, SourcesAsk, SourcesReply};
+use ph_link::v1::{CountAsk, CountEvent, ReadControl, ReadEvent, SourcesAsk, SourcesReply};
 use ph_taillog::Roots;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::StreamExt;
@@ -79,6 +79,12 @@ impl Logs for LogService {
         .map_err(|e| Status::resource_exhausted(format!("start a thread: {e}")))?;
         let reply = hear.await.map_err(|_| Status::internal("the listing thread ended early"))?;
         reply.map(Response::new)
+    }
+
+    type CountStream = ReceiverStream<Result<CountEvent, Status>>;
+
+    async fn count(&self, _ask: Request<CountAsk>) -> Result<Response<Self::CountStream>, Status> {
+        Err(Status::unimplemented("this agent cannot count yet"))
     }
 
     type ReadStream = ReceiverStream<Result<ReadEvent, Status>>;

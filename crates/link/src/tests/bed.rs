@@ -246,6 +246,11 @@ impl Logs for Flood {
         Ok(Response::new(v1::SourcesReply::default()))
     }
 
+    type CountStream = Out<v1::CountEvent>;
+    async fn count(&self, _: Request<v1::CountAsk>) -> Result<Response<Self::CountStream>, Status> {
+        Ok(Response::new(Box::pin(futures::stream::empty())))
+    }
+
     type ReadStream = Out<v1::ReadEvent>;
     async fn read(
         &self,

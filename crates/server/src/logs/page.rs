@@ -54,6 +54,9 @@ pub fn summary(s: &v1::LogSummary, (read, known): (u32, u32), took_ms: u64) -> L
         stopped: if s.stopped.is_empty() { "done".into() } else { s.stopped.clone() },
         completeness: if s.completeness.is_empty() { "proven".into() } else { s.completeness.clone() },
         took_ms,
+        unknown_levels: s.unknown_levels,
+        redactions: s.redactions.iter().map(|r| (r.kind.clone(), r.count)).collect(),
+        seek: s.seek.clone(),
     }
 }
 

@@ -175,6 +175,17 @@ fn add(sum: &mut LogSummary, one: &LogSummary) {
     sum.matches += one.matches;
     sum.cut_lines += one.cut_lines;
     sum.gaps += one.gaps;
+    sum.unknown_levels += one.unknown_levels;
+    sum.context_lines += one.context_lines;
+    for r in &one.redactions {
+        match sum.redactions.iter_mut().find(|mine| mine.kind == r.kind) {
+            Some(mine) => mine.count += r.count,
+            None => sum.redactions.push(r.clone()),
+        }
+    }
+    if sum.seek.is_empty() || one.seek == "assumed_ordered" {
+        sum.seek.clone_from(&one.seek);
+    }
     if one.oldest_ns != 0 && (sum.oldest_ns == 0 || one.oldest_ns < sum.oldest_ns) {
         sum.oldest_ns = one.oldest_ns;
     }

@@ -133,5 +133,6 @@ pub fn json(r: &Record, cursor: &Cursor) -> LogRecord {
         restart: r.position.run,
         cursor: cursor.at(&r.position).to_text(),
         origin: if r.stored { "store".into() } else { "files".into() },
+        fields: std::collections::BTreeMap::new(),
     }
 }
