@@ -1,16 +1,18 @@
 //! Filters made ready to run, and the records they run over.
 //!
-//! Cost: linear in the message for each term; fields are decoded only when a term asks for one.
+//! Cost: linear in the message for each term; fields are decoded only when a term asks for one. Nothing is allocated
+//! for a message, except where a field's text has to be unescaped.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use memchr::memmem::Finder;
 use ph_model::Level;
-use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
 
-use crate::plan::{self, Needle};
-use crate::{Case, Error, Filter, LevelTest, MAX_DEPTH};
+use crate::ansi::{ESC, Plain};
+use crate::plan::{self, Needle, Needs, Plan};
+use crate::quantity::{Quantity, Unit};
+use crate::text::Text;
+use crate::{Error, Filter, LevelTest, MAX_DEPTH, Order};
 
 /// What a filter can ask of a record.
 pub trait Record {
@@ -18,14 +20,19 @@ pub trait Record {
     fn ts_ns(&self) -> i64;
     fn level(&self) -> Level;
     fn message(&self) -> &[u8];
-    /// A field's text; `None` when the record does not have it. `message` and `level` are never asked here.
+    /// A field's text; `None` when the record does not have it. `message`, `level` and `ts` are never asked here.
     fn field(&self, name: &str) -> Option<Cow<'_, str>>;
+    /// What a bare number in a field counts, where the record knows.
+    fn unit(&self, _name: &str) -> Unit {
+        Unit::None
+    }
 }
 
 /// A filter made ready to run. Cheap to share, never changes.
 #[derive(Debug)]
 pub struct Compiled {
     node: Node,
+    source: Filter,
     needles: Option<Vec<Needle>>,
 }
 
@@ -35,8 +42,11 @@ enum Node {
     And(Vec<Node>),
     Or(Vec<Node>),
     Not(Box<Node>),
-    Contains { field: Field, text: Text },
+    Text { field: Field, text: Text },
     Equal { field: Field, value: String },
+    Compare { field: Field, op: Order, value: Quantity },
+    Between { field: Field, low: Quantity, high: Quantity },
+    Has(Field),
     Level(LevelTest),
     Time { from: i64, to: i64 },
 }
@@ -45,29 +55,31 @@ enum Node {
 enum Field {
     Message,
     Level,
+    Time,
     Other(String),
 }
 
-#[derive(Debug)]
-enum Text {
-    Exact(Box<Finder<'static>>),
-    Folded(Box<Regex>),
+/// Buffers that a caller keeps between records, so that text with terminal escapes costs no allocation.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    plain: Plain,
+    field: Plain,
 }
 
 impl Compiled {
     /// The filter that every record passes.
     pub fn all() -> Self {
-        Self { node: Node::All, needles: None }
+        Self { node: Node::All, source: Filter::All, needles: None }
     }
 
     /// # Errors
-    /// `invalid`: nested deeper than [`MAX_DEPTH`], an empty text, or a text too long to compile.
+    /// `invalid`: nested deeper than [`MAX_DEPTH`], an empty text, a bad expression or number, or too long to compile.
     pub fn new(filter: &Filter) -> Result<Self, Error> {
         let depth = filter.depth();
         if depth > MAX_DEPTH {
             return Err(Error::TooDeep { depth, max: MAX_DEPTH });
         }
-        Ok(Self { node: node(filter)?, needles: plan::needles(filter) })
+        Ok(Self { node: node(filter)?, source: filter.clone(), needles: plan::needles(filter) })
     }
 
     /// Whether every record passes without being looked at.
@@ -75,33 +87,97 @@ impl Compiled {
         matches!(self.node, Node::All)
     }
 
-    /// Needles, of which every message that passes holds at least one; `None` when any message may pass.
+    /// Needles, of which every message that passes holds at least one, once terminal escapes are removed from it;
+    /// `None` when any message may pass.
     pub fn needles(&self) -> Option<&[Needle]> {
         self.needles.as_deref()
     }
 
+    /// The tree it was made of.
+    pub fn filter(&self) -> &Filter {
+        &self.source
+    }
+
+    /// As [`Compiled::matches_with`], with buffers of its own: allocates where the message has terminal escapes.
     pub fn matches(&self, record: &impl Record) -> bool {
-        eval(&self.node, record)
+        self.matches_with(record, &mut Scratch::default())
+    }
+
+    /// Whether the record passes. Text is compared with CSI and OSC escapes removed.
+    pub fn matches_with(&self, record: &impl Record, scratch: &mut Scratch) -> bool {
+        if matches!(self.node, Node::All) {
+            return true;
+        }
+        let message = record.message();
+        let escaped = memchr::memchr(ESC, message).is_some();
+        let Scratch { plain, field } = scratch;
+        if escaped {
+            plain.set(message);
+        }
+        let message = if escaped { plain.text() } else { message };
+        eval(&self.node, record, message, field)
+    }
+
+    /// Where the terms that a record must have stand in its message, as byte ranges of the original, ascending,
+    /// not overlapping. Terms under a negation and terms of fields mark nothing.
+    pub fn highlights(&self, message: &[u8], into: &mut Vec<Range<usize>>) {
+        into.clear();
+        let mut plain = Plain::default();
+        let escaped = memchr::memchr(ESC, message).is_some();
+        if escaped {
+            plain.set(message);
+        }
+        let text = if escaped { plain.text() } else { message };
+        marks(&self.node, text, into);
+        into.sort_unstable_by_key(|r| (r.start, r.end));
+        into.dedup_by(|next, last| {
+            let touches = next.start <= last.end;
+            if touches {
+                last.end = last.end.max(next.end);
+            }
+            touches
+        });
+        if escaped {
+            into.iter_mut().for_each(|r| *r = plain.original(r.clone()));
+        }
+    }
+
+    /// What has to be known of a record to decide.
+    pub fn needs(&self) -> Needs {
+        plan::needs(&self.source)
+    }
+
+    /// What an engine can look for in raw bytes before it decodes a record. `outside` says of a field's name whether
+    /// the engine answers it from elsewhere than the message; every other field is expected inside the message.
+    pub fn plan(&self, outside: &dyn Fn(&str) -> bool) -> Plan {
+        plan::plan(&self.source, outside)
     }
 }
 
 fn node(filter: &Filter) -> Result<Node, Error> {
     let list = |parts: &[Filter]| parts.iter().map(node).collect::<Result<Vec<_>, _>>();
+    let text_node = |name: &Option<String>, shown: &str, text: Result<Text, Error>| {
+        if shown.is_empty() {
+            return Err(Error::EmptyText { field: name.clone().unwrap_or_else(|| "message".to_owned()) });
+        }
+        Ok(Node::Text { field: name.as_deref().map_or(Field::Message, field), text: text? })
+    };
     Ok(match filter {
         Filter::All => Node::All,
         Filter::And(parts) => Node::And(list(parts)?),
         Filter::Or(parts) => Node::Or(list(parts)?),
         Filter::Not(part) => Node::Not(Box::new(node(part)?)),
-        Filter::Contains { field: name, text, case } => {
-            if text.is_empty() {
-                return Err(Error::EmptyText { field: name.clone().unwrap_or_else(|| "message".to_owned()) });
-            }
-            Node::Contains {
-                field: name.as_deref().map_or(Field::Message, field),
-                text: needle(text, *case)?,
-            }
-        }
+        Filter::Contains { field, text, case } => text_node(field, text, Text::substring(text, *case))?,
+        Filter::Words { field, text, ends, case } => text_node(field, text, Text::words(text, *ends, *case))?,
+        Filter::Regex { field, pattern, case } => text_node(field, pattern, Text::regex(pattern, *case))?,
         Filter::Equal { field: name, value } => Node::Equal { field: field(name), value: value.clone() },
+        Filter::Compare { field: name, op, value } => {
+            Node::Compare { field: field(name), op: *op, value: quantity(name, value)? }
+        }
+        Filter::Between { field: name, low, high } => {
+            Node::Between { field: field(name), low: quantity(name, low)?, high: quantity(name, high)? }
+        }
+        Filter::Has { field: name } => Node::Has(field(name)),
         Filter::Level(test) => Node::Level(test.clone()),
         Filter::Time { from, to } => {
             Node::Time { from: from.unwrap_or(i64::MIN), to: to.unwrap_or(i64::MAX) }
@@ -109,63 +185,92 @@ fn node(filter: &Filter) -> Result<Node, Error> {
     })
 }
 
+fn quantity(field: &str, text: &str) -> Result<Quantity, Error> {
+    Quantity::parse(text).ok_or_else(|| Error::Quantity { field: field.to_owned(), text: text.to_owned() })
+}
+
 fn field(name: &str) -> Field {
     match name {
         "message" => Field::Message,
         "level" => Field::Level,
+        "ts" => Field::Time,
         other => Field::Other(other.to_owned()),
     }
 }
 
-fn needle(text: &str, case: Case) -> Result<Text, Error> {
-    if plan::exact_case(text, case) || !text.chars().any(char::is_alphabetic) {
-        return Ok(Text::Exact(Box::new(Finder::new(text).into_owned())));
+/// A field's text, without escapes.
+fn with_field(name: &str, record: &impl Record, plain: &mut Plain, test: impl FnOnce(&[u8]) -> bool) -> bool {
+    let Some(value) = record.field(name) else { return false };
+    let bytes = value.as_bytes();
+    if memchr::memchr(ESC, bytes).is_none() {
+        return test(bytes);
     }
-    let mut pattern = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if c.is_ascii_punctuation() {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    let regex = Regex::builder()
-        .syntax(syntax::Config::new().case_insensitive(true).utf8(false))
-        .configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(10 << 20)))
-        .build(&pattern)
-        .map_err(|cause| Error::Pattern { text: text.to_owned(), cause: Box::new(cause) })?;
-    Ok(Text::Folded(Box::new(regex)))
+    plain.set(bytes);
+    test(plain.text())
 }
 
-impl Text {
-    fn found(&self, haystack: &[u8]) -> bool {
-        match self {
-            Text::Exact(finder) => finder.find(haystack).is_some(),
-            Text::Folded(regex) => regex.is_match(haystack),
-        }
-    }
-}
-
-fn eval(node: &Node, record: &impl Record) -> bool {
+fn eval(node: &Node, record: &impl Record, message: &[u8], plain: &mut Plain) -> bool {
     match node {
         Node::All => true,
-        Node::And(parts) => parts.iter().all(|p| eval(p, record)),
-        Node::Or(parts) => parts.iter().any(|p| eval(p, record)),
-        Node::Not(part) => !eval(part, record),
-        Node::Contains { field, text } => match field {
-            Field::Message => text.found(record.message()),
+        Node::And(parts) => parts.iter().all(|p| eval(p, record, message, plain)),
+        Node::Or(parts) => parts.iter().any(|p| eval(p, record, message, plain)),
+        Node::Not(part) => !eval(part, record, message, plain),
+        Node::Text { field, text } => match field {
+            Field::Message => text.found(message),
             Field::Level => text.found(record.level().as_str().as_bytes()),
-            Field::Other(name) => record.field(name).is_some_and(|v| text.found(v.as_bytes())),
+            Field::Time => text.found(record.ts_ns().to_string().as_bytes()),
+            Field::Other(name) => with_field(name, record, plain, |v| text.found(v)),
         },
         Node::Equal { field, value } => match field {
-            Field::Message => record.message() == value.as_bytes(),
+            Field::Message => message == value.as_bytes(),
             Field::Level => Level::parse(value) == Some(record.level()),
-            Field::Other(name) => record.field(name).is_some_and(|v| v == value.as_str()),
+            Field::Time => value.parse() == Ok(record.ts_ns()),
+            Field::Other(name) => with_field(name, record, plain, |v| v == value.as_bytes()),
         },
+        Node::Compare { field, op, value } => compared(field, record, &|name, text, unit| {
+            value.compare(name, text, unit).is_some_and(|found| op.holds(found))
+        }),
+        Node::Between { field, low, high } => compared(field, record, &|name, text, unit| {
+            low.compare(name, text, unit).is_some_and(|found| found.is_ge())
+                && high.compare(name, text, unit).is_some_and(|found| found.is_le())
+        }),
+        Node::Has(Field::Other(name)) => record.field(name).is_some(),
+        Node::Has(_) => true,
         Node::Level(LevelTest::AtLeast(least)) => {
             let level = record.level();
             level != Level::Unknown && level >= *least
         }
         Node::Level(LevelTest::AnyOf(levels)) => levels.contains(&record.level()),
         Node::Time { from, to } => (*from..*to).contains(&record.ts_ns()),
+    }
+}
+
+fn compared(field: &Field, record: &impl Record, test: &dyn Fn(&str, &str, Unit) -> bool) -> bool {
+    match field {
+        Field::Other(name) => record.field(name).is_some_and(|text| test(name, &text, record.unit(name))),
+        Field::Message => {
+            std::str::from_utf8(record.message()).is_ok_and(|text| test("message", text, Unit::None))
+        }
+        Field::Time => test("ts", &record.ts_ns().to_string(), Unit::Nanoseconds),
+        Field::Level => false,
+    }
+}
+
+fn marks(node: &Node, text: &[u8], into: &mut Vec<Range<usize>>) {
+    match node {
+        Node::And(parts) | Node::Or(parts) => parts.iter().for_each(|p| marks(p, text, into)),
+        Node::Text { field: Field::Message, text: find } => {
+            let mut at = 0;
+            while let Some(hit) = find.find_at(text, at) {
+                at = hit.end.max(hit.start + 1);
+                if !hit.is_empty() {
+                    into.push(hit);
+                }
+                if at > text.len() {
+                    break;
+                }
+            }
+        }
+        _ => {}
     }
 }

@@ -10,12 +10,18 @@ pub enum Error {
         "filter term for field {field:?} has an empty text; name the text to look for or leave the term out"
     )]
     EmptyText { field: String },
-    #[error("compile the text {text:?} of a filter term")]
+    #[error("filter pattern {text:?} cannot be used: {why}")]
     Pattern {
         text: String,
+        /// The reason in one line.
+        why: String,
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error(
+        "filter compares field {field:?} with {text:?}, which is no number, duration (250ms) or size (4KiB); use = for text"
+    )]
+    Quantity { field: String, text: String },
 }
 
 impl Error {

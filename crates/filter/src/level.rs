@@ -5,6 +5,7 @@
 
 use ph_model::Level;
 
+use crate::ansi::{ESC, strip_into};
 use crate::{json, logfmt};
 
 /// How a level was found.
@@ -27,8 +28,20 @@ pub enum Confidence {
 /// How far into a line, after a leading time, a level word is looked for; bytes.
 const NEAR: usize = 64;
 
+/// How much of a coloured line is looked at, without its escapes; bytes.
+const COLOURED: usize = 1024;
+
 /// The level of a message and how it was found; `(Unknown, None)` when nothing says one.
 pub fn level_of(message: &[u8]) -> (Level, Confidence) {
+    if memchr::memchr(ESC, message).is_some() {
+        let mut plain = [0; COLOURED];
+        let len = strip_into(message, &mut plain);
+        return level_of_plain(plain.get(..len).unwrap_or_default());
+    }
+    level_of_plain(message)
+}
+
+fn level_of_plain(message: &[u8]) -> (Level, Confidence) {
     if json::is_object(message) {
         return match in_json(message) {
             Some(level) => (level, Confidence::Certain),

@@ -4,6 +4,7 @@
 //! Out:    a `Compiled` filter that answers yes or no; levels with confidence; JSON and logfmt fields.
 //! Never:  I/O, a clock, look-around or any matching that is not linear in the length of the line.
 
+mod ansi;
 mod ast;
 mod compile;
 mod error;
@@ -12,12 +13,15 @@ pub mod json;
 mod level;
 mod logfmt;
 mod plan;
+mod quantity;
 #[cfg(test)]
 mod tests;
+mod text;
 
-pub use ast::{Case, Filter, LevelTest, MAX_DEPTH};
-pub use compile::{Compiled, Record};
+pub use ast::{Bounds, Case, Ends, Filter, Kind, LevelTest, MAX_DEPTH, Order, Search};
+pub use compile::{Compiled, Record, Scratch};
 pub use error::Error;
 pub use fields::{field, fields};
 pub use level::{Confidence, level_of};
-pub use plan::Needle;
+pub use plan::{Hit, HitKind, Hits, Literals, Marker, Needle, Needs, Plan, Raw, Sieve};
+pub use quantity::Unit;

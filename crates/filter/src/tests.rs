@@ -147,6 +147,8 @@ fn levels_with_confidence() {
         ("2026-01-01 00:00:00,123 ERROR main broken", Error, Guess),
         ("WARNING: deprecated", Warn, Guess),
         ("error: no such file", Error, Guess),
+        ("\u{1b}[31mERROR\u{1b}[0m broken", Error, Guess),
+        ("\u{1b}[36mlevel\u{1b}[0m=warn msg=x", Warn, Certain),
         ("there was no error here", Unknown, No),
         ("main panic: runtime", Fatal, Guess),
         ("informative text", Unknown, No),
@@ -158,6 +160,52 @@ fn levels_with_confidence() {
     }
     let far = format!("{} ERROR", "x ".repeat(40));
     assert_eq!(level_of(far.as_bytes()).0, Unknown);
+}
+
+#[test]
+fn words_numbers_and_escapes() {
+    check(&Filter::words("err"), "an error", false);
+    check(&Filter::words("err"), "an ERR: x", true);
+    check(&Filter::words("err"), "stderr then err", true);
+    check(&Filter::words("err"), "err_code", false);
+    check(&Filter::words("ошибка"), "ошибкам Ошибка", true);
+    check(&Filter::words("ошибка"), "ошибкам", false);
+    check(&Filter::words("/api/v1"), "GET /api/v1?x", true);
+    let open = Filter::Words { field: None, text: "err".into(), ends: Ends::OpenEnd, case: Case::Smart };
+    check(&open, "an error", true);
+    check(&open, "stderr", false);
+    check(&Filter::contains("error"), "er\u{1b}[31mro\u{1b}[0mr", true);
+    check(&Filter::regex(r"\Serror$"), "an xERROR", true);
+    let at_least = |field: &str, value: &str| Filter::Compare {
+        field: field.into(),
+        op: Order::AtLeast,
+        value: value.into(),
+    };
+    check(&at_least("status", "500"), "status=503", true);
+    check(&at_least("status", "500"), "status=\"OK\"", false);
+    check(&at_least("took", "250ms"), "took=0.3s", true);
+    check(&at_least("took", "250ms"), "took=300", false);
+    check(&at_least("took_ms", "250ms"), "took_ms=300", true);
+    check(&at_least("size", "4KiB"), "size=4096", true);
+    check(&at_least("size", "4KiB"), "size=4kB", false);
+    check(&at_least("n", "9007199254740993"), "n=9007199254740992", false);
+    let between = Filter::Between { field: "took".into(), low: "1s".into(), high: "1m30s".into() };
+    check(&between, "took=90s", true);
+    check(&between, "took=91s", false);
+    check(&Filter::Has { field: "a.b".into() }, r#"{"a":{"b":0}}"#, true);
+    check(&Filter::Has { field: "a.c".into() }, r#"{"a":{"b":0}}"#, false);
+}
+
+#[test]
+fn highlights_are_ranges_of_the_original() {
+    let mut found = Vec::new();
+    let both =
+        Filter::And(vec![Filter::contains("ror"), Filter::words("b"), Filter::contains("zz").negated()]);
+    let compiled = Compiled::new(&both).unwrap();
+    compiled.highlights(b"er\x1b[31mro\x1b[0mr b bb \xff b", &mut found);
+    assert_eq!(found, [7..14, 15..16, 22..23]);
+    compiled.highlights(b"none", &mut found);
+    assert!(found.is_empty());
 }
 
 proptest! {

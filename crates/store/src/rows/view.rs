@@ -80,10 +80,13 @@ pub(crate) fn columns_for(signal: Signal, filter: &Filter, into: &mut BTreeSet<&
         Filter::Time { .. } => {
             into.insert(TS);
         }
-        Filter::Contains { field, .. } => {
+        Filter::Contains { field, .. } | Filter::Words { field, .. } | Filter::Regex { field, .. } => {
             columns_of_field(signal, field.as_deref().unwrap_or("message"), into);
         }
-        Filter::Equal { field, .. } => columns_of_field(signal, field, into),
+        Filter::Equal { field, .. }
+        | Filter::Compare { field, .. }
+        | Filter::Between { field, .. }
+        | Filter::Has { field } => columns_of_field(signal, field, into),
     }
 }
 
