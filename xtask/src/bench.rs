@@ -1,6 +1,6 @@
 //! Catalogue: the benchmarks there are, by name; each is a program that prints its own figures.
 //!
-//! In:     names, or none for all; what stands behind `--` goes to the program.
+//! In:     names, or none for all that need no root; what stands behind `--` goes to the program.
 //! Out:    the programs' output, built in release.
 
 use std::path::Path;
@@ -8,20 +8,50 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Name, package, example, what it measures.
-const ROWS: &[(&str, &str, &str, &str)] = &[
+/// What runs, and what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    /// An example of a package.
+    Example(&'static str, &'static str),
+    /// A script of `scripts/`.
+    Script(&'static str),
+    /// The same, as root and on Linux: it runs containers. Only by name.
+    RootScript(&'static str),
+}
+
+/// Name, program, what it measures.
+const ROWS: &[(&str, Program, &str)] = &[
     (
         "codec",
-        "ph-tsdb",
-        "codec",
+        Program::Example("ph-tsdb", "codec"),
         "bytes a sample on disk; samples a second of head, log payloads and blocks",
     ),
-    ("append", "ph-store", "bench_append", "samples and log rows a second into the store, durable"),
+    ("append", Program::Script("bench-append.sh"), "samples and log rows a second into the store, durable"),
+    (
+        "serve",
+        Program::Script("bench-serve.sh"),
+        "memory and processor time of an idle server; start to first sample of its host",
+    ),
+    (
+        "node",
+        Program::RootScript("bench-node.sh"),
+        "node-agent beside the OpenTelemetry collector on a node with 60 containers",
+    ),
+    (
+        "cluster",
+        Program::RootScript("bench-cluster.sh"),
+        "cluster-agent's memory with 1,000 and 5,000 pods of kwok",
+    ),
+    (
+        "tty",
+        Program::RootScript("bench-tty.sh"),
+        "echo of a terminal in a container while log bulk runs through the same server",
+    ),
 ];
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which; none: all.
+    /// Which; none: all that need no root.
     names: Vec<String>,
     /// Say what there is.
     #[arg(long)]
@@ -33,8 +63,9 @@ pub struct Args {
 
 pub fn run(root: &Path, args: &Args) -> Result<()> {
     if args.list {
-        for (name, package, _, what) in ROWS {
-            println!("{name:12} {package:12} {what}");
+        for (name, program, what) in ROWS {
+            let root = if matches!(program, Program::RootScript(_)) { "root" } else { "" };
+            println!("{name:10} {root:5} {what}");
         }
         return Ok(());
     }
@@ -47,18 +78,29 @@ pub fn run(root: &Path, args: &Args) -> Result<()> {
     if args.names.len() != 1 && !args.passed.is_empty() {
         bail!("arguments behind `--` need one name before it");
     }
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    for (name, package, example, _) in
-        ROWS.iter().filter(|(n, ..)| args.names.is_empty() || args.names.iter().any(|a| a == n))
-    {
+    let asked = |name: &str, program: &Program| match args.names.is_empty() {
+        true => !matches!(program, Program::RootScript(_)),
+        false => args.names.iter().any(|a| a == name),
+    };
+    for (name, program, _) in ROWS.iter().filter(|(name, program, _)| asked(name, program)) {
         println!("== {name}");
-        let status = Command::new(&cargo)
-            .args(["run", "--quiet", "--release", "--package", package, "--example", example, "--"])
-            .args(&args.passed)
-            .current_dir(root)
-            .status()
-            .with_context(|| format!("run the benchmark {name}"))?;
+        let mut command = command(root, *program);
+        let status =
+            command.args(&args.passed).status().with_context(|| format!("run the benchmark {name}"))?;
         ensure!(status.success(), "the benchmark {name} failed: {status}");
     }
     Ok(())
+}
+
+fn command(root: &Path, program: Program) -> Command {
+    let mut command = match program {
+        Program::Example(package, example) => {
+            let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+            cargo.args(["run", "--quiet", "--release", "--package", package, "--example", example, "--"]);
+            cargo
+        }
+        Program::Script(name) | Program::RootScript(name) => Command::new(root.join("scripts").join(name)),
+    };
+    command.current_dir(root);
+    command
 }

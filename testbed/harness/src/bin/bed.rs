@@ -10,7 +10,9 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use testbed::{Bed, Options, PackOptions, Program, connect, program, registered, sweep, usage};
+use testbed::{
+    Bed, Options, PackOptions, Program, connect, keystrokes, percentile, program, registered, sweep, usage,
+};
 
 const USAGE: &str = "usage: bed VERB …
   build                                   build kubebed and emitter into the cache
@@ -24,7 +26,8 @@ const USAGE: &str = "usage: bed VERB …
   connect DIR DIR NUMBER                  a wire: 10.250.NUMBER.1 is the first bed, 10.250.NUMBER.2 the second
   forward DIR OUTSIDE INSIDE              pass an address of the machine into the bed until it goes down
   pids DIR PROGRAM                        processes of its pods whose program is called so
-  usage PID SECONDS                       resident memory, its peak, cores over so many seconds";
+  keystrokes COUNT MILLISECONDS COMMAND   types into a command that says `ready` and echoes; percentiles of the echoes
+  usage PID[,PID]… SECONDS                resident memory, its own part of it, its peak, cores over so many seconds";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -99,16 +102,33 @@ fn dispatch(args: &[String]) -> Result<()> {
             Bed::open(Path::new(dir))?.pids(program).iter().for_each(|pid| println!("{pid}"));
             Ok(())
         }
-        ("usage", [pid, seconds]) => {
-            let pid = pid.parse().map_err(|_| wrong(format!("{pid}: not a pid")))?;
-            let seconds =
-                seconds.parse().map_err(|_| wrong(format!("{seconds}: not a number of seconds")))?;
-            let seen = usage(pid, Duration::from_secs(seconds))?;
-            println!("rss_bytes={} peak_bytes={} cores={:.4}", seen.rss_bytes, seen.peak_bytes, seen.cores);
-            Ok(())
-        }
+        ("keystrokes", [count, every, line]) => type_into(count, every, line),
+        ("usage", [pids, seconds]) => print_usage(pids, seconds),
         (verb, _) => Err(wrong(format!("`bed {verb}` with these arguments means nothing"))),
     }
+}
+
+fn type_into(count: &str, every: &str, line: &str) -> Result<()> {
+    let count = count.parse().map_err(|_| wrong(format!("{count}: not a number of keys")))?;
+    let every = every.parse().map_err(|_| wrong(format!("{every}: not a number of milliseconds")))?;
+    let mut times = keystrokes(line, count, Duration::from_millis(every))?;
+    let ms = |times: &mut [Duration], share| percentile(times, share).as_secs_f64() * 1e3;
+    let (p50, p99, max) = (ms(&mut times, 0.5), ms(&mut times, 0.99), ms(&mut times, 1.0));
+    println!("keys={} p50_ms={p50:.2} p99_ms={p99:.2} max_ms={max:.2}", times.len());
+    Ok(())
+}
+
+fn print_usage(pids: &str, seconds: &str) -> Result<()> {
+    let number = |text: &str| text.parse().map_err(|_| wrong(format!("{text}: not a pid")));
+    let pids = pids.split(',').map(number).collect::<Result<Vec<u32>>>()?;
+    let seconds = seconds.parse().map_err(|_| wrong(format!("{seconds}: not a number of seconds")))?;
+    for seen in usage(&pids, Duration::from_secs(seconds))? {
+        println!(
+            "rss_bytes={} anonymous_bytes={} peak_bytes={} cores={:.5}",
+            seen.rss_bytes, seen.anonymous_bytes, seen.peak_bytes, seen.cores
+        );
+    }
+    Ok(())
 }
 
 fn up(dir: &Path, flags: &[String]) -> Result<()> {
