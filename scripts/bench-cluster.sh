@@ -55,7 +55,7 @@ leader() {
     if tr '\0' '\n' <"/proc/$pid/environ" | grep -qx "POD_NAME=$holder"; then echo "$pid"; fi
   done
 }
-running() { [ "$(kube get deployments -l team=bench -o jsonpath='{range .items[*]}{.status.readyReplicas}{"\n"}{end}' | awk '{ n += $1 } END { print n + 0 }')" = "$1" ]; }
+running() { [ "$(kube get pods -l team=bench --field-selector=status.phase=Running -o name | wc -l)" -ge "$1" ]; }
 told() { # what, line of `bed usage`
   printf '%-28s %6s MiB RSS  %6s MiB own  %6s MiB peak  %6.2f %% of a core\n' "$1" "$(mib "$(field rss_bytes "$2")")" \
     "$(mib "$(field anonymous_bytes "$2")")" "$(mib "$(field peak_bytes "$2")")" \

@@ -33,8 +33,13 @@ YAML
 }
 reader() { # its number; pulls the whole log again and again and counts what came
   while [ ! -e "$work/enough" ]; do
-    client logs default:bulk --all --data "$work/data" </dev/null 2>>"$work/reader.log" | wc -c >>"$work/bytes.$1"
+    client logs default:bulk --all --data "$work/data" </dev/null 2>>"$work/reader.log" | count >>"$work/bytes.$1"
   done
+}
+# How many bytes came, told every 4 MiB.
+count() {
+  local n
+  while n=$(head -c 4194304 | wc -c) && [ "$n" -gt 0 ]; do echo "$n"; done
 }
 total() { cat "$work"/bytes.* 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
 type_keys() {
