@@ -227,9 +227,23 @@ pub fn facts(roots: &Roots) -> Facts {
 
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let mut bytes = Vec::with_capacity(4096);
-    File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(|e| Error::read(path, e))?;
+    File::open(path).and_then(|mut f| read_file(&mut f, &mut bytes)).map_err(|e| Error::read(path, e))?;
     // Interface and command names may hold any byte; what is not text is shown as U+FFFD.
     Ok(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+}
+
+/// Reads a file of the kernel's to its end. Such files have no size, so it is not asked for: with hundreds of them a reading
+/// that is most of the cost.
+pub(crate) fn read_file(file: &mut File, out: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut buffer = [0u8; 4096];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => out.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 fn problem(path: &Path, error: &Error) -> Problem {

@@ -6,6 +6,7 @@
 //! Never:  talks to the API server.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ph_model::Attributes;
@@ -137,6 +138,7 @@ pub struct Pods(Arc<Shared>);
 struct Shared {
     table: RwLock<Table>,
     synced: watch::Sender<bool>,
+    changes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -154,7 +156,7 @@ struct Table {
 impl Default for Pods {
     fn default() -> Self {
         let (synced, _) = watch::channel(false);
-        Self(Arc::new(Shared { table: RwLock::default(), synced }))
+        Self(Arc::new(Shared { table: RwLock::default(), synced, changes: AtomicU64::new(0) }))
     }
 }
 
@@ -179,6 +181,12 @@ impl Pods {
             PodEvent::Failed { .. } => {}
         }
         table.forget(now_ms);
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many events were applied so far: while it stays, nothing changed.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Relaxed)
     }
 
     /// Whether the full state has been seen once.

@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ph_model::Signal;
-use ph_taillog::{Roots, SourceId, State, Watcher, discover};
+use ph_taillog::{Roots, SourceId, State, WatchId, Watcher, discover};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,6 +44,8 @@ const TURN_BYTES: usize = 128 << 10;
 const BATCH_AGE: Duration = Duration::from_secs(1);
 /// How often new logs are looked for.
 const SCAN_EVERY: Duration = Duration::from_secs(2);
+/// The same while nothing said that there may be any: no pod changed and none came or went.
+const SCAN_QUIET: Duration = Duration::from_secs(20);
 /// How long a log waits for its pod to become known.
 const KNOWN_PATIENCE: Duration = Duration::from_secs(5);
 /// A wait for changes is looked up from at least this often.
@@ -76,6 +78,9 @@ pub fn start(feed: &Feed, poster: Poster, (tasks, stop): (&TaskTracker, &Cancell
         bytes: 0,
         since: None,
         scanned: None,
+        root_watch: None,
+        pods_seen: 0,
+        stirred: false,
         encoder: encode::Encoder::default(),
         compressor: zstd::bulk::Compressor::new(1)
             .map_err(|e| Error::Logs(format!("prepare compression: {e}")))?,
@@ -119,6 +124,12 @@ struct Shipper {
     /// When the first of the chunks was read.
     since: Option<Instant>,
     scanned: Option<Instant>,
+    /// Of the directory that holds the pods' logs.
+    root_watch: Option<WatchId>,
+    /// How many changes of pods there were at the last scan.
+    pods_seen: u64,
+    /// A pod's directory came or went since the last scan.
+    stirred: bool,
     encoder: encode::Encoder,
     compressor: zstd::bulk::Compressor<'static>,
     packed: Vec<u8>,
@@ -138,7 +149,7 @@ impl Shipper {
             }
         }
         while !self.stop.is_cancelled() {
-            if self.scanned.is_none_or(|at| at.elapsed() >= SCAN_EVERY) {
+            if self.scan_is_due() {
                 self.scan();
             }
             let moved = self.read();
@@ -169,10 +180,27 @@ impl Shipper {
         });
     }
 
+    /// Pods say when their containers start, the watch says when their directories come and go. Elsewhere than in a cluster,
+    /// and where there is no watch, looking is all there is.
+    fn scan_is_due(&self) -> bool {
+        let quiet = self.feed.config.mode == crate::config::Mode::Kubernetes
+            && self.root_watch.is_some()
+            && !self.stirred
+            && self.unknown.values().all(|since| since.elapsed() >= KNOWN_PATIENCE + SCAN_EVERY)
+            && self.pods_seen == self.feed.pods.changes();
+        let every = if quiet { SCAN_QUIET } else { SCAN_EVERY };
+        self.scanned.is_none_or(|at| at.elapsed() >= every)
+    }
+
     /// Looks for logs that came or went, and for news about their pods.
     fn scan(&mut self) {
         let first = self.scanned.is_none() && self.journal.fresh;
         self.scanned = Some(Instant::now());
+        (self.pods_seen, self.stirred) = (self.feed.pods.changes(), false);
+        if self.root_watch.is_none() {
+            let root = &self.feed.config.logs.pods;
+            self.root_watch = self.watcher.as_ref().and_then(|watcher| watcher.watch(root).ok());
+        }
         let (sources, warnings) = match discover(&self.roots) {
             Ok(found) => found,
             Err(error) => {
@@ -220,7 +248,10 @@ impl Shipper {
         starts: &mut Vec<(SourceId, Option<ph_model::Position>)>,
     ) -> Result<()> {
         let resource = match choose::judge(&self.feed, source) {
-            Verdict::Ship(resource) => resource,
+            Verdict::Ship(resource) => {
+                self.unknown.remove(source);
+                resource
+            }
             Verdict::Leave => {
                 self.close(source);
                 return Ok(());
@@ -403,6 +434,7 @@ impl Shipper {
                 ph_taillog::Change { overflow: true, ..Default::default() }
             }
         };
+        self.stirred |= change.overflow || self.root_watch.is_some_and(|root| change.touches(root));
         if !change.changed.is_empty() {
             std::thread::sleep(GATHER.min(patience));
         }

@@ -4,16 +4,19 @@
 //! Out:    one group of points a container; a container whose directory is gone gives none.
 //! Never:  walks the tree when it already knows where a container is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::v2::Scope;
 use super::{v1, v2, walk};
 use crate::error::{Error, Result};
 use crate::group::{Group, Subject};
 use crate::host::kernel::Since;
+use crate::host::read_file;
 
 /// Which hierarchy the kernel has mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub struct CgroupReader {
     /// Directory of each controller; one entry `""` on v2.
     controllers: Vec<(&'static str, PathBuf)>,
     /// Known places by controller, then container id.
-    places: HashMap<&'static str, HashMap<String, walk::Place>>,
+    places: HashMap<&'static str, HashMap<String, Directory>>,
     walked_ms: Option<i64>,
     devices: HashMap<String, String>,
 }
@@ -53,6 +56,17 @@ pub struct Wanted {
     /// When it started, ms UTC: since when its counters count.
     pub start_ms: Option<i64>,
 }
+
+/// A container's directory. Kept open, its files are found without a walk down from the root each time.
+#[derive(Debug)]
+enum Directory {
+    Open(OwnedFd),
+    /// One of more than may be kept open.
+    At(PathBuf),
+}
+
+/// Directories kept open; a process may have 1,024 files open where nobody raised that.
+const MAX_OPEN: usize = 400;
 
 /// How often the tree is walked at most when containers are missing in it.
 const WALK_EVERY_MS: i64 = 10_000;
@@ -103,6 +117,28 @@ impl CgroupReader {
     /// Points of the wanted containers, in their order. Blocks: call it from a thread that may.
     pub fn read(&mut self, wanted: &[Wanted], scope: Scope, now_ms: i64) -> Result<Vec<Group>> {
         self.locate(wanted, now_ms)?;
+        let mut groups = self.groups(wanted, scope, now_ms);
+        // A container that an engine started again has its id still, and another directory of the same name.
+        let read: HashSet<&Subject> = groups.iter().map(|g| &g.subject).collect();
+        let gone: Vec<Wanted> = wanted
+            .iter()
+            .filter(|c| !read.contains(&Subject::Container { id: c.id.clone() }))
+            .cloned()
+            .collect();
+        let mut forgotten = false;
+        for container in &gone {
+            for places in self.places.values_mut() {
+                forgotten |= places.remove(&container.id).is_some();
+            }
+        }
+        if forgotten {
+            self.locate(wanted, now_ms)?;
+            groups.extend(self.groups(&gone, scope, now_ms));
+        }
+        Ok(groups)
+    }
+
+    fn groups(&mut self, wanted: &[Wanted], scope: Scope, now_ms: i64) -> Vec<Group> {
         let mut groups = Vec::with_capacity(wanted.len());
         for container in wanted {
             let mut group = Group::new(Subject::Container { id: container.id.clone() });
@@ -123,25 +159,31 @@ impl CgroupReader {
                 groups.push(group);
             }
         }
-        Ok(groups)
+        groups
     }
 
-    /// Walks when a wanted container is unknown or its directory is gone, and forgets those not wanted.
+    /// Walks when a wanted container is unknown, and forgets those not wanted.
     fn locate(&mut self, wanted: &[Wanted], now_ms: i64) -> Result<()> {
-        let Some((first, root)) = self.controllers.first().cloned() else { return Ok(()) };
+        let Some((first, _)) = self.controllers.first() else { return Ok(()) };
         let known = self.places.get(first);
-        let missing = wanted
-            .iter()
-            .any(|c| !known.and_then(|k| k.get(&c.id)).is_some_and(|place| root.join(&place.path).is_dir()));
+        let missing = wanted.iter().any(|c| known.is_none_or(|known| !known.contains_key(&c.id)));
         let due = self.walked_ms.is_none_or(|at| now_ms - at >= WALK_EVERY_MS || now_ms < at);
         if !missing || !due {
             return Ok(());
         }
         self.walked_ms = Some(now_ms);
+        let wanted: HashSet<&str> = wanted.iter().map(|c| c.id.as_str()).collect();
+        self.places.clear();
+        let mut open = 0;
         for (controller, root) in &self.controllers {
-            let mut found = walk::find(root).map_err(|e| Error::read(&self.root, e))?;
-            found.retain(|id, _| wanted.iter().any(|c| c.id == *id));
-            self.places.insert(controller, found);
+            let found = walk::find(root).map_err(|e| Error::read(&self.root, e))?;
+            let mut places = HashMap::new();
+            for (id, place) in found.into_iter().filter(|(id, _)| wanted.contains(id.as_str())) {
+                let directory = Directory::open(root.join(place.path), open < MAX_OPEN);
+                open += usize::from(matches!(directory, Directory::Open(_)));
+                places.insert(id, directory);
+            }
+            self.places.insert(controller, places);
         }
         Ok(())
     }
@@ -188,11 +230,14 @@ impl CgroupReader {
     }
 
     fn text(&self, controller: &str, id: &str, file: &str) -> Option<String> {
-        let place = self.places.get(controller)?.get(id)?;
-        let (_, root) = self.controllers.iter().find(|(c, _)| *c == controller)?;
-        let mut text = String::with_capacity(1024);
-        File::open(root.join(&place.path).join(file)).ok()?.read_to_string(&mut text).ok()?;
-        Some(text)
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let open = match self.places.get(controller)?.get(id)? {
+            Directory::Open(dir) => openat(dir, file, flags, Mode::empty()),
+            Directory::At(path) => openat(CWD, path.join(file), flags, Mode::empty()),
+        };
+        let mut bytes = Vec::with_capacity(1024);
+        read_file(&mut File::from(open.ok()?), &mut bytes).ok()?;
+        String::from_utf8(bytes).ok()
     }
 
     /// Names of the devices that an I/O file mentions.
@@ -214,6 +259,17 @@ impl CgroupReader {
             names.insert(number.to_owned(), name.clone());
         }
         names
+    }
+}
+
+impl Directory {
+    /// One that cannot be kept open is named; whether it is there shows when a file in it is read.
+    fn open(path: PathBuf, keep: bool) -> Self {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match keep.then(|| openat(CWD, &path, flags, Mode::empty())) {
+            Some(Ok(dir)) => Self::Open(dir),
+            _ => Self::At(path),
+        }
     }
 }
 

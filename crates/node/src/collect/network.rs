@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::cgroup::pids;
 use crate::group::{Group, Subject};
 use crate::host::network::{device_points, devices};
+use crate::host::read_text;
 use crate::names::{self as n, Name};
 use crate::pods::OwnPod;
 
@@ -75,7 +76,7 @@ impl PodNetworks {
 
     fn text(&self, uid: &str) -> Option<String> {
         let pid = self.processes.get(uid)?;
-        std::fs::read_to_string(self.proc.join(format!("{pid}/net/dev"))).ok()
+        read_text(&self.proc.join(format!("{pid}/net/dev"))).ok()
     }
 
     fn scan(&mut self, wanted: &[&OwnPod], now_ms: i64) {
