@@ -71,8 +71,8 @@ export function Shell() {
       <a className="skip" href="#room">Skip to content</a>
       <nav className="nav" aria-label="Rooms">
         <OrgMenu />
-        <button type="button" className="jump" title="Jump to anything" aria-label={`Jump or act ${JUMP_KEY}`} onClick={() => setPalette(true)}>
-          <Icon name="search" small /><span>Jump or act</span><kbd>{JUMP_KEY}</kbd>
+        <button type="button" className="jump" title="Jump to anything" onClick={() => setPalette(true)}>
+          <Icon name="search" small /><span>Jump or act</span><kbd aria-hidden="true">{JUMP_KEY}</kbd>
         </button>
         {GROUPS.map(([group, rooms], i) => (
           <div key={group}>

@@ -19,6 +19,11 @@ describe("the pod field", () => {
     }
     expect(seen.size).toBe(133);
   });
+  it("gives few pods large cells and many pods small ones, at one height", () => {
+    const sizes = [30, 500, 2900].map((n) => layoutField([cluster("o".repeat(n))], 900));
+    expect(sizes.map((l) => [l.cell, l.height])).toEqual([[16, 64], [8, 64], [4, 64]]);
+    expect(layoutField([cluster("oc")], 400).blocks[0]?.marks.map((m) => [m.x, m.y])).toEqual([[0, 16]]);
+  });
   it("shares one mark among neighbours of one workload", () => {
     const layout = layoutField([cluster("occcom", [0, 1, 1, 1, 0, 2])], 400);
     expect(layout.blocks[0]?.marks.map((m) => [m.state, m.count])).toEqual([["crit", 3], ["move", 1]]);

@@ -39,9 +39,9 @@ const LETTERS: Readonly<Record<string, FieldMark["state"]>> = { m: "move", w: "w
 const NARROWEST_BLOCK = 36;
 export const MARK_HEIGHT = 16;
 
-/** Places the clusters in `width` pixels: 4 px a cell with 16 rows, smaller cells and more rows when that is too wide. */
+/** Places the clusters in `width` pixels, 64 high: the largest of 16, 8 and 4 px a cell that fits, then smaller cells and more rows. */
 export function layoutField(clusters: readonly FieldCluster[], width: number, gap = 14): FieldLayout {
-  for (const [cell, rows] of [[4, 16], [4, 24], [3, 32], [2, 48], [1, 96]] as const) {
+  for (const [cell, rows] of [[16, 4], [8, 8], [4, 16], [4, 24], [3, 32], [2, 48], [1, 96]] as const) {
     const widths = clusters.map((c) => Math.max(NARROWEST_BLOCK, captionWidth(c), Math.ceil(c.states.length / rows) * cell));
     const total = widths.reduce((a, b) => a + b, 0) + gap * Math.max(0, clusters.length - 1);
     if (total > width && cell > 1) continue;
@@ -92,7 +92,7 @@ function marks(cluster: FieldCluster, grid: Grid): FieldMark[] {
   const height = grid.cell * grid.rows;
   for (const group of [...groups.values()].sort((a, b) => worst(a.state) - worst(b.state) || a.pod - b.pod)) {
     const width = group.count > 1 ? 14 + String(group.count).length * 7 + 6 : 16;
-    const at = freePlace(placed, { x: Math.floor(group.pod / grid.rows) * grid.cell - 4, y: (group.pod % grid.rows) * grid.cell - 5, width, height });
+    const at = freePlace(placed, { x: Math.floor(group.pod / grid.rows) * grid.cell + Math.min(0, grid.cell / 2 - 6), y: (group.pod % grid.rows) * grid.cell + Math.min(0, grid.cell / 2 - 7), width, height });
     placed.push({ ...at, width, state: group.state, count: group.count, pod: group.pod });
   }
   return placed;

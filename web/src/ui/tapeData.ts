@@ -5,6 +5,7 @@ import { useMemo } from "react";
 
 import { eventsQuery, useClusters, useProblems } from "../api/queries";
 import type { Event } from "../api/types";
+import { changesOf } from "../core/changes";
 import type { TapeProps } from "./Tape";
 import { useAskSpan, useScope } from "./view";
 
@@ -22,10 +23,17 @@ const MOST_CHANGES = 200;
 export function useChanges(): ScopeEvents {
   const span = useAskSpan();
   const scope = useScope();
-  const answer = useQuery(
-    eventsQuery({ type: "change", from: span.start, to: span.end, limit: MOST_CHANGES, cluster: scope.clusters.join(",") || null, namespace: scope.namespaces.join(",") || null }, span.live),
-  );
-  return { events: answer.data?.items ?? [], pending: answer.isPending, error: answer.data ? null : answer.error, more: Boolean(answer.data?.next), retry: () => void answer.refetch() };
+  const ask = { from: span.start, to: span.end, limit: MOST_CHANGES, cluster: scope.clusters.join(",") || null, namespace: scope.namespaces.join(",") || null };
+  const changes = useQuery(eventsQuery({ ...ask, type: "change" }, span.live));
+  const scaling = useQuery(eventsQuery({ ...ask, reason: "ScalingReplicaSet" }, span.live));
+  const events = useMemo(() => changesOf(changes.data?.items ?? [], scaling.data?.items ?? []), [changes.data, scaling.data]);
+  return {
+    events,
+    pending: changes.isPending || scaling.isPending,
+    error: (changes.data ? null : changes.error) ?? (scaling.data ? null : scaling.error),
+    more: Boolean(changes.data?.next ?? scaling.data?.next),
+    retry: () => void Promise.all([changes.refetch(), scaling.refetch()]),
+  };
 }
 
 export function useTape(): TapeProps {

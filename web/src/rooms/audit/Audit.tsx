@@ -77,7 +77,7 @@ export function Audit() {
           <div className="inp code" style={{ flex: "0 1 170px" }}><input aria-label="Act" placeholder="act: exec, sign_in" value={view.act ?? ""} onChange={(e) => change({ act: e.target.value || undefined }, true)} /></div>
           <Seg label="Decision" value={decision} options={[["any", "Any"], ["allow", "Allowed"], ["deny", "Denied"]]} onPick={(d) => change({ decision: d === "any" ? undefined : d })} />
         </div>
-        <div className="pb">
+        <div className="pb" tabIndex={0} role="group" aria-label="Entries">
           {answer.isPending ? <Loading rows={14} what="the audit" /> : answer.error && rows.length === 0 ? <Fault error={answer.error} what="the audit" retry={() => void answer.refetch()} /> : rows.length === 0 ? <Empty title={filtered ? "Nothing matches" : "Nothing was done in this window"} action={filtered ? <button type="button" className="btn" onClick={() => change({ q: undefined, actor: undefined, act: undefined, decision: undefined })}>Clear filters</button> : <button type="button" className="btn" onClick={() => change({ t: "-7d" })}>Last 7 d</button>} /> : (
             <table className="tb">
               <thead><tr><th>Time</th><th>Actor</th><th>Act</th><th>Object</th><th>Decision, rule</th><th className="num">Entry</th><th className="num">Hash</th></tr></thead>

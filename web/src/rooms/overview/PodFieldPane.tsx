@@ -125,8 +125,8 @@ interface Block {
 }
 
 function paintBlock(pen: CanvasRenderingContext2D, { block, field, layout, colour }: Block): void {
-  const size = Math.max(1, layout.cell - 1);
-  pen.fillStyle = colour("--line-2");
+  const size = layout.cell >= 8 ? layout.cell - 2 : Math.max(1, layout.cell - 1);
+  pen.fillStyle = colour(layout.cell >= 8 ? "--line" : "--line-2");
   pen.strokeStyle = colour("--unknown");
   pen.lineWidth = 0.7;
   for (let i = 0; i < field.states.length; i += 1) {
