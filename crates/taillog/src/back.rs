@@ -16,6 +16,8 @@ use crate::roots::Roots;
 use crate::seek::{self, Reach, Spot};
 use crate::source::SourceId;
 
+/// A block grows to this; bytes.
+const BLOCK: u64 = 64 << 10;
 /// A block grows to this while nothing matches; bytes.
 const MAX_BLOCK: u64 = 1 << 20;
 
@@ -54,7 +56,7 @@ impl Back {
             segment,
             hi: None,
             skip_flushed: 0,
-            block: 64 << 10,
+            block: 16 << 10,
             from_ns,
             cap,
             given: 0,
@@ -194,11 +196,15 @@ impl Back {
         let newest = self.run + 1 == self.runs.len();
         let last = self.segment + 1 == run.segments.len();
         let size = cur.content.size()?;
-        let end =
-            if segment.live && newest { cur.content.last_lf(0, size)?.map_or(0, |lf| lf + 1) } else { size };
+        let closed = matches!(self.source, SourceId::File { .. });
+        let end = if segment.live && newest && !closed {
+            cur.content.last_lf(0, size)?.map_or(0, |lf| lf + 1)
+        } else {
+            size
+        };
         let hi = self.hi.unwrap_or(end).min(end);
         let lo = block_start(&mut cur, hi, self.block)?;
-        let ends_run = last && !newest && hi == end;
+        let ends_run = last && (!newest || closed) && hi == end;
         asm.blockwise = true;
         let (first, lines) = (batch.records.len(), asm.stats);
         let arena = batch.arena.len();
@@ -238,9 +244,8 @@ impl Back {
         turn(batch, first, flushed, &mut self.skip_flushed);
         let too_old =
             asm.block_max_ns().is_some_and(|ts| ts < self.from_ns) && seek::ordered(&mut cur.content)?;
-        if batch.records.len() == first && self.block < MAX_BLOCK {
-            self.block *= 2;
-        }
+        let most = if batch.records.len() == first { MAX_BLOCK } else { BLOCK };
+        self.block = (self.block * 2).min(most).max(self.block);
         asm.begin_block(0);
         self.hi = Some(lo);
         self.done |= too_old;
@@ -265,7 +270,7 @@ impl Back {
 }
 
 fn block_start(cur: &mut Cursor, hi: u64, block: u64) -> io::Result<u64> {
-    let guess = hi.saturating_sub(block.max(cur.content.back_step()));
+    let guess = hi.saturating_sub(if cur.segment.gz { block.max(cur.content.back_step()) } else { block });
     if guess == 0 {
         return Ok(0);
     }

@@ -114,8 +114,18 @@ fn list_once(roots: &Roots, id: &SourceId, old: &Probes, fresh: &mut Probes) -> 
             let files = docker(roots, (&place, &live, 0), fresh).map_err(wrap)?;
             vec![Run { number: 0, segments: ordered(roots, files, old, fresh) }]
         }
-        SourceId::Pod { .. } => {
+        SourceId::File { .. } if !is_dir(roots, &place).map_err(wrap)? => {
+            let name = place.rel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let run = cri_name(&name).map_or(0, |n| n.run);
+            let parsed = Name { run, suffix: String::new(), gz: name.ends_with(".gz") };
+            let file = segment(roots, place, &parsed).map_err(wrap)?;
+            vec![Run { number: run, segments: ordered(roots, vec![(parsed, file)], old, fresh) }]
+        }
+        SourceId::Pod { .. } | SourceId::File { .. } => {
             let mut files = cri(roots, &place, fresh).map_err(wrap)?;
+            if let (true, Some(live)) = (files.is_empty(), docker_live(roots, &place).map_err(wrap)?) {
+                files = docker(roots, (&place, &live, 0), fresh).map_err(wrap)?;
+            }
             let mut numbers: Vec<u32> = files.iter().map(|(n, _)| n.run).collect();
             numbers.sort_unstable();
             numbers.dedup();
@@ -275,6 +285,25 @@ fn names(roots: &Roots, place: &Place) -> io::Result<Vec<(String, u64)>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Whether a file of this name belongs to a container's log.
+pub(crate) fn is_container_name(name: &str) -> bool {
+    cri_name(name).is_some() || name.ends_with(DOCKER_LIVE)
+}
+
+const DOCKER_LIVE: &str = "-json.log";
+
+/// The live file's name in a copied directory of dockerd's.
+fn docker_live(roots: &Roots, place: &Place) -> io::Result<Option<String>> {
+    if place.base != Base::Anywhere {
+        return Ok(None);
+    }
+    Ok(names(roots, place)?.into_iter().map(|(name, _)| name).find(|name| name.ends_with(DOCKER_LIVE)))
+}
+
+fn is_dir(roots: &Roots, place: &Place) -> io::Result<bool> {
+    Ok(roots.open_file_or_dir(place)?.metadata()?.is_dir())
 }
 
 fn cri_name(name: &str) -> Option<Name> {

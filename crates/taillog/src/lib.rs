@@ -24,6 +24,7 @@ mod source;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod together;
 mod watch;
 
 pub use batch::{Batch, Gap, GapKind, Marker, Note, Record, State, Stream};
@@ -33,5 +34,6 @@ pub use escapes::{Plain, plain};
 pub use layout::{Run, Segment};
 pub use reader::{Mode, ReadAsk, Reader, Seek, Stats, Streams};
 pub use roots::Roots;
-pub use source::{SourceDir, SourceId, Warning, discover, inspect, list_sources};
+pub use source::{SourceDir, SourceId, Warning, discover, inspect, list_sources, local_sources};
+pub use together::{Event, Extent, Order, RecordRun, Together, Turn};
 pub use watch::{Change, WatchId, Watcher};

@@ -120,6 +120,20 @@ pub struct Stats {
     pub gaps: u64,
 }
 
+impl Stats {
+    #[must_use]
+    pub(crate) fn plus(self, other: Stats) -> Stats {
+        Stats {
+            segments_opened: self.segments_opened + other.segments_opened,
+            scanned_bytes: self.scanned_bytes + other.scanned_bytes,
+            lines: self.lines + other.lines,
+            matches: self.matches + other.matches,
+            cut_lines: self.cut_lines + other.cut_lines,
+            gaps: self.gaps + other.gaps,
+        }
+    }
+}
+
 /// How a place in time was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Seek {
@@ -303,6 +317,11 @@ impl Reader {
                     return Ok(());
                 }
                 Step::Wait(_) | Step::End => {
+                    if let (SourceId::File { .. }, Some(cur)) = (&self.source, &mut self.cur) {
+                        // Nobody writes to a copy.
+                        cur.finish(&mut self.asm, batch);
+                        self.asm.flush(cur.here(), batch);
+                    }
                     batch.state = State::Ended;
                     return Ok(());
                 }

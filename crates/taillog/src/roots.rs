@@ -19,6 +19,7 @@ use rustix::io::Errno;
 pub struct Roots {
     pods: PathBuf,
     docker: PathBuf,
+    files: bool,
     refused: Arc<AtomicU64>,
 }
 
@@ -26,6 +27,8 @@ pub struct Roots {
 pub(crate) enum Base {
     Pods,
     Docker,
+    /// The whole file system: a person's own files.
+    Anywhere,
 }
 
 /// A path below one root. Holds no `..` and no absolute part.
@@ -44,7 +47,13 @@ impl Default for Roots {
 
 impl Roots {
     pub fn new(pods: impl Into<PathBuf>, docker: impl Into<PathBuf>) -> Self {
-        Self { pods: pods.into(), docker: docker.into(), refused: Arc::default() }
+        Self { pods: pods.into(), docker: docker.into(), files: false, refused: Arc::default() }
+    }
+
+    /// Lets `SourceId::File` be read, too: for a person's own files, never for what somebody else asks for.
+    #[must_use]
+    pub fn with_files(self) -> Self {
+        Self { files: true, ..self }
     }
 
     pub fn pods(&self) -> &Path {
@@ -64,6 +73,7 @@ impl Roots {
         match base {
             Base::Pods => &self.pods,
             Base::Docker => &self.docker,
+            Base::Anywhere => Path::new("/"),
         }
     }
 
@@ -74,6 +84,11 @@ impl Roots {
     /// Opens a directory for listing; links are not followed.
     pub(crate) fn open_dir(&self, place: &Place) -> io::Result<File> {
         Ok(self.beneath(place, OFlags::RDONLY | OFlags::DIRECTORY)?)
+    }
+
+    /// Opens whatever has this name, without reading it.
+    pub(crate) fn open_file_or_dir(&self, place: &Place) -> io::Result<File> {
+        Ok(self.beneath(&self.resolve(place)?, OFlags::PATH)?)
     }
 
     /// Opens a regular file, following a link when it names a file below one of the roots.
@@ -89,6 +104,9 @@ impl Roots {
     /// The place a path leads to: itself, or where its links lead when that is below a root.
     pub(crate) fn resolve(&self, place: &Place) -> io::Result<Place> {
         let mut at = place.clone();
+        if place.base == Base::Anywhere {
+            return if self.files { Ok(at) } else { Err(self.refuse()) };
+        }
         for _ in 0..4 {
             match self.beneath(&at, OFlags::PATH) {
                 Ok(_) => return Ok(at),
@@ -106,6 +124,14 @@ impl Roots {
     }
 
     fn beneath(&self, place: &Place, flags: OFlags) -> Result<File, Errno> {
+        if place.base == Base::Anywhere {
+            // A person's own links lead where they please.
+            let allowed = self.files.then_some(()).ok_or(Errno::LOOP);
+            let full = self.full(place);
+            return allowed
+                .and_then(|()| rustix::fs::open(full, flags | OFlags::CLOEXEC, Mode::empty()))
+                .map(File::from);
+        }
         let root = rustix::fs::open(
             self.base(place.base),
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,

@@ -1,6 +1,6 @@
 //! Sources: one container's log each, named by where it lies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::layout::{self, Run};
 use crate::roots::{Base, Place, Roots};
@@ -19,6 +19,10 @@ pub enum SourceId {
     },
     Docker {
         container_id: String,
+    },
+    /// A log that lies anywhere: a file, or a directory laid out as a container's. Only for [`Roots::with_files`].
+    File {
+        path: PathBuf,
     },
 }
 
@@ -52,10 +56,15 @@ impl SourceId {
                 single(container_id)?;
                 Ok(Place { base: Base::Docker, rel: PathBuf::from(container_id) })
             }
+            SourceId::File { path } => {
+                let full = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
+                let rel = full.strip_prefix("/").map(PathBuf::from).unwrap_or_default();
+                Ok(Place { base: Base::Anywhere, rel })
+            }
         }
     }
 
-    /// Full path of the source's directory.
+    /// Full path of the source's directory, or of its file.
     ///
     /// # Errors
     /// `invalid` when a part of the name is no single directory name.
@@ -171,4 +180,49 @@ fn dirs(roots: &Roots, place: &Place) -> Result<Vec<String>, Error> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// How deep [`local_sources`] looks below a directory.
+const DEEP: usize = 4;
+
+/// The sources that a path of a person's own names: a file is one; a directory laid out as a container's is one; any other
+/// directory stands for what lies in it, to four levels. Sorted.
+///
+/// # Errors
+/// `not_found`, `denied`, for the path itself. What cannot be read below it is left out of what it names.
+pub fn local_sources(path: &Path) -> Result<Vec<SourceId>, Error> {
+    let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if !meta.is_dir() {
+        return Ok(vec![SourceId::File { path: path.to_owned() }]);
+    }
+    let mut found = Vec::new();
+    local_below(path, DEEP, &mut found).map_err(|e| Error::io(path, e))?;
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn local_below(dir: &Path, deep: usize, found: &mut Vec<SourceId>) -> std::io::Result<()> {
+    let (mut files, mut dirs) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        match std::fs::metadata(entry.path()) {
+            Ok(meta) if meta.is_dir() && !hidden => dirs.push(entry.path()),
+            Ok(meta) if meta.is_file() && !hidden => files.push(entry.path()),
+            _ => {}
+        }
+    }
+    let name =
+        |path: &PathBuf| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if files.iter().any(|f| layout::is_container_name(&name(f))) {
+        found.push(SourceId::File { path: dir.to_owned() });
+    } else {
+        found.extend(files.into_iter().map(|path| SourceId::File { path }));
+    }
+    for dir in dirs {
+        if deep > 0 && local_below(&dir, deep - 1, found).is_err() {
+            found.push(SourceId::File { path: dir });
+        }
+    }
+    Ok(())
 }

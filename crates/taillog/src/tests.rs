@@ -7,4 +7,5 @@ mod parse;
 mod property;
 mod read;
 mod search;
+mod together;
 mod watch;

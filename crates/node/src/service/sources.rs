@@ -81,6 +81,9 @@ pub fn reference(services: &Services, id: &SourceId) -> SourceRef {
                 ..SourceRef::default()
             }
         }
+        SourceId::File { path } => {
+            SourceRef { container: path.display().to_string(), ..SourceRef::default() }
+        }
     }
 }
 
@@ -119,6 +122,7 @@ fn state(services: &Services, id: &SourceId) -> &'static str {
                 None => "gone",
             }
         }
+        SourceId::File { .. } => "exited",
     }
 }
 

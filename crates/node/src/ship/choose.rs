@@ -72,6 +72,8 @@ pub fn judge(feed: &Feed, source: &SourceId) -> Verdict {
             out.set("service.name", found.name.as_str());
             Verdict::Ship(out)
         }
+        // A person's own files are no container's.
+        SourceId::File { .. } => Verdict::Leave,
     }
 }
 

@@ -147,6 +147,7 @@ fn file(common: &Common<'_>, run: u32) -> String {
     match common.source {
         SourceId::Pod { .. } => format!("{}/{run}.log", common.dir.display()),
         SourceId::Docker { container_id } => format!("{}/{container_id}-json.log", common.dir.display()),
+        SourceId::File { path } => path.display().to_string(),
     }
 }
 

@@ -129,6 +129,7 @@ impl Lane {
         let name = match &self.source {
             SourceId::Pod { .. } => format!("{}.log", position.run),
             SourceId::Docker { container_id } => format!("{container_id}-json.log"),
+            SourceId::File { .. } => return 0,
         };
         std::fs::metadata(self.dir.join(name)).map_or(0, |m| m.len().saturating_sub(position.offset))
     }
