@@ -13,6 +13,7 @@ mod password;
 mod role;
 mod signing;
 mod tenant;
+mod ticket;
 
 pub use agent_token::{AgentClaims, MAX_AGENT_TOKEN_MS};
 pub use api_key::{ApiKeyText, Pepper, StoredKey};
@@ -28,3 +29,4 @@ pub use password::{PasswordFault, PasswordHash, StoredMember, check_password, ha
 pub use role::{Permission, Permissions, Role};
 pub use signing::{SigningKey, VerifyingKeys};
 pub use tenant::{Actor, Client, Origin, TenantCtx};
+pub use ticket::{LogTicket, TICKET_MS, TicketBudget, TicketFault, TicketSource, TicketTrust};

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ph_access::TicketTrust;
 use ph_link::agent::{AgentLink, LinkConfig, Timing};
 use ph_link::v1::exec_server::ExecServer;
+use ph_link::v1::log_tickets_server::LogTicketsServer;
 use ph_link::v1::objects_server::ObjectsServer;
 use ph_link::v1::review_server::ReviewServer;
 use ph_link::v1::{AgentKind, SourceStatus, StatusReport, Tier};
@@ -21,6 +23,8 @@ use crate::exec::{ExecService, Sessions};
 use crate::identity::{IdentityStore, cluster_uid};
 use crate::inventory::Inventory;
 use crate::lease::Candidate;
+use crate::log_review::LogReview;
+use crate::log_tickets::{self, TicketService};
 use crate::objects::ObjectsService;
 use crate::review::ReviewService;
 use crate::send::Sender;
@@ -106,6 +110,8 @@ async fn lead(
     for kind in ObjectKind::ALL {
         tasks.spawn(kind_watch::watch_kind(client.clone(), kind, inventory.clone(), term.clone()));
     }
+    let trust = TicketTrust { cluster_uid: uid.clone(), keys: vec![identity.key.public()] };
+    tasks.spawn(keep_keys(client.clone(), config.namespace.clone(), trust, term.clone()));
     let (status, report) = watch::channel(StatusReport::default());
     let link = AgentLink::new(
         link_config(
@@ -154,6 +160,29 @@ async fn until_done<T, F: Future<Output = Result<T, Error>>>(
     }
 }
 
+/// The key of log tickets stays written as long as this process leads: whoever removed it removed nothing for long.
+const KEYS_EVERY: Duration = Duration::from_secs(300);
+
+async fn keep_keys(client: kube::Client, namespace: String, trust: TicketTrust, stop: CancellationToken) {
+    loop {
+        let written = tokio::select! {
+            () = stop.cancelled() => return,
+            written = log_tickets::publish(&client, &namespace, &trust) => written,
+        };
+        let pause = match written {
+            Ok(()) => KEYS_EVERY,
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "node-agents cannot know log tickets");
+                RETRY
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
 struct Served<'a> {
     inventory: &'a Arc<Inventory>,
     tasks: &'a TaskTracker,
@@ -182,6 +211,12 @@ async fn link_config(
     };
     let services = Routes::new(ObjectsServer::new(objects))
         .add_service(ReviewServer::new(ReviewService { client: client.clone() }))
+        .add_service(LogTicketsServer::new(TicketService {
+            review: LogReview::new(client.clone()),
+            key: identity.key.clone(),
+            cluster_uid: cluster_uid.clone(),
+            clock: Arc::new(telemetry::now_ms),
+        }))
         .add_service(ExecServer::new(exec));
     LinkConfig {
         origin: origin.clone(),

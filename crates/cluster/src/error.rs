@@ -24,6 +24,15 @@ pub enum Error {
     },
     #[error("identity Secret {name} holds no usable key: {text}; delete its data and join again")]
     BadIdentity { name: String, text: String },
+    #[error(
+        "{act} ConfigMap pilothouse-log-keys in {namespace}, by which node-agents know log tickets; apply the manifests of `pilothouse cluster join` again"
+    )]
+    LogKeys {
+        act: &'static str,
+        namespace: String,
+        #[source]
+        cause: Box<kube::Error>,
+    },
     #[error("enrol this cluster")]
     Enrol(#[source] Box<ph_link::Error>),
     #[error("link to the server")]
@@ -39,9 +48,11 @@ pub enum Error {
 impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::Client(_) | Error::Kubeconfig(_) | Error::ClusterUid(_) | Error::Identity { .. } => {
-                ErrorKind::Unavailable
-            }
+            Error::Client(_)
+            | Error::Kubeconfig(_)
+            | Error::ClusterUid(_)
+            | Error::Identity { .. }
+            | Error::LogKeys { .. } => ErrorKind::Unavailable,
             Error::BadIdentity { .. } | Error::NoToken | Error::Http(_) => ErrorKind::Invalid,
             Error::Enrol(e) | Error::Link(e) => e.kind(),
         }

@@ -8,10 +8,14 @@ mod agent;
 mod error;
 mod events;
 mod exec;
+#[cfg(test)]
+mod fake_api;
 mod identity;
 mod inventory;
 mod kinds;
 mod lease;
+mod log_review;
+pub mod log_tickets;
 mod metrics;
 pub mod node_pods;
 mod objects;

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::{Signer, SigningKey};
 use ph_model::{AgentId, ClusterId, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,11 @@ impl Key {
 
     pub fn public_base64(&self) -> String {
         STANDARD.encode(self.public())
+    }
+
+    /// Signs `message`, which begins with a domain of its own, so that it is never taken for another thing that this key signs.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
     }
 
     pub(crate) fn signing(&self) -> &SigningKey {
