@@ -1,5 +1,6 @@
 // Sign in by one-time link, see a crash-looping pod as a problem with its quoted cause, follow its log, open a terminal
-// in a healthy pod, run `id`, find the audit row. URL, LINK, WORKLOAD, QUOTE, LINE, SHELL come from the environment.
+// in a healthy pod, run `id`, find the audit row. Last, every room is looked at with axe in both themes. URL, LINK, WORKLOAD, QUOTE, LINE, SHELL come from the environment.
+import { accessible } from "./access.mjs";
 import { inBrowser } from "./browser.mjs";
 
 const { URL: url, LINK: link, WORKLOAD: workload, QUOTE: quote, LINE: line, CLUSTER: cluster, SHELL_POD: shellPod } = process.env;
@@ -40,5 +41,29 @@ await inBrowser(async (page, step) => {
     const row = page.locator('[id^="audit-"]', { hasText: shellPod }).first();
     await row.waitFor({ timeout: 20_000 });
     return (await row.innerText()).replaceAll("\n", " · ");
+  });
+  await step("every room is accessible in both themes", async () => {
+    const rooms = [
+      ["sign-in", "/sign-in", ""],
+      ["overview", "/o/main/overview", ".prob"],
+      ["workloads", "/o/main/workloads", ".vr"],
+      ["workload", `/o/main/workloads/${cluster}/default/pod/${shellPod}`, ".hd"],
+      ["logs", `/o/main/logs?src=${cluster}/default/Pod/${shellPod}`, ".stay"],
+      ["clusters", `/o/main/clusters?sel=${cluster}`, "aside"],
+      ["cluster", `/o/main/clusters/${cluster}`, ".hd"],
+      ["connect", "/o/main/clusters/connect", "#name"],
+      ["audit", "/o/main/audit", '[id^="audit-"]'],
+    ];
+    for (const [room, path, present] of rooms) {
+      await page.goto(`${url}${path}`);
+      await page.locator(present === "" ? "main" : present).first().waitFor({ timeout: 20_000 });
+      await accessible(page, room);
+    }
+    await page.goto(`${url}/o/main/overview`);
+    await page.locator(".prob").first().waitFor({ timeout: 20_000 });
+    await page.keyboard.press("Control+k");
+    await page.getByRole("dialog").waitFor();
+    await accessible(page, "palette");
+    return `${rooms.length + 1} rooms`;
   });
 });

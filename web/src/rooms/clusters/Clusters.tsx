@@ -109,7 +109,7 @@ function AgentsPane({ agents, status, now }: { readonly agents: readonly Agent[]
   return (
     <section className="pane" aria-labelledby="h-agents">
       <div className="ph"><h2 id="h-agents">Agents</h2><span className="n">{agents.filter((a) => a.status === "connected").length} of {agents.filter((a) => a.status !== "revoked").length} live</span></div>
-      <div className="pb">
+      <div className="pb" tabIndex={0} role="group" aria-labelledby="h-agents">
         {status === "loading" ? <Loading rows={5} what="agents" /> : list.length === 0 ? <Empty title="No agent has joined yet" /> : (
           <table className="tb">
             <thead><tr><th>Agent</th><th>Cluster</th><th>State</th><th className="num">Round trip</th><th className="num">Memory</th>{queued ? <th className="num">Queue</th> : null}<th>Version</th><th className="num">Seen</th></tr></thead>
