@@ -2,15 +2,15 @@
 //!
 //! In:     files, through `taillog`; the files are the queue, so an outage costs no memory and no disk.
 //! Out:    batches of at most about 1 MiB or 1 s, one at a time, in the order of their numbers.
-//! Never:  sends a batch before its ranges are durable in the journal; moves a checkpoint before the server has the lines;
+//! Never:  sends a batch before it is durable in the journal; moves a checkpoint before the server has the lines;
 //!         passes over missing bytes in silence: they become records `log.gap` and are counted.
 
 mod choose;
 mod deliver;
 mod encode;
+mod gather;
 mod journal;
 mod lane;
-mod replay;
 mod wire;
 
 use std::collections::{HashMap, HashSet};
@@ -27,13 +27,13 @@ use crate::collect::Feed;
 use crate::config::StartAt;
 use crate::error::{Error, Result};
 use crate::own::Outcome;
-use crate::queue::{Limits, Queue};
+use crate::queue::{Limits, Queue, Stored};
 use crate::rights::log_thread;
 use crate::sender::{PARTS, Poster};
 use crate::time::now_ms;
 use choose::Verdict;
 use deliver::Deliverer;
-use journal::{Journal, Range};
+use journal::Journal;
 use lane::{Begin, Lane};
 
 /// Message bytes of a batch.
@@ -140,13 +140,10 @@ struct Shipper {
 impl Shipper {
     fn run(mut self) {
         self.wait_for_pods();
-        if let Some(pending) = self.journal.pending().cloned() {
-            let max_line = self.feed.config.logs.max_line;
-            let again = replay::encode(&self.roots, &pending, max_line, &mut self.encoder);
-            self.feed.own.count(Signal::Logs, Outcome::Dropped, "gap", again.missing);
-            if !self.deliver(pending.seq, again.records) {
-                return;
-            }
+        if let Some(pending) = self.journal.pending().cloned()
+            && !self.deliver(pending)
+        {
+            return;
         }
         while !self.stop.is_cancelled() {
             if self.scan_is_due() {
@@ -339,40 +336,14 @@ impl Shipper {
     /// Makes the chunks a batch, durable in the journal, and delivers it. False when stopped before the answer.
     fn ship(&mut self) -> Result<bool> {
         let (seq, at_ms) = (self.number()?, now_ms());
-        let mut ranges: Vec<(Range, Vec<usize>)> = Vec::new();
-        for (i, chunk) in self.chunks.iter().enumerate() {
-            let found = ranges.iter().position(|(r, _)| r.source == chunk.source);
-            let at = found.unwrap_or_else(|| {
-                let resource = self.lanes.get(&chunk.source).map(|l| l.resource.clone()).unwrap_or_default();
-                let range = Range {
-                    source: chunk.source.clone(),
-                    from: chunk.from,
-                    to: None,
-                    records: 0,
-                    gaps: Vec::new(),
-                    resource,
-                };
-                ranges.push((range, Vec::new()));
-                ranges.len() - 1
-            });
-            if let Some((range, chunks)) = ranges.get_mut(at) {
-                replay::extend(range, &chunk.batch);
-                chunks.push(i);
-            }
-        }
-        let batch = journal::Batch { seq, at_ms, ranges: ranges.iter().map(|(r, _)| r.clone()).collect() };
-        self.encoder.clear();
-        let mut records = 0;
-        for (range, chunks) in &ranges {
-            let batches = chunks.iter().filter_map(|i| self.chunks.get(*i)).map(|c| &c.batch);
-            replay::encode_range(&self.roots, (range, at_ms), batches, &mut self.encoder);
-            records += range.records;
-        }
-        self.journal.sent(batch)?;
-        // From here on the journal holds what these lines are.
+        let gathered = gather::encode((&self.roots, &self.lanes), (&self.chunks, at_ms), &mut self.encoder);
+        let items = u32::try_from(gathered.records).unwrap_or(u32::MAX);
+        let batch = Stored { seq, at_ms, items, body: self.pack()? };
+        self.journal.sending(batch.clone(), gathered.ends)?;
+        // From here on the journal holds these lines.
         self.chunks = Vec::new();
         (self.bytes, self.since) = (0, None);
-        Ok(self.deliver(seq, records))
+        Ok(self.deliver(batch))
     }
 
     fn number(&self) -> Result<u64> {
@@ -380,19 +351,22 @@ impl Shipper {
         numbers.allocate().map(|n| n.saturating_mul(PARTS))
     }
 
-    /// Sends the batch that the encoder holds until it is settled. False when stopped before.
-    fn deliver(&mut self, seq: u64, records: u64) -> bool {
+    /// What the encoder holds, compressed. It has its exact size; the buffer is there once and for all batches.
+    fn pack(&mut self) -> Result<bytes::Bytes> {
         let body = self.encoder.finish();
         self.packed.clear();
         self.packed.reserve(zstd::zstd_safe::compress_bound(body.len()));
-        if let Err(error) = self.compressor.compress_to_buffer(body, &mut self.packed) {
-            self.feed.own.failed(SOURCE, &format!("compress a batch: {error}"), "restart the agent");
-            return false;
-        }
-        // What travels has its exact size; the buffers above are there once and for all batches.
-        let body = bytes::Bytes::copy_from_slice(&self.packed);
+        self.compressor
+            .compress_to_buffer(body, &mut self.packed)
+            .map_err(|e| Error::Logs(format!("compress a batch: {e}")))?;
+        Ok(bytes::Bytes::copy_from_slice(&self.packed))
+    }
+
+    /// Sends a batch that the journal holds until it is settled. False when stopped before.
+    fn deliver(&mut self, batch: Stored) -> bool {
+        let Stored { seq, items, body, .. } = batch;
         let (runtime, stop) = (self.runtime.clone(), self.stop.clone());
-        if !runtime.block_on(self.deliverer.deliver(seq, body, (records, &stop))) {
+        if !runtime.block_on(self.deliverer.deliver(seq, body, (items.into(), &stop))) {
             return false;
         }
         while let Err(error) = self.journal.acked(seq) {

@@ -1,47 +1,27 @@
 //! What was shipped: a checkpoint a log, and the batch that is on its way.
 //!
-//! Out:    after a restart the same checkpoints, and the batch that was sent without an answer, to be sent again as it was.
+//! Out:    after a restart the same checkpoints, and the batch that was sent without an answer, to be sent again as it was:
+//!         its body lies here too, because the files it was read from may be gone by then.
 //! Never:  moves a checkpoint before the server has the lines; loses a batch that may have been sent.
-//! Files:  one journal of framed records (those of the disk queue), written anew as a snapshot when it has grown.
+//! Files:  one journal of framed records (those of the disk queue): lines in JSON, and before the line of a batch its body.
+//!         It is written anew as a snapshot when it has grown.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use ph_model::{Attributes, Position};
-use ph_taillog::{Gap, SourceId};
+use ph_model::Position;
+use ph_taillog::SourceId;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::queue::{Next, RecordReader, Stored, encode_record, segment_header};
 
+/// The number of records that are lines of the journal; those of batches are greater.
+const LINE: u64 = 0;
 /// Bytes after which the journal is written anew.
-const COMPACT_BYTES: u64 = 1 << 20;
-
-/// Records of one log in a batch: so many, beginning after `from`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Range {
-    pub source: SourceId,
-    /// `None`: from the log's beginning.
-    pub from: Option<Position>,
-    /// Where the next batch goes on.
-    pub to: Option<Position>,
-    pub records: u64,
-    /// Gaps with the number of records before each.
-    pub gaps: Vec<(u64, Gap)>,
-    /// As they were when the batch was first sent: a repeat must have the same body.
-    pub resource: Attributes,
-}
-
-/// A batch of log lines, named by where they lie.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Batch {
-    pub seq: u64,
-    /// When the lines were read, ms UTC.
-    pub at_ms: i64,
-    pub ranges: Vec<Range>,
-}
+const COMPACT_BYTES: u64 = 8 << 20;
 
 #[derive(Serialize, Deserialize)]
 enum Line {
@@ -49,10 +29,18 @@ enum Line {
     Snapshot(Vec<(SourceId, Option<Position>)>),
     /// Logs that are shipped from here on.
     Start(Vec<(SourceId, Option<Position>)>),
-    Sent(Batch),
+    /// A batch is about to be sent; its body is the record before. Where each log goes on once the server has it.
+    Sending(u64, Vec<(SourceId, Option<Position>)>),
     Acked(u64),
     /// Logs that are gone and wholly shipped.
     Forget(Vec<SourceId>),
+}
+
+/// A batch without an answer, and where its logs go on after it.
+#[derive(Debug)]
+struct Pending {
+    batch: Stored,
+    ends: Vec<(SourceId, Option<Position>)>,
 }
 
 /// The journal of one agent.
@@ -61,8 +49,8 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     bytes: u64,
-    checkpoints: BTreeMap<SourceId, Option<Position>>,
-    pending: Option<Batch>,
+    checkpoints: Checkpoints,
+    pending: Option<Pending>,
     /// Whether there was none before: this agent's first start.
     pub fresh: bool,
 }
@@ -78,10 +66,15 @@ impl Journal {
         let fresh = !path.exists();
         if !fresh {
             let mut reader = RecordReader::open(&path)?;
+            let mut body = None;
             while let Next::Batch(record) = reader.next() {
+                if record.seq != LINE {
+                    body = Some(record);
+                    continue;
+                }
                 let line = serde_json::from_slice(&record.body)
                     .map_err(|e| Error::Parse { what: "journal of shipped logs", reason: e.to_string() })?;
-                apply(line, &mut checkpoints, &mut pending);
+                apply(line, body.take(), (&mut checkpoints, &mut pending));
             }
             bytes = reader.offset();
         }
@@ -100,8 +93,8 @@ impl Journal {
     }
 
     /// The batch that was sent without an answer.
-    pub fn pending(&self) -> Option<&Batch> {
-        self.pending.as_ref()
+    pub fn pending(&self) -> Option<&Stored> {
+        self.pending.as_ref().map(|p| &p.batch)
     }
 
     /// All logs that have a checkpoint.
@@ -117,9 +110,14 @@ impl Journal {
         self.write(Line::Start(sources), Durable::Yes)
     }
 
-    /// Notes a batch that is about to be sent; durable on return.
-    pub fn sent(&mut self, batch: Batch) -> Result<()> {
-        self.write(Line::Sent(batch), Durable::Yes)
+    /// Keeps a batch that is about to be sent, and where each log goes on after it; durable on return.
+    pub fn sending(&mut self, batch: Stored, ends: Vec<(SourceId, Option<Position>)>) -> Result<()> {
+        let line = Line::Sending(batch.seq, ends);
+        let mut bytes = encode_record(&batch);
+        bytes.extend(frame(&line)?);
+        self.append(&bytes, Durable::Yes)?;
+        apply(line, Some(batch), (&mut self.checkpoints, &mut self.pending));
+        Ok(())
     }
 
     /// The server has the pending batch. Durable with the next batch: until then a repeat is recognised by its number.
@@ -136,16 +134,24 @@ impl Journal {
     }
 
     fn write(&mut self, line: Line, durable: Durable) -> Result<()> {
+        self.append(&frame(&line)?, durable)?;
+        apply(line, None, (&mut self.checkpoints, &mut self.pending));
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8], durable: Durable) -> Result<()> {
         use std::io::{Seek, SeekFrom};
-        let frame = frame(&line)?;
         let written = self
             .file
             .seek(SeekFrom::Start(self.bytes))
-            .and_then(|_| self.file.write_all(&frame))
+            .and_then(|_| self.file.write_all(bytes))
             .and_then(|()| if durable == Durable::Yes { self.file.sync_data() } else { Ok(()) });
-        written.map_err(|e| Error::write(&self.path, e))?;
-        self.bytes += frame.len() as u64;
-        apply(line, &mut self.checkpoints, &mut self.pending);
+        if let Err(cause) = written {
+            // What was written of it is cut, so that a shorter record does not stand before its rest.
+            let _ = self.file.set_len(self.bytes);
+            return Err(Error::write(&self.path, cause));
+        }
+        self.bytes += bytes.len() as u64;
         Ok(())
     }
 
@@ -155,7 +161,8 @@ impl Journal {
         let mut bytes = segment_header().to_vec();
         bytes.extend(frame(&Line::Snapshot(all))?);
         if let Some(pending) = &self.pending {
-            bytes.extend(frame(&Line::Sent(pending.clone()))?);
+            bytes.extend(encode_record(&pending.batch));
+            bytes.extend(frame(&Line::Sending(pending.batch.seq, pending.ends.clone()))?);
         }
         let write = || {
             let mut file = File::create(&next)?;
@@ -182,20 +189,24 @@ enum Durable {
 fn frame(line: &Line) -> Result<Vec<u8>> {
     let body = serde_json::to_vec(line)
         .map_err(|e| Error::Parse { what: "journal of shipped logs", reason: e.to_string() })?;
-    Ok(encode_record(&Stored { seq: 0, at_ms: 0, items: 0, body: body.into() }))
+    Ok(encode_record(&Stored { seq: LINE, at_ms: 0, items: 0, body: body.into() }))
 }
 
-fn apply(line: Line, checkpoints: &mut BTreeMap<SourceId, Option<Position>>, pending: &mut Option<Batch>) {
+type Checkpoints = BTreeMap<SourceId, Option<Position>>;
+
+fn apply(line: Line, body: Option<Stored>, (checkpoints, pending): (&mut Checkpoints, &mut Option<Pending>)) {
     match line {
         Line::Snapshot(all) => {
             *checkpoints = all.into_iter().collect();
             *pending = None;
         }
         Line::Start(some) => checkpoints.extend(some),
-        Line::Sent(batch) => *pending = Some(batch),
+        Line::Sending(seq, ends) => {
+            *pending = body.filter(|b| b.seq == seq).map(|batch| Pending { batch, ends });
+        }
         Line::Acked(seq) => {
-            if let Some(batch) = pending.take_if(|batch| batch.seq == seq) {
-                checkpoints.extend(batch.ranges.into_iter().map(|r| (r.source, r.to)));
+            if let Some(done) = pending.take_if(|p| p.batch.seq == seq) {
+                checkpoints.extend(done.ends);
             }
         }
         Line::Forget(sources) => checkpoints.retain(|source, _| !sources.contains(source)),

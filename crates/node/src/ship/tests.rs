@@ -266,6 +266,43 @@ async fn what_rotated_away_unread_is_a_gap_record_and_counted() {
     assert!(own.counted(Signal::Logs, Outcome::Dropped) >= 1);
 }
 
+/// An agent is killed with a batch unanswered; the files of its lines are gone before the next one starts.
+async fn unanswered(act: Act) -> (TestServer, BTreeMap<String, Vec<String>>) {
+    let mut node = Node::new();
+    let acts = if act == Act::LoseReply { vec![act; 2] } else { vec![act; 1_000] };
+    let told = acts.len();
+    let server = TestServer::start(acts).await;
+    node.write("a", 500);
+    node.write("b", 300);
+    let agent = node.agent(&server, node.config());
+    while server.state.lock().unwrap().script.len() == told {
+        tokio::task::yield_now().await;
+    }
+    agent.end().await;
+    server.state.lock().unwrap().script.clear();
+    fs::remove_file(node.log("a")).unwrap();
+    fs::remove_dir_all(node.log("b").parent().unwrap()).unwrap();
+    node.written.insert("a".into(), 500);
+    node.write("a", 5);
+    let agent = node.agent(&server, node.config());
+    until(&server, "a", 504).await;
+    agent.end().await;
+    let seen = lines(&server);
+    (server, seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unanswered_batch_whose_files_are_gone_is_sent_as_it_was() {
+    for act in [Act::Vanish, Act::Status(503), Act::LoseReply] {
+        let (server, seen) = unanswered(act).await;
+        let a: Vec<&String> = seen["a"].iter().filter(|l| !l.starts_with("[log.gap]")).collect();
+        assert_eq!(a, expected("a", 0..505).iter().collect::<Vec<_>>(), "{act:?}");
+        assert_eq!(seen["b"], expected("b", 0..300), "{act:?}");
+        let repeats = server.state.lock().unwrap().repeats;
+        assert_eq!(repeats > 0, act == Act::LoseReply, "{act:?}: {repeats} repeats");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_large_batches_go_in_parts_and_choices_are_heeded() {
     let mut node = Node::new();

@@ -15,17 +15,12 @@ fn position(offset: u64) -> Position {
     Position { run: 1, segment_key: u128::MAX - 5, offset, rewind: 0 }
 }
 
-fn batch(seq: u64, to: u64) -> Batch {
-    let resource = [("k8s.pod.name", "web")].into_iter().collect();
-    let range = Range {
-        source: source(1),
-        from: None,
-        to: Some(position(to)),
-        records: 3,
-        gaps: Vec::new(),
-        resource,
-    };
-    Batch { seq, at_ms: 7, ranges: vec![range] }
+fn batch(seq: u64) -> Stored {
+    Stored { seq, at_ms: 7, items: 3, body: format!("lines of {seq}").into() }
+}
+
+fn to(offset: u64) -> Vec<(SourceId, Option<Position>)> {
+    vec![(source(1), Some(position(offset)))]
 }
 
 #[test]
@@ -34,12 +29,12 @@ fn a_checkpoint_moves_only_with_the_acknowledgement() {
     let mut journal = Journal::open(dir.path()).unwrap();
     assert!(journal.fresh);
     journal.start(vec![(source(1), Some(position(5)))]).unwrap();
-    journal.sent(batch(256, 90)).unwrap();
+    journal.sending(batch(256), to(90)).unwrap();
     drop(journal);
     let mut journal = Journal::open(dir.path()).unwrap();
     assert!(!journal.fresh);
     assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(5))));
-    assert_eq!(journal.pending(), Some(&batch(256, 90)));
+    assert_eq!(journal.pending(), Some(&batch(256)));
     journal.acked(256).unwrap();
     let journal = Journal::open(dir.path()).unwrap();
     assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(90))));
@@ -52,10 +47,11 @@ fn a_torn_end_leaves_what_was_durable() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(dir.path()).unwrap();
     journal.start(vec![(source(1), None)]).unwrap();
-    journal.sent(batch(256, 90)).unwrap();
+    let durable = std::fs::metadata(dir.path().join("journal")).unwrap().len() as usize;
+    journal.sending(batch(256), to(90)).unwrap();
     let whole = std::fs::read(dir.path().join("journal")).unwrap();
     drop(journal);
-    for cut in [1, 9, 40] {
+    for cut in [1, 9, 40, whole.len() - durable - 1] {
         std::fs::write(dir.path().join("journal"), &whole[..whole.len() - cut]).unwrap();
         let journal = Journal::open(dir.path()).unwrap();
         assert_eq!(journal.checkpoint(&source(1)), Some(None), "cut {cut}");
@@ -67,14 +63,29 @@ fn a_torn_end_leaves_what_was_durable() {
 fn a_journal_that_grew_is_written_anew() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(dir.path()).unwrap();
-    for seq in 1..6_000 {
-        // Not durable one by one: this is about size alone.
-        journal.write(Line::Sent(batch(seq, seq)), Durable::Later).unwrap();
+    let body = bytes::Bytes::from(vec![7; 1 << 20]);
+    for seq in 1..30 {
+        journal.sending(Stored { body: body.clone(), ..batch(seq) }, to(seq)).unwrap();
         journal.acked(seq).unwrap();
     }
-    assert!(std::fs::metadata(dir.path().join("journal")).unwrap().len() < COMPACT_BYTES + 10_000);
+    assert!(std::fs::metadata(dir.path().join("journal")).unwrap().len() < COMPACT_BYTES);
     let journal = Journal::open(dir.path()).unwrap();
-    assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(5_999))));
+    assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(29))));
+}
+
+#[test]
+fn a_batch_outlives_a_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path()).unwrap();
+    journal.sending(batch(256), to(90)).unwrap();
+    for _ in 0..2 {
+        // Each opening writes the journal anew.
+        let journal = Journal::open(dir.path()).unwrap();
+        assert_eq!(journal.pending(), Some(&batch(256)));
+    }
+    let mut journal = Journal::open(dir.path()).unwrap();
+    journal.acked(256).unwrap();
+    assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(90))));
 }
 
 #[test]
