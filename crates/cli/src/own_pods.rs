@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use ph_cluster::node_pods::{self, PodEvent as Seen};
-use ph_cluster::quantity;
 use ph_node::pods::{OwnContainer, OwnPod, Owner, PodEvent, PodSource, Resources};
+use ph_workloads::quantity;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

@@ -2,10 +2,7 @@
 //!
 //! Source: the names, units and values of the OpenTelemetry `k8s_cluster` receiver.
 
-mod quantity;
 mod table;
-
-pub use quantity::quantity;
 
 pub use table::points;
 

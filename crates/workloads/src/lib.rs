@@ -9,6 +9,8 @@ mod field;
 mod health;
 mod kinds;
 mod pod;
+mod quantity;
 
 pub use field::{creation_ms, owner, time_ms, uid};
 pub use health::{Available, Converged, Counts, Health, Mark, Reason, Related, Source, health};
+pub use quantity::quantity;

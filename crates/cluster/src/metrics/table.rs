@@ -1,9 +1,9 @@
 //! The rules by kind: which field becomes which metric.
 
 use ph_model::{Attributes, NumberValue, Point};
+use ph_workloads::quantity;
 use serde_json::Value;
 
-use super::quantity::quantity;
 use super::{ResourcePoints, gauge};
 
 /// A field that is an integer, as a metric of its own. Absent fields count as 0 where the API leaves zeros out.

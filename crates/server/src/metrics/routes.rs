@@ -153,7 +153,7 @@ fn subject(rooms: &[Arc<ClusterRoom>], kind: &str, id: &str) -> Option<Subject> 
                         .into_iter()
                         .filter_map(|(metric, key)| {
                             let value =
-                                crate::objects::quantity(&text(node, &format!("/status/allocatable/{key}")))?;
+                                ph_workloads::quantity(&text(node, &format!("/status/allocatable/{key}")))?;
                             Some((metric, ChartLine { kind: "allocatable".into(), value }))
                         })
                         .collect();

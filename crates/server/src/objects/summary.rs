@@ -10,10 +10,10 @@ use ph_model::{Matcher, RangeMs};
 use ph_store::state::{ClusterKind, ClusterRecord, ClusterStatus};
 use ph_store::{SeriesAsk, Store};
 use ph_tsdb::{Grid, RangeFn, rate_at};
+use ph_workloads::quantity;
 use serde_json::Value;
 
 use super::inventories::ClusterRoom;
-use super::quantity::quantity;
 use super::view::{self, Home};
 use crate::app::AppState;
 use crate::gateway::problem::Problem;

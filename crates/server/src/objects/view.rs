@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use ph_api::{Container, Health, Object, ObjectLink, Reason};
 use ph_model::{ClusterId, ObjectKind};
+use ph_workloads::quantity;
 use serde_json::Value;
 
 use super::inventory::ClusterObjects;
-use super::quantity::quantity;
 
 /// Which cluster an object is of.
 #[derive(Clone, Copy)]
