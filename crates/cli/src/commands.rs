@@ -28,7 +28,7 @@ use crate::trace;
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Outcome {
     let service = matches!(cli.command, Command::Serve(_) | Command::NodeAgent(_) | Command::ClusterAgent(_));
-    trace::start(&cli.log, if service { "info" } else { "warn" })?;
+    trace::start(&cli.log, if service { "info,kube_runtime=error" } else { "warn" })?;
     match cli.command {
         Command::Serve(args) => block_on(Threads::Server, serve::run(args)),
         Command::NodeAgent(args) => block_on(Threads::Agent, node_agent::run(*args)),

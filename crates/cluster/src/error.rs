@@ -1,5 +1,7 @@
 //! Why the cluster-agent could not do something.
 
+use kube::core::Status;
+use kube::runtime::watcher;
 use ph_model::ErrorKind;
 
 /// What failed; `source()` holds the cause.
@@ -59,16 +61,57 @@ impl Error {
     }
 }
 
-/// An error with all its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
+/// An error with all its causes in one line. What the API server answered is quoted as its own sentence.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
     while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
+        next = cause.source();
+        let more = match (answered(cause), cause.is::<watcher::Error>()) {
+            (Some(status), _) => {
+                next = None;
+                format!("the API server answered {}: {}", status.code, status.message)
+            }
+            // Its causes say the same.
+            (None, true) if next.is_some() => continue,
+            (None, _) => cause.to_string(),
+        };
+        if text.is_empty() {
+            text = more;
+        } else if !text.contains(&more) {
             text = format!("{text}: {more}");
         }
-        next = cause.source();
     }
     text
+}
+
+fn answered<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Status> {
+    let boxed = error.downcast_ref::<Box<kube::Error>>().map(AsRef::as_ref);
+    if let Some(watcher::Error::WatchError(status)) = error.downcast_ref() {
+        return Some(status);
+    }
+    match error.downcast_ref::<kube::Error>().or(boxed) {
+        Some(kube::Error::Api(status)) => Some(status),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a person reads of a refusal.
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_api_servers_words() {
+        let status = Status::failure("pods is forbidden: no", "Forbidden").with_code(403);
+        let listing = watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status.clone())));
+        assert_eq!(chain(&listing), "the API server answered 403: pods is forbidden: no");
+        let watching = watcher::Error::WatchError(Box::new(status.clone()));
+        assert_eq!(chain(&watching), "the API server answered 403: pods is forbidden: no");
+        let uid = Error::ClusterUid(Box::new(kube::Error::Api(Box::new(status))));
+        let text = chain(&uid);
+        assert!(text.starts_with("read namespace kube-system") && !text.contains("Status {"), "{text}");
+        assert!(text.ends_with(": the API server answered 403: pods is forbidden: no"), "{text}");
+    }
 }

@@ -6,6 +6,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use ph_model::ObjectKind;
 use serde_json::Value;
 
+use crate::retry::Patience;
 use crate::{kinds, prune};
 
 /// What the watch saw. Pods are pruned JSON as the API server gives them.
@@ -32,7 +33,7 @@ pub async fn client() -> Result<kube::Client, crate::Error> {
 pub fn watch(client: kube::Client, node: &str) -> impl Stream<Item = PodEvent> + Send + use<> {
     let api: Api<DynamicObject> = Api::all_with(client, &kinds::api_resource(ObjectKind::Pod));
     let config = watcher::Config::default().fields(&format!("spec.nodeName={node}")).page_size(500);
-    watcher::watcher(api, config).backoff(watcher::DefaultBackoff::default()).filter_map(|event| async move {
+    watcher::watcher(api, config).backoff(Patience::default()).filter_map(|event| async move {
         match event {
             Ok(watcher::Event::Apply(o) | watcher::Event::InitApply(o)) => pruned(&o).map(PodEvent::Set),
             Ok(watcher::Event::Delete(o)) => Some(PodEvent::Gone { uid: o.metadata.uid.unwrap_or_default() }),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{BACKFILL_MS, EventPacer, EventRecord, last_ms};
 use crate::inventory::Inventory;
+use crate::retry::Patience;
 use crate::send::Sender;
 use crate::{error, metrics as rules, otlp};
 
@@ -97,8 +98,7 @@ pub async fn events(client: kube::Client, sender: Arc<Sender>, stop: Cancellatio
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"), "events");
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let config = watcher::Config::default().page_size(500);
-    let mut stream =
-        std::pin::pin!(watcher::watcher(api, config).backoff(watcher::DefaultBackoff::default()));
+    let mut stream = std::pin::pin!(watcher::watcher(api, config).backoff(Patience::default()));
     let mut pacer = EventPacer::default();
     let mut ready: Vec<EventRecord> = Vec::new();
     let mut clock = tokio::time::interval(Duration::from_secs(1));

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Inventory;
+use crate::retry::Patience;
 use crate::{kinds, prune};
 
 const PAGE: u32 = 500;
@@ -26,8 +27,7 @@ pub async fn watch_kind(
     let resource = kinds::api_resource(kind);
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let config = watcher::Config::default().page_size(PAGE);
-    let mut events =
-        std::pin::pin!(watcher::watcher(api, config).backoff(watcher::DefaultBackoff::default()));
+    let mut events = std::pin::pin!(watcher::watcher(api, config).backoff(Patience::default()));
     loop {
         let event = tokio::select! {
             () = stop.cancelled() => return,

@@ -68,8 +68,7 @@ impl NodeAgent {
             services: service::routes(&services),
             status: own.report(),
             timing: Timing::default(),
-        })
-        .map_err(|e| Error::Link(e.to_string()))?;
+        })?;
         let poster = Poster::new(&deps.origin, link.tokens(), own.clone())?;
         let (sender, to_sender) =
             MetricSender::open(&config.state, config.limits(), poster.clone(), own.clone())?;

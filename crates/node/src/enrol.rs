@@ -48,7 +48,7 @@ pub async fn in_cluster(
                 };
                 match load_or_enrol(origin, &config.state, &enrolment(config, proof)).await {
                     Ok(identity) => return Ok(identity),
-                    Err(error) => (error.kind(), Error::Link(error.to_string())),
+                    Err(error) => (error.kind(), error.into()),
                 }
             }
             Err(cause) => (ErrorKind::NotFound, Error::read(&with.token_file, cause)),
@@ -74,7 +74,7 @@ pub async fn host(
     join_token: Option<Secret<String>>,
 ) -> Result<Identity> {
     prepare(config)?;
-    if let Some(identity) = Identity::load(&config.state).map_err(|e| Error::Link(e.to_string()))? {
+    if let Some(identity) = Identity::load(&config.state)? {
         return Ok(identity);
     }
     let Some(token) = join_token else {
@@ -83,9 +83,7 @@ pub async fn host(
             config.state.display()
         )));
     };
-    load_or_enrol(origin, &config.state, &enrolment(config, Proof::JoinToken { token }))
-        .await
-        .map_err(|e| Error::Link(e.to_string()))
+    Ok(load_or_enrol(origin, &config.state, &enrolment(config, Proof::JoinToken { token })).await?)
 }
 
 fn prepare(config: &NodeConfig) -> Result<()> {

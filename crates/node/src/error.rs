@@ -38,8 +38,9 @@ pub enum Error {
     Filter(String),
     #[error("logs: {0}")]
     Logs(String),
-    #[error("link: {0}")]
-    Link(String),
+    /// As the link has it: thing, cause and next step are in its text.
+    #[error(transparent)]
+    Link(#[from] ph_link::Error),
     #[error("{0}")]
     Stopped(&'static str),
 }
@@ -56,11 +57,10 @@ impl Error {
                 _ => ErrorKind::Unavailable,
             },
             Error::Refused { status: 401 | 403, .. } => ErrorKind::Denied,
-            Error::Refused { .. }
-            | Error::Http { .. }
-            | Error::Link(_)
-            | Error::Logs(_)
-            | Error::Stopped(_) => ErrorKind::Unavailable,
+            Error::Refused { .. } | Error::Http { .. } | Error::Logs(_) | Error::Stopped(_) => {
+                ErrorKind::Unavailable
+            }
+            Error::Link(cause) => cause.kind(),
             Error::Newer { .. } | Error::Filter(_) => ErrorKind::Internal,
         }
     }

@@ -43,7 +43,7 @@ pub async fn run(args: Args) -> Outcome {
         None => known.servers.get(&name).and_then(|s| s.ca.clone()),
     };
     let api = Api::new(&name, ca.as_deref())?;
-    let mut signed = if args.key_stdin { by_key(api).await? } else { by_device(api).await? };
+    let mut signed = if args.key_stdin { by_key(api, &name).await? } else { by_device(api).await? };
     signed.ca = ca;
     eprintln!("signed in to {name} as {}, organisation {}", signed.email, signed.organisation);
     known.servers.insert(name.clone(), signed);
@@ -51,14 +51,18 @@ pub async fn run(args: Args) -> Outcome {
     credentials::save(&known)
 }
 
-async fn by_key(api: Api) -> Result<Signed, Failure> {
+async fn by_key(api: Api, server: &str) -> Result<Signed, Failure> {
     let key = secret_from_stdin("API key")?;
     if !key.expose().starts_with("phk_") {
         return Err(Failure::usage("what came on standard input is no API key: those begin with phk_")
             .next("make one with `pilothouse key create NAME`, or in the browser"));
     }
     let api = api.with_token(key.clone());
-    let me: Me = api.get("me").await?;
+    let me: Me = api.get("me").await.map_err(|e| match e.exit_code() {
+        code::DENIED => Failure::new(code::DENIED, format!("{server} does not take this API key: {}", e.text()))
+            .next("copy the key whole; a revoked or lost one is replaced with `pilothouse key create NAME`, or in the browser"),
+        _ => e,
+    })?;
     let email = if me.email.is_empty() { me.name } else { me.email };
     Ok(Signed { token: key.expose().clone(), email, organisation: me.org.slug, expires_ms: None, ca: None })
 }

@@ -154,9 +154,18 @@ fn stored(signal: Signal, body: &[u8]) -> Answer {
     Answer::Stored { rejected: u64::try_from(rejected).unwrap_or(0), reason }
 }
 
+/// The server's own sentence of its problem document (RFC 9457), else the text as it came.
 fn said(status: StatusCode, text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text.get(..MAX_TEXT).unwrap_or(text)).trim().to_owned();
-    format!("the server answered {status}: {text}")
+    let problem: Option<serde_json::Value> = serde_json::from_slice(text).ok();
+    let word = |key: &str| problem.as_ref()?.get(key)?.as_str().filter(|w| !w.is_empty());
+    match (word("detail"), word("next_step")) {
+        (Some(detail), Some(next)) => format!("the server answered {status}: {detail}; {next}"),
+        (Some(detail), None) => format!("the server answered {status}: {detail}"),
+        (None, _) => {
+            let text = String::from_utf8_lossy(text.get(..MAX_TEXT).unwrap_or(text)).trim().to_owned();
+            format!("the server answered {status}: {text}")
+        }
+    }
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -168,4 +177,30 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a person reads of a refusal.
+
+    use super::*;
+
+    #[test]
+    fn a_problem_is_told_in_its_own_words() {
+        let full = br#"{"type":"about:blank","status":429,"detail":"disk: 3 bytes are free","next_step":"free space"}"#;
+        assert_eq!(
+            said(StatusCode::TOO_MANY_REQUESTS, full),
+            "the server answered 429 Too Many Requests: disk: 3 bytes are free; free space"
+        );
+        let short = br#"{"detail":"starting"}"#;
+        assert_eq!(
+            said(StatusCode::SERVICE_UNAVAILABLE, short),
+            "the server answered 503 Service Unavailable: starting"
+        );
+        let foreign = "<h1>Bad gateway</h1>\n";
+        assert_eq!(
+            said(StatusCode::BAD_GATEWAY, foreign.as_bytes()),
+            "the server answered 502 Bad Gateway: <h1>Bad gateway</h1>"
+        );
+    }
 }
