@@ -7,6 +7,7 @@
 mod ansi;
 mod ast;
 mod compile;
+pub mod complete;
 mod error;
 mod fields;
 pub mod json;
@@ -14,6 +15,7 @@ mod level;
 mod logfmt;
 mod plan;
 mod quantity;
+pub mod query;
 #[cfg(test)]
 mod tests;
 mod text;

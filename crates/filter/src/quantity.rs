@@ -102,6 +102,14 @@ impl Quantity {
         total.is_finite().then(|| Self::based(*kind, total))
     }
 
+    pub fn is(&self, unit: Unit) -> bool {
+        self.unit == unit
+    }
+
+    pub fn is_positive(&self) -> bool {
+        self.float > 0.0
+    }
+
     fn based(unit: Unit, float: f64) -> Self {
         let whole = (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i128);
         Self { unit, whole, float }
