@@ -9,6 +9,8 @@
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::LogBudget;
+
 /// What every ticket's signature begins with.
 const DOMAIN: &[u8] = b"pilothouse-log-ticket-v1\0";
 const VERSION: u8 = 1;
@@ -55,8 +57,12 @@ pub struct TicketBudget {
 }
 
 impl TicketBudget {
-    pub const PERSON: Self = Self { scanned_bytes: 64 << 30, rows: None, ms: None };
-    pub const BOT: Self = Self { scanned_bytes: 4 << 30, rows: Some(2_000), ms: Some(15_000) };
+    pub const PERSON: Self = Self { scanned_bytes: LogBudget::PERSON.scan_bytes, rows: None, ms: None };
+    pub const BOT: Self = Self {
+        scanned_bytes: LogBudget::BOT.scan_bytes,
+        rows: Some(LogBudget::BOT.total_rows),
+        ms: Some(LogBudget::BOT.scan_ms),
+    };
 }
 
 /// Whose tickets count: read inside the cluster, never from the link.
