@@ -158,6 +158,12 @@ pub async fn run(args: Args) -> Outcome {
     let origin = Origin::new(&server, ca.as_deref().map(str::as_bytes))?;
     let config = config(&args, joined.as_ref())?;
     config.check().map_err(failed)?;
+    if let Err(error) = ph_node::seal() {
+        tracing::warn!(
+            error = error.chain(),
+            "going on without the filter of system calls; a kernel with CONFIG_SECCOMP_FILTER has it"
+        );
+    }
     let stop = runtime::stop_on_signals()?;
     let tasks = TaskTracker::new();
     let (identity, pods) = match args.kubernetes.cluster_id {
@@ -258,7 +264,7 @@ fn kubelet(args: &Kubernetes) -> Result<KubeletConfig, Failure> {
 /// Errors of the agent with the exit code that they mean.
 pub fn failed(error: ph_node::Error) -> Failure {
     let exit = match error.kind() {
-        ErrorKind::Denied => code::DENIED,
+        ErrorKind::Denied | ErrorKind::Gone => code::DENIED,
         ErrorKind::Invalid => code::USAGE,
         ErrorKind::Unavailable => code::UNREACHABLE,
         _ => code::FAILED,
