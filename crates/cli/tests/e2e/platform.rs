@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use testbed::{Options, wait_for, with_bed};
+use testbed::{Bed, Options, wait_for, with_bed};
 
 use super::bed::apply;
 use super::stack::Stack;
@@ -120,29 +120,29 @@ spec:
 "#;
 const LAST: u64 = 60_000;
 
-/// Rotation is made quick, so that half a minute crosses several; the server is killed in the middle.
+/// Rotation is made quick, so that half a minute crosses several. In the middle the server is killed, then the node-agent
+/// while the server is away, then the node-agent again while both work.
 #[test]
-fn numbered_lines_arrive_once_across_rotation_and_a_killed_server() -> Result<()> {
-    let options = Options { log_max_size: "1Mi".into(), log_monitor: "3s".into(), ..Options::default() };
-    with_bed("numbered_lines_arrive_once_across_rotation_and_a_killed_server", &options, |bed| {
+fn numbered_lines_arrive_once_across_rotation_a_killed_server_and_a_killed_agent() -> Result<()> {
+    let options = Options { log_max_size: "2Mi".into(), log_monitor: "3s".into(), ..Options::default() };
+    let name = "numbered_lines_arrive_once_across_rotation_a_killed_server_and_a_killed_agent";
+    with_bed(name, &options, |bed| {
         let mut stack = Stack::start(bed)?;
         stack.join("harbor", "observe")?;
         stack.wait_for("both agents are connected", "/api/v1/agents", 120, |v| {
             items(v).iter().filter(|a| text(a, "/status") == "connected").count() == 2
         })?;
         apply(bed, WRITER)?;
-        wait_for("the writer runs", Duration::from_secs(60), || {
-            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"])
-                .is_ok_and(|o| o.stdout == b"Running")
-        })?;
-        std::thread::sleep(Duration::from_secs(8));
+        wait_for("a quarter is stored", PATIENCE, || newest_stored(&stack) >= Some(LAST / 4))?;
         stack.kill_server()?;
-        std::thread::sleep(Duration::from_secs(2));
+        let at = newest_written(bed).context("the writer wrote nothing")?;
+        wait_for("lines wait in their files", PATIENCE, || newest_written(bed) >= Some(at + 2_000))?;
+        kill_node_agent(bed)?;
+        wait_for("more lines wait", PATIENCE, || newest_written(bed) >= Some(at + 6_000))?;
         stack.serve()?;
-        wait_for("the writer is done", Duration::from_secs(120), || {
-            bed.kubectl(&["get", "pod", "writer", "-o", "jsonpath={.status.phase}"])
-                .is_ok_and(|o| o.stdout == b"Succeeded")
-        })?;
+        wait_for("what waited is stored", PATIENCE, || newest_stored(&stack) >= Some(at + 8_000))?;
+        ensure!(newest_written(bed) < Some(LAST), "the writer ended before the second kill");
+        kill_node_agent(bed)?;
         let seen = wait_for_stored(&stack)?;
         ensure!(seen.len() as u64 == LAST, "{} of {LAST} lines are in the store", seen.len());
         ensure!(seen.iter().zip(1..).all(|(a, b)| *a == b), "lines are missing or twice");
@@ -150,14 +150,38 @@ fn numbered_lines_arrive_once_across_rotation_and_a_killed_server() -> Result<()
     })
 }
 
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Number of the newest line in the store.
+fn newest_stored(stack: &Stack<'_>) -> Option<u64> {
+    let tail = json!({"sources": [{"namespace": "default", "pod": "writer"}], "origin": "store", "limit": 1});
+    number(text(&stack.post("/api/v1/logs/query", &tail).ok()?, "/records/0/message"))
+}
+
+/// Number of the newest line that the writer wrote.
+fn newest_written(bed: &Bed) -> Option<u64> {
+    let said = bed.kubectl(&["logs", "writer", "--tail=1"]).ok()?;
+    number(String::from_utf8_lossy(&said.stdout).trim())
+}
+
+/// SIGKILL to the program in the node-agent's pod; waits until the kubelet has started another.
+fn kill_node_agent(bed: &Bed) -> Result<()> {
+    let running = || {
+        let of_agent = |pid: &u32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|b| *b == 0).any(|word| word == b"node-agent")
+        };
+        bed.pids("pilothouse").into_iter().find(of_agent)
+    };
+    let pid = running().context("no node-agent runs in the bed")?;
+    let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status()?;
+    ensure!(killed.success(), "kill -KILL {pid} failed");
+    wait_for("the kubelet starts the node-agent again", PATIENCE, || running().is_some_and(|p| p != pid))
+}
+
 /// Numbers of all stored lines, in order, once the last has arrived; pages back through the store.
 fn wait_for_stored(stack: &Stack<'_>) -> Result<Vec<u64>> {
-    let tail = json!({"sources": [{"namespace": "default", "pod": "writer"}], "origin": "store", "limit": 1});
-    wait_for("the last line is stored", Duration::from_secs(120), || {
-        stack
-            .post("/api/v1/logs/query", &tail)
-            .is_ok_and(|p| number(text(&p, "/records/0/message")) == Some(LAST))
-    })?;
+    wait_for("the last line is stored", PATIENCE, || newest_stored(stack) == Some(LAST))?;
     let mut numbers = Vec::new();
     let mut before = Value::Null;
     loop {
