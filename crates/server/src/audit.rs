@@ -2,9 +2,10 @@
 //!
 //! Out:    a `Grant` only after its row is durable.
 
+mod reads;
 mod routes;
 
-use ph_access::{AuditRow, Entry, Grant, Ledger, Operation, Target, TenantCtx, decide};
+use ph_access::{AuditRead, AuditRow, Entry, Grant, Ledger, Operation, Target, TenantCtx, decide};
 use ph_model::ErrorKind;
 use ph_store::state::State;
 use serde_json::Value;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::gateway::problem::Problem;
 
+use reads::{Read, Reads};
 pub use routes::routes;
 
 /// How an allowed act ended.
@@ -29,11 +31,12 @@ pub struct Outcome {
 pub struct Auditor {
     state: State,
     clock: Clock,
+    reads: Reads,
 }
 
 impl Auditor {
     pub fn new(state: State, clock: Clock) -> Self {
-        Self { state, clock }
+        Self { state, clock, reads: Reads::default() }
     }
 
     /// Decides whether the tenant may do `Op` to the target and records the decision, allowed or denied.
@@ -45,6 +48,30 @@ impl Auditor {
         target: Target,
     ) -> Result<Grant<Op>, ph_store::Error> {
         decide::<Op>(ctx, target).record(&self.state, self.clock.now_ms()).await
+    }
+
+    /// Records that rows of the chain itself are read: once, and again when ten minutes have passed or the next read shows more.
+    ///
+    /// `span` is `from` and `to` of the rows, ms UTC; the target's detail is what else chooses them.
+    pub async fn read_rows(
+        &self,
+        ctx: &TenantCtx,
+        target: Target,
+        span: (Option<i64>, Option<i64>),
+    ) -> Result<(), ph_store::Error> {
+        let filter = format!("{} {}", target.cluster, target.detail);
+        let read = Read::new(ctx, filter, span, self.clock.now_ms());
+        if self.reads.stands(&read) {
+            return Ok(());
+        }
+        let mut target = target;
+        if let Value::Object(detail) = &mut target.detail {
+            detail.insert("from".to_owned(), span.0.into());
+            detail.insert("to".to_owned(), span.1.into());
+        }
+        let _grant = self.decide::<AuditRead>(ctx, target).await?;
+        self.reads.recorded(read);
+        Ok(())
     }
 
     /// For changes that write their own row in their transaction: goes on when allowed; a denial is recorded here.

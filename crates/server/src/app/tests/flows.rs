@@ -214,6 +214,33 @@ async fn every_act_leaves_its_row_and_a_broken_chain_is_named() {
 }
 
 #[tokio::test]
+async fn a_page_that_follows_the_audit_writes_one_row_in_ten_minutes() {
+    let stack = Stack::start().await;
+    let cookie = stack.sign_in().await;
+    let reads = async |query: &str| {
+        let path = format!("/api/v1/audit?limit=1000{query}");
+        let page: Value = stack.get(&path, Some(&cookie)).await.json().await.unwrap();
+        page["items"].as_array().unwrap().iter().filter(|r| r["action"] == "audit.read").count()
+    };
+    for poll in 0..5 {
+        assert_eq!(reads(&format!("&from={poll}")).await, 1, "a window that moves on");
+    }
+    stack.clock.advance_ms(9 * 60_000);
+    assert_eq!(reads("&from=5").await, 1);
+    assert_eq!(reads("&from=5&action=audit").await, 2, "another filter");
+    assert_eq!(reads("").await, 3, "from the beginning");
+    stack.clock.advance_ms(10 * 60_000);
+    assert_eq!(reads("").await, 4, "ten minutes later");
+    assert_eq!(reads("").await, 4);
+    set_password(&stack, &cookie, json!({"new": PASSWORD})).await;
+    let elsewhere = cookie_of(&by_password(&stack, "owner@localhost", PASSWORD).await);
+    let page: Value =
+        stack.get("/api/v1/audit?action=audit.read", Some(&elsewhere)).await.json().await.unwrap();
+    assert_eq!(page["items"].as_array().unwrap().len(), 5, "another session");
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn a_restart_prints_a_link_until_somebody_can_sign_in() {
     let stack = Stack::start().await;
     let config = stack.running.app.config.clone();
