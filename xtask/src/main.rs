@@ -1,6 +1,7 @@
 //! Tasks of this repository that need more than a script: house rules, the API's description, benchmarks.
 
 mod bench;
+mod corpus;
 mod openapi;
 mod tidy;
 
@@ -23,6 +24,8 @@ enum Task {
     Tidy,
     /// Write the API's description to web/src/api/openapi.json.
     Openapi(openapi::Args),
+    /// Make the inputs of benchmarks.
+    Corpus(corpus::Args),
     /// Run benchmarks, in release.
     Bench(bench::Args),
 }
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Args::parse().task {
         Task::Tidy => tidy(),
         Task::Openapi(args) => openapi::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
+        Task::Corpus(args) => corpus::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
         Task::Bench(args) => bench::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -58,8 +62,5 @@ fn root() -> anyhow::Result<PathBuf> {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map(PathBuf::from)
         .ok_or_else(|| anyhow::anyhow!("CARGO_MANIFEST_DIR is not set: run it as `cargo xtask`"))?;
-    package
-        .parent()
-        .map(Path::to_path_buf)
-        .ok_or_else(|| anyhow::anyhow!("xtask lies in no repository"))
+    package.parent().map(Path::to_path_buf).ok_or_else(|| anyhow::anyhow!("xtask lies in no repository"))
 }

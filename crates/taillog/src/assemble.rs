@@ -77,6 +77,15 @@ pub(crate) struct Assembler {
     pub flush_keep: Option<usize>,
 }
 
+/// What an assembler knows at the end of a range.
+#[derive(Debug)]
+pub(crate) struct Left {
+    open: [Option<Open>; 2],
+    last_ns: Option<i64>,
+    before_ns: Option<i64>,
+    past_end: bool,
+}
+
 struct Draft<'a> {
     first: Span,
     last: Span,
@@ -149,6 +158,11 @@ impl Assembler {
             let [out, err] = format.streams(lines);
             self.seen = [self.seen[0] || out, self.seen[1] || err];
         }
+    }
+
+    /// The time of the line before the first one that is read.
+    pub fn before(&mut self, ts_ns: Option<i64>) {
+        self.before_ns = ts_ns;
     }
 
     fn at_time(&mut self, ts_ns: i64) {
@@ -323,6 +337,32 @@ impl Assembler {
             }
         }
         batch.push(record, kept);
+    }
+
+    /// Where the records begin that wait for their last pieces.
+    pub fn open_at(&self) -> [Option<Position>; 2] {
+        [&self.open[0], &self.open[1]].map(|o| o.as_ref().map(|o| position(o.first, o.first.start, 0)))
+    }
+
+    pub fn leave(self) -> Left {
+        let Self { open, last_ns, before_ns, past_end, .. } = self;
+        Left { open, last_ns, before_ns, past_end }
+    }
+
+    /// Goes on where another assembler ended, whose segment begins at `abs_base` here.
+    pub fn take_over(&mut self, left: Left, abs_base: u64) {
+        self.open = left.open.map(|open| {
+            open.map(|mut o| {
+                for span in [&mut o.first, &mut o.last] {
+                    span.abs_start += abs_base;
+                    span.abs_end += abs_base;
+                }
+                o
+            })
+        });
+        self.last_ns = left.last_ns.or(self.last_ns);
+        self.before_ns = left.before_ns.or(self.before_ns);
+        self.past_end = left.past_end;
     }
 
     /// Whether everything asked for was given.

@@ -60,6 +60,8 @@ pub enum GapKind {
     Corrupt,
     /// The disk refused.
     ReadError,
+    /// Passed over because the reader asked to be at the end again.
+    Skipped,
 }
 
 impl GapKind {
@@ -71,6 +73,7 @@ impl GapKind {
             GapKind::NulRun => "nul_run",
             GapKind::Corrupt => "corrupt",
             GapKind::ReadError => "read_error",
+            GapKind::Skipped => "skipped",
         }
     }
 }
@@ -173,6 +176,21 @@ impl Batch {
         (record.start, record.len) = (self.arena.len() as u32, message.len() as u32);
         self.arena.extend_from_slice(message);
         self.records.push(record);
+    }
+
+    /// Adds another batch's records and notes behind its own.
+    pub(crate) fn append(&mut self, other: Batch) {
+        if self.records.is_empty() && self.notes.is_empty() {
+            let scanned_bytes = self.scanned_bytes + other.scanned_bytes;
+            *self = Batch { scanned_bytes, ..other };
+            return;
+        }
+        let (before, shift) = (self.records.len(), self.arena.len() as u32);
+        self.records.extend(other.records.iter().map(|r| Record { start: r.start + shift, ..*r }));
+        self.notes.extend(other.notes.into_iter().map(|(at, note)| (at + before, note)));
+        self.arena.extend_from_slice(&other.arena);
+        self.scanned_bytes += other.scanned_bytes;
+        (self.resume, self.at_ns) = (other.resume, other.at_ns);
     }
 
     pub(crate) fn note(&mut self, note: Note) {

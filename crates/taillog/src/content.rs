@@ -91,6 +91,21 @@ impl Content {
         }
     }
 
+    /// How many bytes lie behind an offset, as far as that can be told without reading them, and whether it is exact. Of a
+    /// gzip file the size that its trailer says, which holds below 4 GiB.
+    pub fn behind(&self, offset: u64) -> (Option<u64>, bool) {
+        match self {
+            Content::Plain(file) => (file.metadata().ok().and_then(|m| m.len().checked_sub(offset)), true),
+            Content::Gzip(gz) => {
+                let mut size = [0; 4];
+                let end = gz.file.metadata().ok().and_then(|m| m.len().checked_sub(4));
+                let read = end.is_some_and(|at| gz.file.read_exact_at(&mut size, at).is_ok());
+                let told = u64::from(u32::from_le_bytes(size));
+                (read.then(|| told.checked_sub(offset)).flatten(), false)
+            }
+        }
+    }
+
     /// How far back one step of a backward reader should go; bytes.
     pub fn back_step(&self) -> u64 {
         match self {

@@ -4,11 +4,13 @@
 //! Out:    batches of whole records in file order, with positions that outlive rotation, and a gap for what is missing.
 //! Never:  sockets, async, a clock (`now_ns` is an argument), or buffering for a slow reader: the caller pulls.
 
+mod ahead;
 mod assemble;
 mod back;
 mod batch;
 mod content;
 mod context;
+mod count;
 mod cursor;
 mod error;
 mod escapes;
@@ -29,6 +31,7 @@ mod watch;
 
 pub use batch::{Batch, Gap, GapKind, Marker, Note, Record, State, Stream};
 pub use context::Context;
+pub use count::{Bucket, Count, CountBy, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, pattern};
 pub use error::Error;
 pub use escapes::{Plain, plain};
 pub use layout::{Run, Segment};

@@ -4,6 +4,8 @@
 //! Never:  waits. A follower that has caught up says so; the caller waits on a `Watcher` and asks again.
 
 mod chain;
+mod fetch;
+mod skip;
 mod start;
 
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use ph_filter::Compiled;
 use ph_model::Position;
 
 use crate::Error;
+use crate::ahead::Ahead;
 use crate::assemble::{Assembler, Choice};
 use crate::back::Back;
 use crate::batch::{Batch, Gap, GapKind, Note, State, Stream};
@@ -23,6 +26,7 @@ use crate::roots::Roots;
 use crate::sieve::Sieve;
 use crate::source::SourceId;
 use chain::{Chain, Step};
+use fetch::Fetch;
 
 /// Records in one batch at most, so that small lines do not make a large batch.
 const MAX_RECORDS: usize = 8 << 10;
@@ -30,6 +34,8 @@ const MAX_RECORDS: usize = 8 << 10;
 const MAX_SCAN: u64 = 4 << 20;
 /// How often a follower that waits should look by itself, whatever its watch says; ns.
 pub(crate) const RECHECK_NS: i64 = 5_000_000_000;
+/// The same without a watch; ns.
+const UNWATCHED_NS: i64 = 1_000_000_000;
 
 /// Where to begin and which way to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -87,6 +93,8 @@ pub struct ReadAsk {
     pub context: Context,
     /// All restarts; else the current run only (`follow` goes on into new ones).
     pub all_runs: bool,
+    /// Threads that read ahead of the caller's, for history without context; below 2 none. Output is the same.
+    pub threads: usize,
 }
 
 impl Default for ReadAsk {
@@ -105,6 +113,7 @@ impl Default for ReadAsk {
             streams: Streams::Both,
             context: Context::default(),
             all_runs: false,
+            threads: 0,
         }
     }
 }
@@ -121,6 +130,18 @@ pub struct Stats {
 }
 
 impl Stats {
+    #[must_use]
+    pub(crate) fn minus(self, other: Stats) -> Stats {
+        Stats {
+            segments_opened: self.segments_opened - other.segments_opened,
+            scanned_bytes: self.scanned_bytes - other.scanned_bytes,
+            lines: self.lines - other.lines,
+            matches: self.matches - other.matches,
+            cut_lines: self.cut_lines - other.cut_lines,
+            gaps: self.gaps - other.gaps,
+        }
+    }
+
     #[must_use]
     pub(crate) fn plus(self, other: Stats) -> Stats {
         Stats {
@@ -162,6 +183,10 @@ pub struct Reader {
     start_at: Option<Position>,
     ended: bool,
     caught_up: bool,
+    recheck_ns: i64,
+    ahead: Option<Ahead>,
+    /// Where to go on after the last batch that a worker gave, while its range is being taken over.
+    fetched: Option<Position>,
 }
 
 impl Reader {
@@ -194,6 +219,9 @@ impl Reader {
             start_at: None,
             ended: false,
             caught_up: false,
+            recheck_ns: RECHECK_NS,
+            ahead: None,
+            fetched: None,
         };
         reader.begin()?;
         Ok(reader)
@@ -218,6 +246,11 @@ impl Reader {
 
     pub fn stats(&self) -> Stats {
         self.asm.stats
+    }
+
+    /// Tells that nobody watches this source's directories (no watch was left): it asks to be looked at every second.
+    pub fn note_unwatched(&mut self) {
+        self.recheck_ns = UNWATCHED_NS;
     }
 
     pub fn seek(&self) -> Seek {
@@ -252,6 +285,9 @@ impl Reader {
 
     /// Where a later reader goes on; not before the place where this one began to give out records.
     fn resume_point(&self) -> Option<Position> {
+        if self.fetched.is_some() {
+            return self.fetched;
+        }
         match &self.cur {
             Some(cur) if cur.abs() >= self.asm.emit_after || self.start_at.is_none() => {
                 Some(cur.resume(&self.asm))
@@ -296,9 +332,13 @@ impl Reader {
                 batch.state = State::More;
                 return Ok(());
             }
-            let stepped = match &mut self.cur {
-                Some(cur) if !self.chain.failed() => cur.step(u64::MAX, &mut self.asm, batch),
-                _ => Ok(false),
+            let stepped = match (self.fetch(batch), &mut self.cur) {
+                (Fetch::Batch, _) => continue,
+                (Fetch::End(stepped), _) => stepped,
+                (Fetch::Until(until), Some(cur)) if !self.chain.failed() => {
+                    cur.step(until, &mut self.asm, batch)
+                }
+                (Fetch::Until(_), _) => Ok(false),
             };
             let step = match stepped {
                 Ok(true) if self.asm.past_end => self.past_end()?,
@@ -333,14 +373,15 @@ impl Reader {
     fn damaged(&mut self, cause: &std::io::Error, batch: &mut Batch) -> Step {
         let Some(cur) = &mut self.cur else { return Step::End };
         let kind = if cur.segment.gz { GapKind::Corrupt } else { GapKind::ReadError };
+        let (bytes, exact) = cur.content.behind(cur.read_to());
         let gap = Gap {
             kind,
             from: Some(cur.resume(&self.asm)),
             to: None,
             from_ns: self.asm.last_ns,
-            bytes: None,
+            bytes,
             lines: None,
-            exact: false,
+            exact: exact && bytes.is_some(),
             text: format!("read {} after byte {}: {cause}", cur.segment.name, cur.read_to()),
         };
         cur.finish(&mut self.asm, batch);

@@ -152,18 +152,27 @@ pub(crate) fn look_back(roots: &Roots, segments: &[Segment], spot: Spot, reach: 
 
 /// The last line before `spot` that has a time; `spot` itself when there is none.
 pub(crate) fn timed_before(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Spot> {
+    Ok(last_timed(roots, segments, spot)?.map_or(spot, |(found, _)| found))
+}
+
+/// The time of the last line before `spot` that has one.
+pub(crate) fn time_before(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Option<i64>> {
+    Ok(last_timed(roots, segments, spot)?.map(|(_, ts)| ts))
+}
+
+fn last_timed(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Option<(Spot, i64)>> {
     for index in (0..=spot.segment).rev() {
         let Some(segment) = segments.get(index) else { continue };
         let mut content = Content::open(roots, segment)?;
         let end = if index == spot.segment { spot.offset } else { content.size()? };
         let mut lines = BackLines::new(end);
         while let Some((offset, line)) = lines.before(&mut content)? {
-            if let Some(Parsed::Piece(_)) = Format::of(line).map(|f| f.parse(line)) {
-                return Ok(Spot { segment: index, offset });
+            if let Some(Parsed::Piece(piece)) = Format::of(line).map(|f| f.parse(line)) {
+                return Ok(Some((Spot { segment: index, offset }, piece.ts_ns)));
             }
         }
     }
-    Ok(spot)
+    Ok(None)
 }
 
 /// Lines of one segment, last first, out of one buffer.

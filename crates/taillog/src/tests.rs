@@ -1,5 +1,6 @@
 //! Real files, written as kubelet, containerd and dockerd write them.
 
+mod count;
 mod docker;
 mod follow;
 mod node;

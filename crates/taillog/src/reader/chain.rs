@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 
-use super::{RECHECK_NS, Reader};
+use super::Reader;
 use crate::Error;
 use crate::batch::{Batch, Gap, GapKind, Marker, Note};
 use crate::content::Content;
@@ -110,7 +110,7 @@ impl Reader {
         }
         let stamps = self.dir_stamps();
         if self.chain.looked == Some(stamps) && settled(stamps, now_ns) {
-            return Ok(Step::Wait(now_ns + RECHECK_NS));
+            return Ok(Step::Wait(now_ns + self.recheck_ns));
         }
         let runs = match layout::list(&self.roots, &self.source, &mut self.probes) {
             Ok(runs) => runs,
@@ -125,7 +125,7 @@ impl Reader {
             Found::Retry => Ok(Step::Wait(now_ns + 20_000_000)),
             Found::Nothing => {
                 self.chain.looked = Some(stamps);
-                Ok(Step::Wait(now_ns + RECHECK_NS))
+                Ok(Step::Wait(now_ns + self.recheck_ns))
             }
             Found::Next(next) => {
                 let quiet = next.segment.size_bytes > 0 && now_ns - self.chain.grown_ns >= DRAIN_NS;
@@ -152,7 +152,7 @@ impl Reader {
             Err(e) => return Err(e),
         };
         let Some((run, segment)) = runs.iter().find_map(|r| Some((r.number, r.segments.first()?))) else {
-            return Ok(Step::Wait(now_ns + RECHECK_NS));
+            return Ok(Step::Wait(now_ns + self.recheck_ns));
         };
         match self.cursor(run, segment) {
             Ok(cur) => self.hold(cur),

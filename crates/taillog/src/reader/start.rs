@@ -24,8 +24,13 @@ impl Reader {
         let mut tries = 0;
         loop {
             let runs = layout::list(&self.roots, &self.source, &mut self.probes)?;
+            let listed = (self.ask.threads > 1).then(|| runs.clone()).unwrap_or_default();
             match self.try_begin(runs) {
                 Err(Error::NotFound { .. }) if tries < 8 => tries += 1,
+                Ok(()) => {
+                    self.read_ahead(&listed);
+                    return Ok(());
+                }
                 other => return other,
             }
         }
@@ -73,7 +78,7 @@ impl Reader {
     }
 
     /// Starts at the end of the newest segment.
-    fn begin_at_end(&mut self, runs: &[Run]) -> Result<(), Error> {
+    pub(super) fn begin_at_end(&mut self, runs: &[Run]) -> Result<(), Error> {
         let Some(run) = runs.last() else { return Ok(()) };
         let index = run.segments.len().saturating_sub(1);
         let Some(segment) = run.segments.get(index) else { return Ok(()) };
@@ -199,6 +204,18 @@ impl Reader {
         self.start(run, spot, u32::try_from(rewind).unwrap_or(u32::MAX))
     }
 
+    /// The time before a spot, when what stands there may have none of its own.
+    fn time_before(&self, run: &Run, spot: Spot) -> Result<Option<i64>, Error> {
+        let Some(segment) = run.segments.get(spot.segment) else { return Ok(None) };
+        let wrap = |e| Error::io(&self.roots.full(&segment.place), e);
+        let mut content = Content::open(&self.roots, segment).map_err(wrap)?;
+        let here = seek::time_at(&mut content, spot.offset, u64::MAX).map_err(wrap)?;
+        if here.is_some_and(|(at, _)| at == spot.offset) {
+            return Ok(None);
+        }
+        seek::time_before(&self.roots, &run.segments, spot).map_err(wrap)
+    }
+
     fn distance(&self, run: &Run, from: Spot, to: Spot) -> Result<u64, Error> {
         let mut bytes = to.offset;
         for index in from.segment..to.segment {
@@ -216,6 +233,7 @@ impl Reader {
 
     /// Holds the segment that lies `rewind` bytes before the spot; gives out only what ends after the spot.
     fn start(&mut self, run: &Run, spot: Spot, rewind: u32) -> Result<(), Error> {
+        self.asm.before(if rewind == 0 { self.time_before(run, spot)? } else { None });
         let (mut index, mut offset) = (spot.segment, spot.offset);
         let mut back = u64::from(rewind);
         let mut emit_after = spot.offset;

@@ -230,3 +230,75 @@ fn a_small_batch_limit_changes_nothing() {
     let want: Vec<String> = (0..500).map(|i| i.to_string()).collect();
     assert_eq!(texts(&drain_by(&mut node.open(ask()), 0, 1)), want);
 }
+
+#[test]
+fn a_reader_that_would_be_current_skips_and_says_how_much() {
+    let mut node = Node::new();
+    node.line("a");
+    let mut reader = node.open(follow());
+    assert_eq!(texts(&drain(&mut reader, 0)), ["a"]);
+    reader.skip_to_end().unwrap();
+    assert!(drain(&mut reader, 0).is_empty());
+    let before = std::fs::metadata(node.live()).unwrap().len();
+    for i in 0..1_000 {
+        node.line(&i.to_string());
+        if i == 400 {
+            node.rotate();
+        }
+    }
+    let written: u64 =
+        node.rotated().iter().chain([&node.live()]).map(|p| std::fs::metadata(p).unwrap().len()).sum();
+    node.raw(b"2023-11-14T22:13:20Z stdout F half");
+    reader.skip_to_end().unwrap();
+    let batch = reader.next_batch(1 << 20, SECOND).unwrap();
+    let gap = batch.gaps().next().unwrap();
+    assert_eq!((gap.kind, gap.bytes, gap.exact), (GapKind::Skipped, Some(written - before), true));
+    assert!(batch.records.is_empty());
+    node.raw(b" and whole\n");
+    assert_eq!(texts(&drain(&mut reader, 2 * SECOND)), ["half and whole"]);
+}
+
+#[test]
+fn without_a_watch_it_asks_to_be_looked_at_every_second() {
+    let mut node = Node::new();
+    node.line("a");
+    let mut reader = node.open(follow());
+    let wait = |reader: &mut Reader| match reader.next_batch(1 << 20, 100 * SECOND).unwrap().state {
+        State::CaughtUp { wake_at_ns } => wake_at_ns - 100 * SECOND,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(wait(&mut reader), 5 * SECOND);
+    reader.note_unwatched();
+    assert_eq!(wait(&mut reader), SECOND);
+}
+
+#[test]
+fn a_follower_who_was_away_for_more_rotations_than_are_kept_is_told_what_is_left() {
+    let mut node = Node::new();
+    node.line("before");
+    let mut reader = node.open(follow());
+    let batch = reader.next_batch(1 << 20, 0).unwrap();
+    drop(reader);
+    for i in 0..6 {
+        node.line(&format!("away {i}"));
+        node.rotate();
+        node.gzip_older();
+        while node.rotated().len() > 4 {
+            node.delete_oldest();
+        }
+    }
+    node.line("back");
+    let after = ReadAsk { after: batch.resume, after_ns: batch.at_ns, ..follow() };
+    let mut reader = node.open(after);
+    let batch = reader.next_batch(1 << 20, SECOND).unwrap();
+    let gap = batch.gaps().next().unwrap();
+    assert_eq!(gap.kind, GapKind::RotatedAway);
+    // From the place it had to the first segment that is left, by its key.
+    assert_eq!(gap.from.map(|p| p.run), Some(0));
+    assert_eq!(gap.to.map(|p| (p.segment_key, p.offset)), Some((batch.records[0].position.segment_key, 0)));
+    let mut got = Vec::new();
+    give(&batch, &mut got);
+    let mut got = texts(&got);
+    got.extend(settle(&mut reader, &mut (2 * SECOND)));
+    assert_eq!(got, ["<rotated_away>", "away 2", "away 3", "away 4", "away 5", "back"]);
+}

@@ -238,6 +238,9 @@ fn a_damaged_gzip_is_a_gap_and_the_rest_is_read() {
     std::fs::write(gz, &bytes[..bytes.len() / 2]).unwrap();
     let got = node.read(all());
     let gap = got.iter().position(|t| t == "<corrupt>").unwrap();
+    let mut reader = node.open(all());
+    let batch = reader.next_batch(usize::MAX, 0).unwrap();
+    assert!(batch.gaps().any(|g| g.kind == GapKind::Corrupt && g.from.is_some()));
     assert!(gap > 1_000, "{gap}");
     assert_eq!(got[got.len() - 2..], ["b", "c"]);
     let back = node.read(ReadAsk { mode: Mode::Backward, ..all() });

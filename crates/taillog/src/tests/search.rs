@@ -14,7 +14,10 @@ fn ask(filter: Filter) -> ReadAsk {
 
 /// The same question in a form that needs every line.
 fn slowly(filter: Filter) -> Filter {
-    Filter::Not(Box::new(Filter::Not(Box::new(filter))))
+    let never = Filter::Level(ph_filter::LevelTest::AnyOf(Vec::new()));
+    let slow = Filter::Or(vec![filter, never]);
+    assert!(Compiled::new(&slow).unwrap().needles().is_none());
+    slow
 }
 
 #[test]
@@ -147,6 +150,47 @@ fn every_line_is_counted_and_scanned_though_few_are_parsed() {
 }
 
 #[test]
+fn threads_that_read_ahead_change_nothing() {
+    let mut node = Node::new();
+    for i in 0..20_000 {
+        let (stream, tag) =
+            (if i % 7 == 0 { "stderr" } else { "stdout" }, if i % 11 == 0 { "P" } else { "F" });
+        node.piece(stream, tag, &format!("line {i} {}", "pad ".repeat(i % 30)));
+        if i % 6_000 == 5_999 {
+            node.rotate();
+            node.gzip_older();
+        }
+    }
+    let gz = &node.rotated()[0];
+    let bytes = std::fs::read(gz).unwrap();
+    std::fs::write(gz, &bytes[..bytes.len() / 2]).unwrap();
+    let from = node.clock - 9_000 * 1_000_000;
+    for filter in [Filter::All, Filter::contains("line 1"), Filter::contains("19999")] {
+        for range in [(None, None), (Some(from), None), (None, Some(from)), (Some(from), Some(from + SECOND))]
+        {
+            for limit in [None, Some(1), Some(5_000)] {
+                let (from_ns, to_ns) = range;
+                let one = ReadAsk { from_ns, to_ns, limit, ..ask(filter.clone()) };
+                let (mut one, mut two) = (node.open(one.clone()), node.open(ReadAsk { threads: 2, ..one }));
+                let (a, b) = (drain(&mut one, 0), drain(&mut two, 0));
+                assert_eq!(a.len(), b.len(), "{filter:?} {range:?} {limit:?}");
+                assert_eq!(a, b);
+                if limit.is_none() && range == (None, None) {
+                    assert_eq!(one.stats(), two.stats());
+                }
+            }
+        }
+    }
+    // A page goes on in the middle, and a reader that is dropped leaves no thread behind.
+    let mut reader = node.open(ReadAsk { threads: 2, ..ask(Filter::All) });
+    let batch = reader.next_batch(1, 0).unwrap();
+    drop(reader);
+    let all = drain(&mut node.open(ask(Filter::All)), 0);
+    let rest = drain(&mut node.open(ReadAsk { after: batch.resume, ..ask(Filter::All) }), 0);
+    assert_eq!(rest, all[batch.records.len() + batch.notes.len()..]);
+}
+
+#[test]
 fn a_malformed_match_takes_the_time_of_the_line_before() {
     let mut node = Node::new();
     for i in 0..5_000 {
@@ -261,6 +305,11 @@ proptest! {
             prop_assert_eq!(drain(&mut fast, 0), drain(&mut slow, 0), "{:?}", mode);
             if mode == Mode::All {
                 prop_assert_eq!(fast.stats(), slow.stats());
+            }
+            for filter in [filter.clone(), slowly(filter.clone())] {
+                let plain = drain(&mut node.open(ReadAsk { mode, ..ask(filter.clone()) }), 0);
+                let mut ahead = node.open(ReadAsk { mode, threads: 2, ..ask(filter) });
+                prop_assert_eq!(drain(&mut ahead, 0), plain);
             }
         }
     }

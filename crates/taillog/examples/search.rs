@@ -1,0 +1,81 @@
+//! Searches log files and writes the messages, or says how long the parts of it took.
+//!
+//! In:     `search [--threads N] [--tail N] [--since RFC3339-ns] [--quiet] FILTER-JSON|TEXT PATH…`
+//! Out:    messages on stdout, one line of figures on stderr.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ph_filter::{Compiled, Filter};
+use ph_taillog::{Event, Extent, Order, ReadAsk, Roots, State, Together, local_sources};
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let mut args = std::env::args().skip(1);
+    let (mut threads, mut tail, mut from_ns, mut quiet) = (1, None, None, false);
+    let text = loop {
+        let arg = args.next().ok_or("a text or a filter is missing")?;
+        let mut number = || args.next().ok_or_else(|| format!("{arg} needs a number"));
+        match arg.as_str() {
+            "--threads" => threads = number()?.parse()?,
+            "--tail" => tail = Some(number()?.parse()?),
+            "--since" => from_ns = Some(number()?.parse()?),
+            "--quiet" => quiet = true,
+            _ => break arg,
+        }
+    };
+    let filter = match text.as_str() {
+        "" => Filter::All,
+        json if json.starts_with('{') => serde_json::from_str(json)?,
+        text => Filter::contains(text),
+    };
+    let mut sources = Vec::new();
+    for path in args {
+        sources.extend(local_sources(Path::new(&path))?);
+    }
+    let began = Instant::now();
+    let ask = ReadAsk {
+        filter: Arc::new(Compiled::new(&filter)?),
+        all_runs: true,
+        threads,
+        from_ns,
+        ..ReadAsk::default()
+    };
+    let extent = tail.map_or(Extent::Each, Extent::Tail);
+    let roots = Roots::default().with_files();
+    let mut together = Together::open(&roots, &sources, ask, (extent, Order::Strict));
+    let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
+    let mut first = None;
+    loop {
+        let turn = together.turn(0);
+        for event in turn.events {
+            match event {
+                Event::Records(run) => {
+                    first.get_or_insert_with(|| began.elapsed());
+                    for (_, message) in run.iter().filter(|_| !quiet) {
+                        out.write_all(message)?;
+                        out.write_all(b"\n")?;
+                    }
+                }
+                Event::Note(source, note) => eprintln!("source {source}: {note:?}"),
+                Event::Failed(source, error) => eprintln!("source {source}: {error}"),
+            }
+        }
+        if turn.state == State::Ended {
+            break;
+        }
+    }
+    out.flush()?;
+    let stats = together.stats();
+    let seconds = began.elapsed().as_secs_f64();
+    eprintln!(
+        "{:.1} ms, first output after {:.3} ms, {:.2} GB/s, {stats:?}",
+        seconds * 1e3,
+        first.map_or(f64::NAN, |d| d.as_secs_f64() * 1e3),
+        stats.scanned_bytes as f64 / seconds / 1e9
+    );
+    Ok(())
+}
