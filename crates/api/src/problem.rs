@@ -23,11 +23,19 @@ pub struct Problem {
     pub request_id: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer or name of the parameter.
     pub path: String,
     pub message: String,
+    /// Byte range of the value that is wrong, where it is a text with a grammar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// What to write instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
 }
 
 /// One page of a list. `next` is opaque and belongs to this query; absent at the end.

@@ -71,7 +71,13 @@ impl Problem {
     /// One more fault of the body or the parameters.
     #[must_use]
     pub fn fault(mut self, path: impl Into<String>, message: impl Into<String>) -> Self {
-        self.body.errors.push(ph_api::FieldError { path: path.into(), message: message.into() });
+        self.fault_at(ph_api::FieldError { path: path.into(), message: message.into(), ..Default::default() })
+    }
+
+    /// The same with a place inside the value.
+    #[must_use]
+    pub fn fault_at(mut self, fault: ph_api::FieldError) -> Self {
+        self.body.errors.push(fault);
         self
     }
 

@@ -42,7 +42,22 @@ struct Lane {
     progress_at: Instant,
     progress_bytes: u64,
     at_ns: i64,
+    /// Everything before it (backwards: behind it) is sent.
+    resume: Option<Position>,
     told_caught_up: bool,
+}
+
+impl Lane {
+    fn progress(&self) -> LogProgress {
+        LogProgress {
+            source: self.wanted.index,
+            at_ns: self.at_ns,
+            scanned_bytes: self.reader.stats().scanned_bytes,
+            total_bytes: self.known_bytes,
+            caught_up: matches!(self.state, State::CaughtUp { .. }),
+            resume: self.resume.map(wire::position),
+        }
+    }
 }
 
 pub struct Flow<'a> {
@@ -125,6 +140,7 @@ impl<'a> Flow<'a> {
             progress_at: Instant::now(),
             progress_bytes: 0,
             at_ns: 0,
+            resume: None,
             told_caught_up: false,
         };
         self.watch(&mut lane);
@@ -197,10 +213,13 @@ impl<'a> Flow<'a> {
             self.summary.scanned_bytes += batch.scanned_bytes;
         }
         let reached = self.deliver(i, &batches, backward)?;
-        self.progress(i)?;
         if reached {
             return Ok(Some("rows"));
         }
+        if let (Some(lane), Some(batch)) = (self.lanes.get_mut(i), batches.last()) {
+            lane.resume = batch.resume.or(lane.resume);
+        }
+        self.progress(i)?;
         if self.plan.budget_bytes.is_some_and(|budget| self.summary.scanned_bytes >= budget) {
             return Ok(Some("bytes"));
         }
@@ -289,13 +308,7 @@ impl<'a> Flow<'a> {
             return Ok(());
         }
         (lane.progress_at, lane.progress_bytes) = (Instant::now(), 0);
-        let progress = LogProgress {
-            source: lane.wanted.index,
-            at_ns: lane.at_ns,
-            scanned_bytes: lane.reader.stats().scanned_bytes,
-            total_bytes: lane.known_bytes,
-            caught_up,
-        };
+        let progress = lane.progress();
         self.send(wire::event(M::Progress(progress)))
     }
 
@@ -344,6 +357,9 @@ impl<'a> Flow<'a> {
 
     fn finish(mut self, stopped: &str) -> Result<(), End> {
         let mut proven = true;
+        for progress in self.lanes.iter().map(Lane::progress).collect::<Vec<_>>() {
+            self.send(wire::event(M::Progress(progress)))?;
+        }
         for lane in &self.lanes {
             let stats = lane.reader.stats();
             self.summary.segments_read += u32::try_from(stats.segments_opened).unwrap_or(u32::MAX);
