@@ -82,7 +82,7 @@ async fn watch(services: &Services, kinds: &[String], out: &Out) -> Option<()> {
         let now: Arc<Vec<Container>> = containers.borrow_and_update().clone();
         version += 1;
         for container in now.iter().filter(|c| sent.get(&c.id) != Some(*c)).cloned().collect::<Vec<_>>() {
-            send(out, M::Set(set(&container, version))).await?;
+            send(out, M::Set(set(services, &container, version))).await?;
             sent.insert(container.id.clone(), container);
         }
         let gone: Vec<String> = sent.keys().filter(|id| !now.iter().any(|c| c.id == **id)).cloned().collect();
@@ -109,7 +109,18 @@ async fn send(out: &Out, m: M) -> Option<()> {
     out.send(Ok(ObjectsEvent { m: Some(m) })).await.ok()
 }
 
-fn set(container: &Container, version: u64) -> ObjectSet {
+/// The container's own fields, and beside them those by which every object is found: name, UID, labels, node.
+fn set(services: &Services, container: &Container, version: u64) -> ObjectSet {
+    let mut json = serde_json::to_value(container).unwrap_or_default();
+    let created = container.created_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    json["metadata"] = serde_json::json!({
+        "name": container.name,
+        "uid": container.id,
+        "labels": container.labels,
+        "creationTimestamp": created.map(|at| at.to_string()),
+    });
+    let configured = Some(&services.config.node).filter(|name| !name.is_empty());
+    json["spec"] = serde_json::json!({"nodeName": configured.unwrap_or(&services.place.facts.name)});
     ObjectSet {
         api_version: API_VERSION.to_owned(),
         kind: CONTAINER.to_owned(),
@@ -117,7 +128,7 @@ fn set(container: &Container, version: u64) -> ObjectSet {
         name: container.name.clone(),
         uid: container.id.clone(),
         resource_version: version.to_string(),
-        json: serde_json::to_vec(container).unwrap_or_default().into(),
+        json: serde_json::to_vec(&json).unwrap_or_default().into(),
     }
 }
 

@@ -26,7 +26,7 @@ struct Host {
 impl Host {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut config = NodeConfig { mode: Mode::Docker, ..NodeConfig::default() };
+        let mut config = NodeConfig { mode: Mode::Docker, node: "dock-1".into(), ..NodeConfig::default() };
         config.logs.pods = dir.path().join("pods");
         config.logs.docker = dir.path().join("docker");
         let (containers, hear) = watch::channel(Arc::default());
@@ -278,6 +278,10 @@ async fn containers_are_watched_as_they_come_change_and_go() {
         seen.push(match event.m.unwrap() {
             objects_event::M::Set(set) => {
                 let json: serde_json::Value = serde_json::from_slice(&set.json).unwrap();
+                if set.kind == "Container" {
+                    let found = [&json["metadata"]["uid"], &json["metadata"]["name"], &json["spec"]["nodeName"]];
+                    assert_eq!(found.map(|v| v.as_str().unwrap()), [set.uid.as_str(), set.name.as_str(), "dock-1"]);
+                }
                 format!("{} {} {}", set.kind, set.uid, json["health"])
             }
             objects_event::M::Gone(gone) => format!("gone {}", gone.uid),

@@ -150,13 +150,14 @@ fn of_pod(home: Home<'_>, select: &LogSelect, pod: &Value) -> Vec<Resolved> {
 /// A container of a Docker host.
 fn of_container(home: Home<'_>, select: &LogSelect, c: &Value) -> Option<Resolved> {
     let (id, name) = (text(c, "/metadata/uid"), text(c, "/metadata/name"));
+    let node = text(c, "/spec/nodeName").to_owned();
     let wanted = is(select.namespace.as_deref(), "")
         && is(select.pod.as_deref(), name)
         && (is(select.container.as_deref(), name) || is(select.container.as_deref(), id))
         && is(select.pod_uid.as_deref(), id);
     wanted.then(|| Resolved {
         cluster: home.id,
-        node: home.name.to_owned(),
+        node: node.clone(),
         wire: SourceRef { container_id: id.to_owned(), ..SourceRef::default() },
         json: LogSource {
             id: format!("{}//{id}/{name}", home.id),
@@ -167,7 +168,7 @@ fn of_container(home: Home<'_>, select: &LogSelect, c: &Value) -> Option<Resolve
             pod: String::new(),
             pod_uid: id.to_owned(),
             container: name.to_owned(),
-            node: home.name.to_owned(),
+            node,
             state: text(c, "/state").to_owned(),
             runs: Vec::new(),
             bytes: 0,
