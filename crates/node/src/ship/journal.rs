@@ -31,15 +31,31 @@ enum Line {
     Start(Vec<(SourceId, Option<Position>)>),
     /// A batch is about to be sent; its body is the record before. Where each log goes on once the server has it.
     Sending(u64, Vec<(SourceId, Option<Position>)>),
+    /// What was sent before bodies were kept here. It is read, and never written.
+    Sent(Sent),
     Acked(u64),
     /// Logs that are gone and wholly shipped.
     Forget(Vec<SourceId>),
 }
 
+#[derive(Serialize, Deserialize)]
+struct Sent {
+    seq: u64,
+    ranges: Vec<SentRange>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SentRange {
+    source: SourceId,
+    to: Option<Position>,
+}
+
 /// A batch without an answer, and where its logs go on after it.
 #[derive(Debug)]
 struct Pending {
-    batch: Stored,
+    seq: u64,
+    /// `None` when it was sent before bodies were kept: its lines are read again, under another number.
+    batch: Option<Stored>,
     ends: Vec<(SourceId, Option<Position>)>,
 }
 
@@ -94,7 +110,7 @@ impl Journal {
 
     /// The batch that was sent without an answer.
     pub fn pending(&self) -> Option<&Stored> {
-        self.pending.as_ref().map(|p| &p.batch)
+        self.pending.as_ref().and_then(|p| p.batch.as_ref())
     }
 
     /// All logs that have a checkpoint.
@@ -160,9 +176,9 @@ impl Journal {
         let all = self.checkpoints.iter().map(|(s, p)| (s.clone(), *p)).collect();
         let mut bytes = segment_header().to_vec();
         bytes.extend(frame(&Line::Snapshot(all))?);
-        if let Some(pending) = &self.pending {
-            bytes.extend(encode_record(&pending.batch));
-            bytes.extend(frame(&Line::Sending(pending.batch.seq, pending.ends.clone()))?);
+        if let Some(Pending { seq, batch: Some(batch), ends }) = &self.pending {
+            bytes.extend(encode_record(batch));
+            bytes.extend(frame(&Line::Sending(*seq, ends.clone()))?);
         }
         let write = || {
             let mut file = File::create(&next)?;
@@ -202,10 +218,14 @@ fn apply(line: Line, body: Option<Stored>, (checkpoints, pending): (&mut Checkpo
         }
         Line::Start(some) => checkpoints.extend(some),
         Line::Sending(seq, ends) => {
-            *pending = body.filter(|b| b.seq == seq).map(|batch| Pending { batch, ends });
+            *pending = body.filter(|b| b.seq == seq).map(|batch| Pending { seq, batch: Some(batch), ends });
+        }
+        Line::Sent(Sent { seq, ranges }) => {
+            let ends = ranges.into_iter().map(|r| (r.source, r.to)).collect();
+            *pending = Some(Pending { seq, batch: None, ends });
         }
         Line::Acked(seq) => {
-            if let Some(done) = pending.take_if(|p| p.batch.seq == seq) {
+            if let Some(done) = pending.take_if(|p| p.seq == seq) {
                 checkpoints.extend(done.ends);
             }
         }

@@ -89,6 +89,23 @@ fn a_batch_outlives_a_snapshot() {
 }
 
 #[test]
+fn a_journal_of_an_earlier_build_keeps_its_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path()).unwrap();
+    journal.start(to(5)).unwrap();
+    let sent =
+        |seq, offset| Sent { seq, ranges: vec![SentRange { source: source(1), to: Some(position(offset)) }] };
+    journal.write(Line::Sent(sent(256, 90)), Durable::Yes).unwrap();
+    journal.acked(256).unwrap();
+    journal.write(Line::Sent(sent(512, 180)), Durable::Yes).unwrap();
+    for _ in 0..2 {
+        let journal = Journal::open(dir.path()).unwrap();
+        assert_eq!(journal.checkpoint(&source(1)), Some(Some(position(90))), "the answered one counts");
+        assert_eq!(journal.pending(), None, "the other is read again");
+    }
+}
+
+#[test]
 fn what_is_forgotten_stays_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(dir.path()).unwrap();
