@@ -213,7 +213,7 @@ fn leading_time(message: &[u8]) -> usize {
         match b {
             b'0'..=b'9' => digits += 1,
             b':' | b'.' | b',' | b'-' | b'/' | b'+' | b' ' | b'[' | b']' => {}
-            b'T' | b'Z' if digits > 0 => {}
+            b'T' | b'Z' if i > 0 && head.get(i - 1).is_some_and(u8::is_ascii_digit) => {}
             _ => break,
         }
         end = i + 1;
@@ -224,3 +224,6 @@ fn leading_time(message: &[u8]) -> usize {
     }
     if digits >= 6 { end } else { 0 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,53 +116,6 @@ fn fields_flatten() {
 }
 
 #[test]
-fn levels_with_confidence() {
-    use Confidence::{Certain, Guess, Likely, None as No};
-    use Level::{Debug, Error, Fatal, Info, Trace, Unknown, Warn};
-    let table: &[(&str, Level, Confidence)] = &[
-        (r#"{"level":"info","msg":"error"}"#, Info, Certain),
-        (r#"{"lvl":"WARN"}"#, Warn, Certain),
-        (r#"{"severity":"CRITICAL"}"#, Fatal, Certain),
-        (r#"{"log.level":"debug"}"#, Debug, Certain),
-        (r#"{"log":{"level":"error"}}"#, Error, Certain),
-        (r#"{"levelname":"ERROR"}"#, Error, Certain),
-        (r#"{"level":10}"#, Trace, Certain),
-        (r#"{"level":30}"#, Info, Certain),
-        (r#"{"level":60}"#, Fatal, Certain),
-        (r#"{"level":3}"#, Unknown, No),
-        (r#"{"priority":3}"#, Error, Certain),
-        (r#"{"priority":"6"}"#, Info, Certain),
-        (r#"{"severity_number":17}"#, Error, Certain),
-        (r#"{"severity_number":99}"#, Unknown, No),
-        (r#"{"msg":"ERROR in text"}"#, Unknown, No),
-        (r#"{"level":"E"}"#, Error, Certain),
-        ("level=warn msg=x", Warn, Certain),
-        ("ts=1 lvl=eror msg=x", Error, Certain),
-        ("2026-01-01 app: level=warn", Warn, Likely),
-        ("I1120 14:03:00.000000       1 main.go:5] hello", Info, Likely),
-        ("E1120 14:03:00.000000       1 main.go:5] level=info", Error, Likely),
-        ("[ERROR] broken", Error, Likely),
-        ("2026-01-01T00:00:00Z [warn] careful", Warn, Likely),
-        ("[2026-01-01 00:00:00] [notice] ready", Info, Likely),
-        ("2026-01-01 00:00:00,123 ERROR main broken", Error, Guess),
-        ("WARNING: deprecated", Warn, Guess),
-        ("error: no such file", Error, Guess),
-        ("\u{1b}[31mERROR\u{1b}[0m broken", Error, Guess),
-        ("\u{1b}[36mlevel\u{1b}[0m=warn msg=x", Warn, Certain),
-        ("there was no error here", Unknown, No),
-        ("main panic: runtime", Fatal, Guess),
-        ("informative text", Unknown, No),
-        ("", Unknown, No),
-        ("\u{1f600} plain", Unknown, No),
-    ];
-    for (text, level, confidence) in table {
-        assert_eq!(level_of(text.as_bytes()), (*level, *confidence), "{text}");
-    }
-    let far = format!("{} ERROR", "x ".repeat(40));
-    assert_eq!(level_of(far.as_bytes()).0, Unknown);
-}
-
-#[test]
 fn words_numbers_and_escapes() {
     check(&Filter::words("err"), "an error", false);
     check(&Filter::words("err"), "an ERR: x", true);

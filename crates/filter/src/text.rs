@@ -65,7 +65,8 @@ impl Text {
                     let hit = find.find_at(haystack, at)?;
                     let before = haystack.get(..hit.start)?;
                     let after = haystack.get(hit.end..)?;
-                    if !(*start && ends_in_word(before)) && !(*end && begins_with_word(after)) {
+                    let cuts_word = (*start && ends_in_word(before)) || (*end && begins_with_word(after));
+                    if !cuts_word {
                         return Some(hit);
                     }
                     at = hit.start + 1;

@@ -6,6 +6,9 @@ use super::spans::Span;
 /// Longest name that is looked at.
 const NAME: usize = 128;
 
+/// How far a closing quote is looked for; without one the value goes to the line's end.
+const LONGEST: usize = 64 << 10;
+
 const WORDS: &[&str] = &[
     "KEY",
     "TOKEN",
@@ -28,8 +31,8 @@ fn is_name(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
 
-/// The value behind the name around `at..end`, if the name has one of the words.
-pub(super) fn value(line: &[u8], at: usize, end: usize) -> Option<Span> {
+/// The value behind the name around `at..end`, if the name has one of the words. All before `covered` is masked already.
+pub(super) fn value(line: &[u8], (at, end): (usize, usize), covered: usize) -> Option<Span> {
     let left = line.get(at.saturating_sub(NAME)..at)?.iter().rev().take_while(|b| is_name(**b)).count();
     let mut start = at - left;
     let right = line.get(end..)?.iter().take(NAME).take_while(|b| is_name(**b)).count();
@@ -43,7 +46,7 @@ pub(super) fn value(line: &[u8], at: usize, end: usize) -> Option<Span> {
         return None;
     }
     let flag = name.starts_with(b"--");
-    let place = place(line, end + right, flag)?;
+    let place = place(line, end + right, (flag, covered))?;
     let bare = name.eq_ignore_ascii_case(b"key") && !name.iter().all(u8::is_ascii_uppercase);
     let plain_colon = place.sep == b':' && !place.quoted_name;
     // `key=` and `auth: ok` are how programs talk about keys that are no secrets.
@@ -105,7 +108,7 @@ fn word_len(text: &[u8]) -> usize {
 
 /// Values that hide nothing.
 fn is_nothing(value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
+    let lower = value.get(..value.len().min(8)).unwrap_or_default().to_ascii_lowercase();
     matches!(
         lower.as_slice(),
         b"" | b"null" | b"nil" | b"none" | b"true" | b"false" | b"<nil>" | b"{}" | b"[]"
@@ -138,7 +141,7 @@ fn blanks(line: &[u8], at: usize) -> usize {
 }
 
 /// The value behind a separator at `at`, which is where the name ends. A flag's value may follow a blank.
-fn place(line: &[u8], at: usize, flag: bool) -> Option<Place> {
+fn place(line: &[u8], at: usize, (flag, covered): (bool, usize)) -> Option<Place> {
     let name_quote = quote(line, at);
     let after_name = name_quote.map_or(at, |(len, _)| at + len);
     let sep_at = blanks(line, after_name);
@@ -158,12 +161,12 @@ fn place(line: &[u8], at: usize, flag: bool) -> Option<Place> {
         }
         _ => blanks(line, sep.0),
     };
-    let (start, end) = extent(line, start)?;
+    let (start, end) = extent(line, start, covered)?;
     Some(Place { start, end, sep: sep.1, quoted_name: name_quote.is_some() })
 }
 
-/// A value from its first byte on: what stands in quotes, or as far as a word goes.
-fn extent(line: &[u8], at: usize) -> Option<(usize, usize)> {
+/// A value from its first byte on: what stands in quotes, or as far as a word goes, which is not before `covered`.
+fn extent(line: &[u8], at: usize, covered: usize) -> Option<(usize, usize)> {
     if let Some((len, _)) = quote(line, at) {
         let opening = line.get(at..at + len)?;
         let start = at + len;
@@ -176,18 +179,21 @@ fn extent(line: &[u8], at: usize) -> Option<(usize, usize)> {
     let stop = |b: &u8| {
         b.is_ascii_whitespace() || matches!(b, b',' | b';' | b'"' | b'\'' | b'}' | b']' | b')' | b'&')
     };
-    let len = line.get(at..)?.iter().position(stop).unwrap_or(line.len() - at);
+    let from = at.max(covered);
+    let word = line.get(from..)?;
+    let len = word.iter().position(stop).unwrap_or(word.len());
     // Escaped quotes and line ends close a word that stands inside a string.
-    let word = line.get(at..at + len)?;
+    let word = word.get(..len)?;
     let cut = memchr::memchr_iter(b'\\', word)
         .find(|i| matches!(word.get(i + 1), None | Some(b'n' | b'r' | b't' | b'"' | b'\'')));
-    Some((at, at + cut.unwrap_or(len)))
+    Some((at, from + cut.unwrap_or(len)))
 }
 
 /// Where the same quote with as many backslashes closes.
 fn closing(line: &[u8], from: usize, opening: &[u8]) -> Option<usize> {
     let (mark, slashes) = (opening.last()?, opening.len() - 1);
     let mut at = from;
+    let line = line.get(..line.len().min(from + LONGEST))?;
     loop {
         let hit = at + memchr::memchr(*mark, line.get(at..)?)?;
         let before = line.get(from..hit)?.iter().rev().take_while(|b| **b == b'\\').count();
@@ -248,7 +254,7 @@ fn header(line: &[u8], end: usize) -> Option<(usize, usize)> {
     let at = blanks(line, sep_at + 1);
     let at = if line.get(at) == Some(&b'[') { at + 1 } else { at };
     if quote(line, at).is_some() {
-        return extent(line, at);
+        return extent(line, at, 0);
     }
     let rest = line.get(at..)?;
     let scheme = rest

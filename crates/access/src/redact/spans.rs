@@ -115,6 +115,8 @@ impl Finder {
         let first = self.needles.find(Input::new(line).range(from..))?;
         let mut open = None;
         let mut key_end = 0;
+        // Behind this nothing is masked yet; what begins before it need not be walked through again.
+        let mut covered = 0;
         for found in self.needles.find_overlapping_iter(Input::new(line).range(first.start()..)) {
             let (Some((text, look)), at) = (NEEDLES.get(found.pattern().as_usize()), found.start()) else {
                 continue;
@@ -129,9 +131,14 @@ impl Finder {
                     open = (!closed).then_some(at);
                     Some(Span { start: at, end, kind: Kind::Pem })
                 }
+                Look::Authorization | Look::Cookie | Look::Bearer if at < covered => None,
+                Look::Name => names::value(line, (at, found.end()), covered),
                 _ => one(line, (at, found.end(), text), *look),
             };
-            into.extend(span.filter(|s| s.start < s.end));
+            if let Some(span) = span.filter(|s| s.start < s.end) {
+                covered = covered.max(span.end);
+                into.push(span);
+            }
         }
         tidy(into);
         open
@@ -141,7 +148,6 @@ impl Finder {
 fn one(line: &[u8], (at, end, needle): (usize, usize, &str), look: Look) -> Option<Span> {
     let exact = line.get(at..end)? == needle.as_bytes();
     match look {
-        Look::Name => names::value(line, at, end),
         Look::Authorization => names::authorization(line, end),
         Look::Cookie => names::cookie(line, end),
         Look::Bearer => names::bearer(line, end),
@@ -153,7 +159,7 @@ fn one(line: &[u8], (at, end, needle): (usize, usize, &str), look: Look) -> Opti
         Look::AwsId => shapes::aws_id(line, at, end),
         Look::SharedSignature => shapes::shared_signature(line, at, end),
         Look::AzureSecret => shapes::azure_secret(line, at, end),
-        Look::Pem => None,
+        Look::Pem | Look::Name => None,
     }
 }
 

@@ -94,6 +94,11 @@ impl MaskedStream {
                 None => break,
             }
         }
-        held.len()
+        // One word fills the buffer: its end may stand in the margin, where another begins.
+        let tail = held.len() - MARGIN;
+        let first =
+            held.get(tail..).and_then(|t| t.iter().position(u8::is_ascii_whitespace)).map(|n| tail + n);
+        let free = |at: &usize| !spans.iter().any(|s| s.start <= *at && *at < s.end);
+        first.filter(free).unwrap_or(held.len())
     }
 }

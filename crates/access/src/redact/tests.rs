@@ -168,6 +168,19 @@ fn counts_are_kept_and_untouched_lines_cost_nothing() {
     assert_eq!(state.counts().total(), 3);
 }
 
+#[test]
+fn lines_made_to_be_slow_are_not() {
+    let redactor = redactor();
+    for unit in
+        ["cookie:", "token=", "authorization:", "token=\"", "eyJhbGciOiJI.", "://", "password=\\\"", "key"]
+    {
+        let line = unit.repeat((1 << 16) / unit.len());
+        let mut out = Vec::new();
+        redactor.line(&mut Masker::default(), line.as_bytes(), &mut out);
+        assert!(out.len() <= 1 << 20, "{unit}");
+    }
+}
+
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just("PASSWORD=hunter2 ".to_owned()),

@@ -30,7 +30,7 @@ pub struct Sieve {
 
 #[derive(Debug)]
 enum Find {
-    One(Finder<'static>),
+    One(Box<Finder<'static>>),
     Many(Regex),
 }
 
@@ -67,7 +67,7 @@ impl Literals {
             }
         }
         let find = match wanted.as_slice() {
-            [one] if !self.fold || !has_letter(one) => Find::One(Finder::new(one).into_owned()),
+            [one] if !self.fold || !has_letter(one) => Find::One(Box::new(Finder::new(one).into_owned())),
             many => Find::Many(alternation(many, self.fold)?),
         };
         let escapes: &[&str] = match raw {
