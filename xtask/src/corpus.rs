@@ -48,7 +48,7 @@ pub fn run(root: &Path, args: &Args) -> Result<()> {
     for i in 0..100 {
         let mut lines = Lines::new(&mut random, Kind::Text);
         lines.now += i * 1_000;
-        file(&many.join(format!("{i:03}.log")), 2 * MIB, &mut lines)?;
+        file(&many.join(format!("app-{i:03}.log")), 2 * MIB, &mut lines)?;
     }
     println!("{}", dir.display());
     Ok(())
