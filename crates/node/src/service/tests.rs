@@ -279,8 +279,12 @@ async fn containers_are_watched_as_they_come_change_and_go() {
             objects_event::M::Set(set) => {
                 let json: serde_json::Value = serde_json::from_slice(&set.json).unwrap();
                 if set.kind == "Container" {
-                    let found = [&json["metadata"]["uid"], &json["metadata"]["name"], &json["spec"]["nodeName"]];
-                    assert_eq!(found.map(|v| v.as_str().unwrap()), [set.uid.as_str(), set.name.as_str(), "dock-1"]);
+                    let found =
+                        [&json["metadata"]["uid"], &json["metadata"]["name"], &json["spec"]["nodeName"]];
+                    assert_eq!(
+                        found.map(|v| v.as_str().unwrap()),
+                        [set.uid.as_str(), set.name.as_str(), "dock-1"]
+                    );
                 }
                 format!("{} {} {}", set.kind, set.uid, json["health"])
             }
