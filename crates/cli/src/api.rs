@@ -190,6 +190,7 @@ impl Api {
             request = request.json(body);
         }
         let answer = request.send().await.map_err(|e| self.unreachable(&e))?;
+        tracing::debug!(path, status = answer.status().as_u16(), "asked the server");
         if answer.status().is_success() { Ok(answer) } else { Err(self.refused(answer).await) }
     }
 

@@ -1,13 +1,16 @@
 //! The argument list, as one tree of commands.
 
+use std::ffi::OsString;
+
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    agent, audit, cluster, cluster_agent, completions, doctor, exec, get, host, key, login, logout, logs,
-    node_agent, openapi, own_state, serve, sign_in_link, version,
+    agent, audit, cluster, cluster_agent, completions, config, doctor, exec, get, host, key, login, logout,
+    logs, node_agent, openapi, own_state, serve, sign_in_link, version,
 };
+use crate::failure::Failure;
 use crate::trace::LogArgs;
 
 const STYLES: Styles = Styles::styled()
@@ -52,6 +55,8 @@ pub enum Command {
     Logs(Box<logs::Args>),
     Exec(exec::Args),
     #[command(subcommand)]
+    Config(config::Command),
+    #[command(subcommand)]
     Cluster(cluster::Command),
     #[command(subcommand)]
     Host(host::Command),
@@ -66,6 +71,48 @@ pub enum Command {
     Completions(completions::Args),
     Openapi(openapi::Args),
     Version(version::Args),
+}
+
+/// The command of this process: its arguments, and for `logs` what its file and environment add.
+///
+/// # Errors
+/// Usage: a key or a value of the file or the environment that cannot be used. What clap refuses ends the process.
+pub fn read() -> Result<Cli, Failure> {
+    let argv = joined(std::env::args_os());
+    let matches = Cli::command().get_matches_from(&argv);
+    let matches = match matches.subcommand() {
+        Some(("logs", given)) => {
+            let mut root = Cli::command();
+            root.build();
+            match logs::config::filled(&argv, given, &root)? {
+                Some(argv) => root.get_matches_from(argv),
+                None => matches,
+            }
+        }
+        _ => matches,
+    };
+    Cli::from_arg_matches(&matches).map_err(|e| Failure::usage(e.to_string()))
+}
+
+/// `--tail 100` means `--tail=100`: flags that may stand without a number take one that follows.
+fn joined(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    const NUMBERED: [&str; 5] = ["--tail", "--head", "--previous", "--histogram", "--patterns"];
+    let mut out: Vec<OsString> = Vec::new();
+    let mut over = false;
+    for word in argv {
+        let number = word.to_str().is_some_and(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit()));
+        match out.last_mut() {
+            Some(last) if number && !over && NUMBERED.iter().any(|f| last == f) => {
+                last.push("=");
+                last.push(&word);
+            }
+            _ => {
+                over |= word == "--";
+                out.push(word);
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cluster;
 pub mod cluster_agent;
 pub mod completions;
+pub mod config;
 pub mod doctor;
 pub mod exec;
 pub mod get;
@@ -40,7 +41,8 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Login(args) => block_on(Threads::Client, login::run(args)),
         Command::Logout(args) => block_on(Threads::Client, logout::run(args)),
         Command::Get(args) => block_on(Threads::Client, get::run(args)),
-        Command::Logs(args) => block_on(Threads::Client, logs::run(*args)),
+        Command::Logs(args) => logs::run(*args),
+        Command::Config(command) => config::run(command),
         Command::Exec(args) => block_on(Threads::Client, exec::run(args)),
         Command::Cluster(command) => block_on(Threads::Client, cluster::run(command)),
         Command::Host(command) => block_on(Threads::Client, host::run(command)),

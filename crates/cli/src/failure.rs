@@ -21,8 +21,11 @@ pub mod code {
     pub const FAILED: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const NO_SOURCE: u8 = 3;
+    pub const INCOMPLETE: u8 = 4;
     pub const DENIED: u8 = 5;
     pub const UNREACHABLE: u8 = 6;
+    /// A deadline or budget, and nothing was shown.
+    pub const BUDGET: u8 = 7;
     pub const INTERNAL: u8 = 70;
     pub const INTERRUPTED: u8 = 130;
     pub const CLOSED_PIPE: u8 = 141;

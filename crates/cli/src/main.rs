@@ -14,6 +14,7 @@ mod local;
 mod out;
 mod own_pods;
 mod runtime;
+mod size;
 mod socket;
 mod table;
 mod trace;
@@ -21,15 +22,13 @@ mod when;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // One TLS provider for the whole process, before anything can ask for one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match commands::run(args::Cli::parse()) {
+    match args::read().and_then(commands::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(),
     }

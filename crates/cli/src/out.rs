@@ -7,11 +7,10 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether colours may be used: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is dumb.
-pub fn colours() -> bool {
-    is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+/// Whether colours are not wanted, wherever output goes: `NO_COLOR` is set (<https://no-color.org>), or the terminal is dumb.
+pub fn is_colourless() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+        || std::env::var_os("TERM").is_some_and(|t| t == "dumb")
 }
 
 /// Standard output of one command. Flush it at the end: a closed pipe is noticed there.

@@ -1,6 +1,6 @@
 //! Times as people write them, and ages as people read them.
 //!
-//! In:     `3h`, `1d2h`, `-3h`, `PT30M`, RFC 3339, `2026-11-21`, `2026-11-21 14:03`, `14:03`, `yesterday`, `today`; the time of
+//! In:     `3h`, `1d2h`, `-3h`, `PT30M`, RFC 3339, `2026-11-21`, `2026-11-21 14:03`, `14:03`, `yesterday`, `today`, `monday`; the time of
 //!         day and the time zone are arguments.
 
 use jiff::civil::{Date, DateTime, Time};
@@ -27,6 +27,11 @@ pub fn instant(text: &str, now: &Zoned) -> Result<Timestamp, String> {
         }
         _ => {}
     }
+    if let Some(day) = weekday(text) {
+        let back = (i64::from(now.date().weekday().to_monday_zero_offset()) - i64::from(day)).rem_euclid(7);
+        let date = now.date().checked_sub(Span::new().days(back)).map_err(|_| bad())?;
+        return local(date.to_datetime(Time::midnight()));
+    }
     // A time of day before a date: `14:03` would also be read as a part of one.
     if text.contains(':')
         && !text.contains('-')
@@ -45,6 +50,32 @@ pub fn instant(text: &str, now: &Zoned) -> Result<Timestamp, String> {
     }
     let span: Span = text.trim_start_matches('-').parse().map_err(|_| bad())?;
     now.checked_sub(span).map(|z| z.timestamp()).map_err(|_| bad())
+}
+
+/// Days since Monday of a weekday's name or its first three letters.
+fn weekday(text: &str) -> Option<i8> {
+    let word = text.to_ascii_lowercase();
+    let names = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let at = names.iter().position(|n| *n == word || n.get(..3) == Some(word.as_str()))?;
+    i8::try_from(at).ok()
+}
+
+/// A length of time: `500ms`, `90s`, `1h30m`, `PT30M`.
+pub fn span(text: &str) -> Result<std::time::Duration, String> {
+    let bad = || format!("`{text}` is no length of time; write `500ms`, `90s`, `1h30m` or `PT30M`");
+    let span: jiff::SignedDuration = text.trim().parse().map_err(|_| bad())?;
+    span.try_into().map_err(|_| bad())
+}
+
+/// The zone of that name; `local` is this machine's.
+pub fn zone(text: &str) -> Result<TimeZone, String> {
+    match text {
+        "local" => Ok(TimeZone::system()),
+        "utc" | "UTC" | "Z" => Ok(TimeZone::UTC),
+        name => TimeZone::get(name).map_err(|_| {
+            format!("`{name}` is no time zone; write local, utc or a name such as Europe/Moscow")
+        }),
+    }
 }
 
 /// Now, in the zone of this machine.
@@ -97,6 +128,9 @@ mod tests {
         check("11:30", "2026-11-21T10:30:00Z");
         check("14:03", "2026-11-20T13:03:00Z");
         check("yesterday", "2026-11-19T23:00:00Z");
+        check("saturday", "2026-11-20T23:00:00Z");
+        check("Fri", "2026-11-19T23:00:00Z");
+        check("sunday", "2026-11-14T23:00:00Z");
         check("soon", "error: `soon` is no time");
     }
 

@@ -17,6 +17,20 @@ use crate::roots::Roots;
 pub(crate) enum Content {
     Plain(File),
     Gzip(Box<Gzip>),
+    /// A pipe: read once, forwards.
+    Pipe(Pipe),
+}
+
+pub(crate) struct Pipe {
+    read: Box<dyn Read + Send>,
+    at: u64,
+    held: bool,
+}
+
+impl std::fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pipe at {}", self.at)
+    }
 }
 
 #[derive(Debug)]
@@ -65,29 +79,41 @@ impl Content {
         Content::Gzip(Box::new(Gzip { file, inflate, at: 0 }))
     }
 
-    fn file(&self) -> &File {
+    pub fn pipe(read: Box<dyn Read + Send>) -> Self {
+        Content::Pipe(Pipe { read, at: 0, held: false })
+    }
+
+    /// While a pipe is held, reading it says `WouldBlock` instead of waiting.
+    pub fn hold(&mut self, held: bool) {
+        if let Content::Pipe(pipe) = self {
+            pipe.held = held;
+        }
+    }
+
+    fn metadata(&self) -> io::Result<std::fs::Metadata> {
         match self {
-            Content::Plain(file) => file,
-            Content::Gzip(gz) => &gz.file,
+            Content::Plain(file) => file.metadata(),
+            Content::Gzip(gz) => gz.file.metadata(),
+            Content::Pipe(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// Device and inode of the open descriptor.
     pub fn identity(&self) -> io::Result<(u64, u64)> {
-        let meta = self.file().metadata()?;
+        let meta = self.metadata()?;
         Ok((meta.dev(), meta.ino()))
     }
 
     /// How many names the file still has.
     pub fn links(&self) -> io::Result<u64> {
-        Ok(self.file().metadata()?.nlink())
+        Ok(self.metadata()?.nlink())
     }
 
     /// Size of a plain file now; `None` for gzip, whose decompressed size shows only at its end.
     pub fn plain_size(&self) -> io::Result<Option<u64>> {
         match self {
             Content::Plain(file) => Ok(Some(file.metadata()?.len())),
-            Content::Gzip(_) => Ok(None),
+            Content::Gzip(_) | Content::Pipe(_) => Ok(None),
         }
     }
 
@@ -103,13 +129,14 @@ impl Content {
                 let told = u64::from(u32::from_le_bytes(size));
                 (read.then(|| told.checked_sub(offset)).flatten(), false)
             }
+            Content::Pipe(_) => (None, false),
         }
     }
 
     /// How far back one step of a backward reader should go; bytes.
     pub fn back_step(&self) -> u64 {
         match self {
-            Content::Plain(_) => 64 << 10,
+            Content::Plain(_) | Content::Pipe(_) => 64 << 10,
             Content::Gzip(_) => 4 << 20,
         }
     }
@@ -120,6 +147,7 @@ impl Content {
             let n = match self {
                 Content::Plain(file) => file.read_at(buf, offset),
                 Content::Gzip(gz) => gz.read_at(buf, offset),
+                Content::Pipe(pipe) => pipe.read_at(buf, offset),
             };
             match n {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -149,7 +177,7 @@ impl Content {
         let mut buf = vec![0; 64 << 10];
         let mut at = match self {
             Content::Gzip(gz) => gz.at,
-            Content::Plain(_) => 0,
+            Content::Plain(_) | Content::Pipe(_) => 0,
         };
         loop {
             match self.read_at(&mut buf, at)? {
@@ -192,6 +220,20 @@ impl Content {
             at += n as u64;
         }
         Ok(None)
+    }
+}
+
+impl Pipe {
+    fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset != self.at {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if self.held {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let n = self.read.read(buf)?;
+        self.at += n as u64;
+        Ok(n)
     }
 }
 

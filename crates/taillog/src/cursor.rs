@@ -64,6 +64,25 @@ impl Cursor {
         })
     }
 
+    /// A pipe, which has no place among a source's segments.
+    pub fn of_stream(read: Box<dyn std::io::Read + Send>, cap: usize, now_ns: i64) -> Self {
+        Self {
+            run: 0,
+            segment: Segment::unnamed(now_ns),
+            content: Content::pipe(read),
+            key: None,
+            identity: (0, 0),
+            abs_base: 0,
+            ordered: None,
+            entered_from: None,
+            lines: Lines::new(0, cap),
+            format: None,
+            marks: Marks::default(),
+            sieve: None,
+            cap,
+        }
+    }
+
     /// Goes to an offset that is the start of a line.
     pub fn seek(&mut self, offset: u64) {
         self.lines = Lines::new(offset, self.cap);

@@ -44,6 +44,25 @@ pub struct Segment {
     closed_key: Option<u128>,
 }
 
+impl Segment {
+    /// Stands in for a segment where lines come from a pipe.
+    pub(crate) fn unnamed(mtime_ns: i64) -> Self {
+        Self {
+            name: String::new(),
+            size_bytes: 0,
+            gz: false,
+            live: true,
+            first_ns: None,
+            last_ns: None,
+            key: None,
+            place: Place { base: Base::Pods, rel: PathBuf::new() },
+            identity: (0, 0),
+            mtime_ns,
+            closed_key: None,
+        }
+    }
+}
+
 /// What is known of files that did not change since they were last opened.
 #[derive(Debug, Default)]
 pub(crate) struct Probes {

@@ -393,7 +393,7 @@ impl Reader {
 }
 
 /// Context of one stream alone is counted in that stream's lines, so each must be looked at.
-fn sieve(ask: &ReadAsk) -> Option<Arc<Sieve>> {
+pub(crate) fn sieve(ask: &ReadAsk) -> Option<Arc<Sieve>> {
     let any = ask.context.is_none() || ask.streams == Streams::Both;
     any.then(|| Sieve::new(&ask.filter)).flatten().map(Arc::new)
 }

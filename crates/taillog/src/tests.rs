@@ -2,6 +2,7 @@
 
 mod count;
 mod docker;
+mod feed;
 mod follow;
 mod node;
 mod parse;

@@ -1,163 +1,164 @@
-//! `pilothouse logs SOURCE`
+//! `pilothouse logs SOURCE…`
 //!
+//! In:     flags, environment and file of configuration as one command; where the lines are: with agents, in files, in a pipe.
 //! Out:    lines on standard output; gaps, notices and the summary on standard error.
-//! Never:  a gap that is not told; a line twice or not at all across a lost connection; escape sequences other than colours on
-//!         a terminal.
+//! Never:  a gap that is not told; a line twice or not at all across a lost connection; a flag that does nothing.
 
-mod follow;
-mod history;
-mod print;
-mod resolve;
+mod agent;
+pub mod args;
+mod ask;
+mod choose;
+pub mod config;
+mod confirm;
+mod files;
+mod glob;
+mod line;
+mod matching;
+mod numbers;
+pub mod output;
+mod pick;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::io::IsTerminal;
 
 use jiff::Zoned;
-use ph_api::{LogFilter, LogQuery, LogSelect};
 
-use crate::api::Connection;
 use crate::failure::{Failure, Outcome, code};
-use crate::when;
-use print::Printer;
-use source::Source;
+use crate::runtime::{Threads, block_on};
+use crate::{out, when};
+pub use args::Args;
+use ask::Ask;
+use output::{Around, Bounds, Clock, Look, Output, Sink};
+use source::{Given, Source};
 
-/// Lines that are shown unless told otherwise.
-const TAIL: u64 = 10;
-/// Most lines of one page.
-pub const PAGE: u32 = 1000;
-
-/// Print and follow logs of containers.
-///
-/// SOURCE is `[CLUSTER@][NAMESPACE:]TARGET[/CONTAINER]`; TARGET is a pod, or `TYPE/NAME` with TYPE one of pod, deploy, rs, rc, sts,
-/// ds, job, cj, node, ns and docker (their long names and plurals too). A bare name is the pod of that name, else the workload of
-/// that name, else the pods whose names begin with it and `-`. Without a container it is the pod's default one.
-///
-/// Lines come from the files on the nodes, and from the store where the files are gone.
-#[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Examples:\n  pilothouse logs web-7d4b9c-x2x1z\n  pilothouse logs shop:deploy/web -f --since 10m\n  pilothouse logs prod@shop:sts/db/postgres --tail 100\n  pilothouse logs -n shop job/import --all-containers -o json | jq .message\n  pilothouse logs docker/nginx -f"
-)]
-pub struct Args {
-    /// What to read; several are united.
-    #[arg(required = true, value_name = "SOURCE")]
-    sources: Vec<String>,
-    /// Go on with new lines, until interrupted.
-    #[arg(short, long)]
-    follow: bool,
-    /// From when on: `3h`, `1d2h`, `PT30M`, `14:03`, `yesterday`, `2026-11-21`, RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Until when, exclusive.
-    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
-    until: Option<String>,
-    /// The last N lines of all sources together. Default: 10; with --since or --until all.
-    #[arg(long, value_name = "N")]
-    tail: Option<u64>,
-    /// All lines, from the oldest on.
-    #[arg(long, conflicts_with_all = ["tail", "follow"])]
-    all: bool,
-    /// Where lines are read: from the files on the nodes, from the store, or from both, the store for what files no longer hold.
-    #[arg(long, value_parser = ["auto", "files", "store"], default_value = "auto")]
-    origin: String,
-    /// All containers of each pod.
-    #[arg(long, conflicts_with = "container")]
-    all_containers: bool,
-    /// Earlier runs of the containers too, not the current alone.
-    #[arg(long)]
-    all_runs: bool,
-    /// Only lines that contain this text; capital letters in it make it exact.
-    #[arg(short, long, value_name = "TEXT")]
-    grep: Option<String>,
-    /// Only lines of at least this level: trace, debug, info, warn, error, fatal.
-    #[arg(long, value_name = "LEVEL")]
-    level: Option<String>,
-    /// Only this stream.
-    #[arg(long, value_parser = ["stdout", "stderr"])]
-    stream: Option<String>,
-    /// Namespace of sources that name none. Default: any.
-    #[arg(short, long, value_name = "NAMESPACE", env = "PILOTHOUSE_NAMESPACE")]
-    namespace: Option<String>,
-    /// Container of sources that name none.
-    #[arg(short, long, value_name = "CONTAINER")]
-    container: Option<String>,
-    /// Cluster of sources that name none, by name or id. Default: any.
-    #[arg(long, value_name = "CLUSTER")]
-    cluster: Option<String>,
-    /// Put each line's time before it.
-    #[arg(short, long)]
-    timestamps: bool,
-    /// How to print: `text`, the pod and container before each line when there is more than one source; `json`, one object a line,
-    /// gaps, markers and the summary among them.
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    output: print::Format,
-    #[command(flatten)]
-    connection: Connection,
+/// Reads what was asked for. Files and pipes need no runtime of tasks.
+pub fn run(args: Args) -> Outcome {
+    let now = zoned(&args)?;
+    let given = args.sources.iter().map(|text| source::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let (args, paths, named) = sorted(args, given)?;
+    let ask = Ask::new(&args, &now)?;
+    let look = Look::new(&args.view, &args.limits, (&ask.filter, around(&args)))?;
+    let bounds = Bounds { matches: ask.max_count, bytes: ask.limit_bytes };
+    let clock = Clock::new(now.time_zone().clone());
+    let local = match (args.choose.stdin, paths.is_empty()) {
+        (true, _) => Some(files::Input::Stdin),
+        (false, false) => Some(files::Input::Paths(paths)),
+        (false, true) => None,
+    };
+    let sink = || match &args.view.out {
+        Some(path) => Sink::file(path, args.view.gzip),
+        None => Sink::stdout(),
+    };
+    match local {
+        Some(input) => files::run(&args, &ask, (input, Output::new(look, clock, (sink()?, bounds)))),
+        None => {
+            let make = || Ok(Output::new(look, clock, (sink()?, bounds)));
+            block_on(Threads::Client, remote(&args, (&ask, named), make))
+        }
+    }
 }
 
-pub async fn run(args: Args) -> Outcome {
-    let base = base_query(&args, &when::now())?;
-    let parsed = args.sources.iter().map(|text| source::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let tail =
-        args.tail.or_else(|| (args.since.is_none() && args.until.is_none() && !args.all).then_some(TAIL));
-    if args.follow && tail.is_some_and(|n| n > u64::from(PAGE)) {
-        return Err(Failure::usage(format!(
-            "with --follow at most {PAGE} lines before: --tail {}",
-            tail.unwrap_or_default()
-        ))
-        .next("use --since, or run it once without --follow"));
+/// Through a server.
+async fn remote(
+    args: &Args,
+    (ask, named): (&Ask, Vec<Source>),
+    make: impl FnOnce() -> Result<Output, Failure>,
+) -> Outcome {
+    let kube = [
+        (args.place.backend == "kube", "--backend kube"),
+        (args.place.in_cluster, "--in-cluster"),
+        (args.place.kubeconfig.is_some(), "--kubeconfig"),
+        (args.place.redact, "--redact"),
+    ];
+    if let Some((_, flag)) = kube.iter().find(|(given, _)| *given) {
+        return Err(Failure::new(code::UNREACHABLE, format!("{flag}: logs are not read straight from the Kubernetes API yet"))
+            .next("read through a server (pilothouse login URL), or save them: kubectl logs POD | pilothouse logs --stdin"));
     }
     let api = args.connection.open().await?;
     let outcome = async {
-        let sources = resolve::resolve(&api, parsed.into_iter().map(|s| s.or(&args)).collect()).await?;
-        let query = LogQuery { sources, ..base };
-        let printer = Printer::new(args.output, args.timestamps);
-        if args.follow {
-            follow::run(&api, (query, tail), printer).await
-        } else {
-            history::run(&api, (query, tail), printer).await
-        }
+        let named = match must_pick(args, ask, &named)? {
+            true => picked(&api, args).await?,
+            false => named,
+        };
+        let mut out = make()?;
+        agent::run(&api, args, (ask, named), &mut out).await
     }
     .await;
     api.close().await;
     outcome
 }
 
-fn base_query(args: &Args, now: &Zoned) -> Result<LogQuery, Failure> {
-    let time = |flag: &str, text: &Option<String>| {
-        text.as_deref()
-            .map(|t| when::instant(t, now).map(|t| t.to_string()))
-            .transpose()
-            .map_err(|e| Failure::new(code::USAGE, format!("--{flag}: {e}")))
-    };
-    Ok(LogQuery {
-        from: time("since", &args.since)?,
-        to: time("until", &args.until)?,
-        filter: LogFilter {
-            contains: args.grep.clone(),
-            level: args.level.clone(),
-            stream: args.stream.clone(),
-            ..LogFilter::default()
-        },
-        follow: args.follow,
-        origin: Some(args.origin.clone()),
-        // All lines are those of all runs.
-        all_runs: args.all_runs || args.all,
-        ..LogQuery::default()
-    })
+/// Whether the list has to open; a failure where nobody can choose.
+fn must_pick(args: &Args, ask: &Ask, named: &[Source]) -> Result<bool, Failure> {
+    let c = &args.choose;
+    let chosen = !named.is_empty()
+        || ask.at.is_some()
+        || c.all_namespaces
+        || c.selector.is_some()
+        || !c.node.is_empty()
+        || c.docker.is_some();
+    match (c.pick || !chosen, pick::is_possible()) {
+        (false, _) => Ok(false),
+        (true, true) => Ok(true),
+        (true, false) => Err(Failure::usage("no SOURCE is given, and this is no terminal to choose one on")
+            .next("name a pod or workload: pilothouse logs shop:deploy/web; or -A, -l, --node, file:PATH, --stdin")),
+    }
 }
 
-impl Source {
-    /// Fills in what flags say for sources that do not say it themselves.
-    fn or(self, args: &Args) -> Self {
-        let fill = |own: Option<String>, flag: &Option<String>| own.or_else(|| flag.clone());
-        let select = LogSelect {
-            cluster: fill(self.select.cluster, &args.cluster),
-            namespace: fill(self.select.namespace, &args.namespace),
-            container: fill(self.select.container, &args.container),
-            all_containers: self.select.all_containers || args.all_containers,
-            ..self.select
-        };
-        Self { select, ..self }
+async fn picked(api: &crate::api::Api, args: &Args) -> Result<Vec<Source>, Failure> {
+    let options = agent::everything(api, args).await?;
+    let mut named = Vec::new();
+    for at in pick::several("logs of", &options)? {
+        if let Some(Given::Named(source)) = options.get(at).map(|o| source::parse(o)).transpose()? {
+            named.push(source);
+        }
+    }
+    Ok(named)
+}
+
+/// Cursors become `--at`; files and what is somewhere else are not mixed.
+fn sorted(mut args: Args, given: Vec<Given>) -> Result<(Args, Vec<String>, Vec<Source>), Failure> {
+    let (mut paths, mut named, mut cursors) = (Vec::new(), Vec::new(), Vec::new());
+    for one in given {
+        match one {
+            Given::File(path) => paths.push(path),
+            Given::Named(source) => named.push(source),
+            Given::Cursor(cursor) => cursors.push(cursor),
+            Given::Alias(name) => {
+                return Err(Failure::usage(format!("@{name}: a saved command comes first, and alone"))
+                    .next(format!("pilothouse logs @{name} [FLAGS]")));
+            }
+        }
+    }
+    if !paths.is_empty() && !named.is_empty() {
+        return Err(Failure::usage("file: and containers in one command").next("run one command for each"));
+    }
+    match (cursors.len(), cursors.pop()) {
+        (0, _) => {}
+        (1, Some(cursor)) if named.is_empty() && args.range.at.is_none() => args.range.at = Some(cursor),
+        _ => {
+            return Err(Failure::usage("a cursor names one line, and stands alone")
+                .next("pilothouse logs CURSOR -C 20, or --after CURSOR to go on from there"));
+        }
+    }
+    Ok((args, paths, named))
+}
+
+fn zoned(args: &Args) -> Result<Zoned, Failure> {
+    let zone = when::zone(&args.view.timezone).map_err(|e| Failure::usage(format!("--timezone: {e}")))?;
+    Ok(when::now().with_time_zone(zone))
+}
+
+fn around(args: &Args) -> Around {
+    let terminal = args.view.out.is_none() && out::is_terminal();
+    let width = || crossterm::terminal::size().ok().map(|(w, _)| usize::from(w));
+    Around {
+        terminal,
+        watched: std::io::stderr().is_terminal(),
+        no_colour: out::is_colourless(),
+        width: if terminal { width() } else { None },
     }
 }
 

@@ -1,23 +1,68 @@
-//! `[CLUSTER@][NAMESPACE:]TARGET[/CONTAINER]` as text.
+//! SOURCE as text: `[CLUSTER@][NAMESPACE:]TARGET[/CONTAINER]`, `file:PATH`, `docker/NAME`, a cursor, `@ALIAS`.
 
-use ph_api::LogSelect;
-
+use super::ask::is_token;
 use crate::failure::Failure;
 
-/// What one SOURCE says.
-#[derive(Clone, Debug, PartialEq)]
+/// What one SOURCE is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// What stands behind `file:`.
+    File(String),
+    /// A line's cursor.
+    Cursor(String),
+    /// A command saved under this name.
+    Alias(String),
+    Named(Source),
+}
+
+/// Names containers. Names may have `*` and `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// As it was written.
     pub text: String,
-    pub select: LogSelect,
-    /// A name without a type: pod, workload or beginning of pods' names, to be found out.
-    pub bare: Option<String>,
+    pub cluster: Option<String>,
+    pub namespace: Option<String>,
+    pub target: Target,
+    pub container: Container,
 }
 
-/// What a type's word selects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A pod, a workload, or the beginning of pods' names: to be found out.
+    Bare(String),
+    /// Pods whose names match.
+    Pods(String),
+    Pod(String),
+    Workload {
+        kind: &'static str,
+        name: String,
+    },
+    Service(String),
+    Node(String),
+    Namespace(String),
+    /// A container of a Docker host.
+    Docker(String),
+    /// `resource.group/NAME` of any owner.
+    Owner {
+        resource: String,
+        name: String,
+    },
+    /// Everything in the place: what `-A`, `-l` and `--node` choose from.
+    Any,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Container {
+    Default,
+    All,
+    Named(String),
+}
+
+/// What a type's word means.
 enum Type {
     Pod,
     Workload(&'static str),
+    Service,
     Node,
     Namespace,
     Docker,
@@ -33,6 +78,7 @@ fn type_of(word: &str) -> Option<Type> {
         "ds" | "daemonset" | "daemonsets" => Type::Workload("DaemonSet"),
         "job" | "jobs" => Type::Workload("Job"),
         "cj" | "cronjob" | "cronjobs" => Type::Workload("CronJob"),
+        "svc" | "service" | "services" => Type::Service,
         "node" | "nodes" | "no" => Type::Node,
         "ns" | "namespace" | "namespaces" => Type::Namespace,
         "docker" => Type::Docker,
@@ -41,54 +87,105 @@ fn type_of(word: &str) -> Option<Type> {
 }
 
 /// Parses one SOURCE; the failure says what does not fit.
-pub fn parse(text: &str) -> Result<Source, Failure> {
-    let bad = |why: &str| {
-        Failure::usage(format!("SOURCE `{text}`: {why}")).next(
-            "write [CLUSTER@][NAMESPACE:]POD[/CONTAINER] or [CLUSTER@][NAMESPACE:]TYPE/NAME[/CONTAINER]",
-        )
-    };
-    let (cluster, rest) = text.split_once('@').map_or((None, text), |(c, rest)| (Some(c), rest));
-    let (namespace, target) = rest.split_once(':').map_or((None, rest), |(n, rest)| (Some(n), rest));
+pub fn parse(text: &str) -> Result<Given, Failure> {
+    if let Some(path) = text.strip_prefix("file:") {
+        return match path {
+            "" => Err(bad(text, "a path is missing")),
+            path => Ok(Given::File(path.to_owned())),
+        };
+    }
+    if is_token(text) && !text.contains(['/', '@', ':']) {
+        return Ok(Given::Cursor(text.to_owned()));
+    }
+    if let Some(name) = text.strip_prefix('@') {
+        return if name.is_empty() {
+            Err(bad(text, "the name of a saved command is missing"))
+        } else {
+            Ok(Given::Alias(name.to_owned()))
+        };
+    }
+    named(text).map(Given::Named)
+}
+
+fn bad(text: &str, why: &str) -> Failure {
+    Failure::usage(format!("SOURCE `{text}`: {why}")).next(
+        "write [CLUSTER@][NAMESPACE:]POD[/CONTAINER], [CLUSTER@][NAMESPACE:]TYPE/NAME[/CONTAINER], ~REGEX or file:PATH",
+    )
+}
+
+/// Splits at a separator that stands before any `~`: expressions have all characters.
+fn before(text: &str, separator: char) -> (Option<&str>, &str) {
+    let end = text.find('~').unwrap_or(text.len());
+    match text.get(..end).and_then(|head| head.find(separator)) {
+        Some(at) => (text.get(..at), text.get(at + 1..).unwrap_or_default()),
+        None => (None, text),
+    }
+}
+
+fn named(text: &str) -> Result<Source, Failure> {
+    let (cluster, rest) = before(text, '@');
+    let (namespace, target) = before(rest, ':');
     if cluster == Some("") || namespace == Some("") || target.is_empty() {
-        return Err(bad("a part of it is empty"));
+        return Err(bad(text, "a part of it is empty"));
+    }
+    let source = |target, container: Option<&str>| Source {
+        text: text.to_owned(),
+        cluster: cluster.map(str::to_owned),
+        namespace: namespace.map(str::to_owned),
+        target,
+        container: match container {
+            None => Container::Default,
+            Some("*") => Container::All,
+            Some(name) => Container::Named(name.to_owned()),
+        },
+    };
+    if let Some(pattern) = target.strip_prefix('~') {
+        let (pattern, container) = pattern.rsplit_once('/').map_or((pattern, None), |(p, c)| (p, Some(c)));
+        if pattern.is_empty() || container == Some("") {
+            return Err(bad(text, "a part of it is empty"));
+        }
+        return Ok(source(Target::Pods(pattern.to_owned()), container));
     }
     let parts: Vec<&str> = target.split('/').collect();
     if parts.iter().any(|p| p.is_empty()) {
-        return Err(bad("a part of it is empty"));
+        return Err(bad(text, "a part of it is empty"));
     }
-    let known = parts.first().and_then(|word| type_of(word)).filter(|_| parts.len() > 1);
-    let (name, container) = match (&known, parts.as_slice()) {
-        (Some(_), [_, name]) | (None, [name]) => (*name, None),
-        (Some(_), [_, name, container]) | (None, [name, container]) => (*name, Some(*container)),
-        (None, [word, _, _]) => {
-            return Err(bad(&format!(
-                "`{word}` is no type; use pod, deploy, rs, rc, sts, ds, job, cj, node, ns or docker"
-            )));
+    let first = parts.first().copied().unwrap_or_default();
+    let resource = first.contains('.').then_some(first);
+    match (type_of(first), parts.as_slice()) {
+        (Some(kind), [_, name]) => Ok(source(of_type(kind, name), None)),
+        (Some(kind), [_, name, container]) => Ok(source(of_type(kind, name), Some(container))),
+        (None, [resource, name, container]) if resource.contains('.') => {
+            let target = Target::Owner { resource: (*resource).to_owned(), name: (*name).to_owned() };
+            Ok(source(target, Some(container)))
         }
-        _ => return Err(bad("it has too many parts")),
-    };
-    let owned = |t: Option<&str>| t.map(str::to_owned);
-    let mut select = LogSelect {
-        cluster: owned(cluster),
-        namespace: owned(namespace),
-        container: owned(container).filter(|c| c != "*"),
-        all_containers: container == Some("*"),
-        ..LogSelect::default()
-    };
-    let mut bare = None;
-    match known {
-        Some(Type::Pod) => select.pod = Some(name.to_owned()),
-        Some(Type::Workload(kind)) => {
-            select.workload_kind = Some(kind.to_owned());
-            select.workload = Some(name.to_owned());
+        // A pod's name may have dots, too: `web.v1/app` is a pod's container unless a group is named as groups are.
+        (None, [_, name]) if resource.is_some_and(|r| r.matches('.').count() > 1) => {
+            let target = Target::Owner { resource: first.to_owned(), name: (*name).to_owned() };
+            Ok(source(target, None))
         }
-        Some(Type::Node) => select.node = Some(name.to_owned()),
-        Some(Type::Namespace) => select.namespace = Some(name.to_owned()),
-        // A container of a Docker host has its own name and no pod.
-        Some(Type::Docker) => select.container = Some(name.to_owned()),
-        None => bare = Some(name.to_owned()),
+        (_, [name]) => Ok(source(Target::Bare((*name).to_owned()), None)),
+        (None, [name, container]) => Ok(source(Target::Bare((*name).to_owned()), Some(container))),
+        (None, [word, _, _]) => Err(bad(
+            text,
+            &format!(
+                "`{word}` is no type; use pod, deploy, rs, rc, sts, ds, job, cj, svc, node, ns, docker or resource.group"
+            ),
+        )),
+        _ => Err(bad(text, "it has too many parts")),
     }
-    Ok(Source { text: text.to_owned(), select, bare })
+}
+
+fn of_type(kind: Type, name: &str) -> Target {
+    let name = name.to_owned();
+    match kind {
+        Type::Pod => Target::Pod(name),
+        Type::Workload(kind) => Target::Workload { kind, name },
+        Type::Service => Target::Service(name),
+        Type::Node => Target::Node(name),
+        Type::Namespace => Target::Namespace(name),
+        Type::Docker => Target::Docker(name),
+    }
 }
 
 #[cfg(test)]
@@ -98,40 +195,65 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let got = match parse(text) {
             Err(f) => format!("error {}", f.exit_code()),
-            Ok(s) => {
-                let l = s.select;
-                let kind = l.workload_kind.as_deref().unwrap_or_default().to_owned();
-                let fields = [
-                    ("cluster", l.cluster),
-                    ("ns", l.namespace),
-                    ("bare", s.bare),
-                    ("pod", l.pod),
-                    (kind.as_str(), l.workload),
-                    ("node", l.node),
-                    ("container", l.container),
-                    ("all", l.all_containers.then(String::new)),
-                ];
-                let said = fields.into_iter().filter_map(|(k, v)| Some(format!("{k}={}", v?)));
-                said.collect::<Vec<_>>().join(" ")
+            Ok(Given::Named(s)) => {
+                let target = format!("{:?}", s.target);
+                let mut said: Vec<String> = Vec::new();
+                said.extend(s.cluster.map(|c| format!("cluster={c}")));
+                said.extend(s.namespace.map(|n| format!("ns={n}")));
+                said.push(target);
+                match s.container {
+                    Container::Default => {}
+                    Container::All => said.push("all".into()),
+                    Container::Named(n) => said.push(format!("container={n}")),
+                }
+                said.join(" ")
             }
+            Ok(other) => format!("{other:?}"),
         };
         assert_eq!(got, expected, "{text}");
     }
 
     #[test]
     fn sources_as_people_write_them() {
-        check("web-1", "bare=web-1");
-        check("web-1/app", "bare=web-1 container=app");
-        check("shop:deploy/web", "ns=shop Deployment=web");
-        check("prod@shop:sts/db/postgres", "cluster=prod ns=shop StatefulSet=db container=postgres");
-        check("prod@pod/web-1/*", "cluster=prod pod=web-1 all=");
-        check("node/n1", "node=n1");
-        check("ns/shop", "ns=shop");
-        check("docker/nginx", "container=nginx");
-        check("job", "bare=job");
+        check("web-1", "Bare(\"web-1\")");
+        check("web-1/app", "Bare(\"web-1\") container=app");
+        check("shop:deploy/web", "ns=shop Workload { kind: \"Deployment\", name: \"web\" }");
+        check(
+            "prod@shop:sts/db/postgres",
+            "cluster=prod ns=shop Workload { kind: \"StatefulSet\", name: \"db\" } container=postgres",
+        );
+        check("prod@pod/web-1/*", "cluster=prod Pod(\"web-1\") all");
+        check("sh*:web-*", "ns=sh* Bare(\"web-*\")");
+        check("node/n1", "Node(\"n1\")");
+        check("ns/shop", "Namespace(\"shop\")");
+        check("svc/web", "Service(\"web\")");
+        check("docker/nginx", "Docker(\"nginx\")");
+        check("job", "Bare(\"job\")");
+        check("~web-(a|b)", "Pods(\"web-(a|b)\")");
+        check("prod@shop:~^web(?:-x)?@/app", "cluster=prod ns=shop Pods(\"^web(?:-x)?@\") container=app");
+        check(
+            "shop:rollouts.argoproj.io/web",
+            "ns=shop Owner { resource: \"rollouts.argoproj.io\", name: \"web\" }",
+        );
+        check("web.v1/app", "Bare(\"web.v1\") container=app");
+        check("file:/tmp/a b", "File(\"/tmp/a b\")");
+        check("@errors", "Alias(\"errors\")");
+        check("pc1_AAAA", "Cursor(\"pc1_AAAA\")");
         check("thing/web/app", "error 2");
         check("shop:", "error 2");
+        check("file:", "error 2");
         check("a/b/c/d", "error 2");
-        check("@x", "error 2");
+        check("@", "error 2");
+        check("a@:x", "error 2");
+        check("~", "error 2");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_a_person_types_is_a_defect(text in "\\PC{0,40}|[a-z@:/~.*]{0,20}") {
+            if let Err(failure) = parse(&text) {
+                proptest::prop_assert_eq!(failure.exit_code(), 2);
+            }
+        }
     }
 }

@@ -6,12 +6,14 @@
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use ph_api::{LogQuery, LogStreamAsk, LogStreamFrame, LogStreamOpened};
+use ph_api::{LogQuery, LogStreamAsk, LogStreamFrame, LogStreamOpened, LogSummary};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::print::Printer;
-use super::{PAGE, notice};
+use super::{PAGE, record};
 use crate::api::Api;
+use crate::commands::logs::ask::{Ask, Extent};
+use crate::commands::logs::notice;
+use crate::commands::logs::output::{End as Ended, Output};
 use crate::failure::{Failure, Outcome, code};
 use crate::socket::{self, Socket};
 
@@ -31,24 +33,20 @@ enum End {
     Lost(String),
 }
 
-/// Follows until interrupted.
-pub async fn run(api: &Api, (query, tail): (LogQuery, Option<u64>), mut printer: Printer) -> Outcome {
-    let interrupted = tokio::signal::ctrl_c();
-    let following = follow(api, (query, tail), &mut printer);
-    let outcome = tokio::select! {
-        outcome = following => outcome,
-        _ = interrupted => Err(Failure::quiet(code::INTERRUPTED)),
+/// Follows until every source ended, or the output has enough.
+pub async fn run(api: &Api, ask: &Ask, (query, out): (LogQuery, &mut Output)) -> Outcome {
+    let tail = match ask.extent {
+        Extent::Tail(n) => Some(n),
+        Extent::Head(_) | Extent::All => None,
     };
-    match (printer.flush(), outcome) {
-        (Err(closed), _) => Err(closed),
-        (Ok(()), outcome) => outcome,
+    if let Some(n) = tail.filter(|n| *n > u64::from(PAGE)) {
+        return Err(Failure::usage(format!("--tail {n}: with --follow at most {PAGE} lines before"))
+            .next("use --since, or run it once without --follow"));
     }
-}
-
-async fn follow(api: &Api, (query, tail): (LogQuery, Option<u64>), printer: &mut Printer) -> Outcome {
     let mode = if tail.is_some() { "tail" } else { "all" };
     let limit = tail.map_or(PAGE, |n| u32::try_from(n).unwrap_or(PAGE));
     let mut query = LogQuery { mode: Some(mode.into()), limit: Some(limit), follow: true, ..query };
+    let mut summary = LogSummary::default();
     let mut wait = RETRY_FIRST;
     let mut lost_since: Option<tokio::time::Instant> = None;
     let mut connected = false;
@@ -57,14 +55,14 @@ async fn follow(api: &Api, (query, tail): (LogQuery, Option<u64>), printer: &mut
         let end = match open(api, &query).await {
             Ok(socket) => {
                 (connected, lost_since) = (true, None);
-                stream(socket, &mut query, printer).await?
+                stream(socket, (&mut query, &mut summary), out).await?
             }
             // The first connection either works or is a failure; later ones are tried again.
             Err(e) if !connected || e.exit_code() != code::UNREACHABLE => return Err(e),
             Err(e) => End::Lost(e.text().to_owned()),
         };
         let why = match end {
-            End::Done => return Ok(()),
+            End::Done => return out.finish(&summary, Ended::Done),
             End::Lost(why) => why,
         };
         if query.after != before {
@@ -88,7 +86,11 @@ async fn open(api: &Api, query: &LogQuery) -> Result<Socket, Failure> {
     socket::open(api, &format!("logs/streams/{}", opened.id), PROTOCOL).await
 }
 
-async fn stream(mut socket: Socket, query: &mut LogQuery, printer: &mut Printer) -> Result<End, Failure> {
+async fn stream(
+    mut socket: Socket,
+    (query, last): (&mut LogQuery, &mut LogSummary),
+    out: &mut Output,
+) -> Result<End, Failure> {
     loop {
         let message = match tokio::time::timeout(SILENCE, socket.next()).await {
             Err(_) => return Ok(End::Lost("no sign of the server for 45 s".into())),
@@ -108,9 +110,14 @@ async fn stream(mut socket: Socket, query: &mut LogQuery, printer: &mut Printer)
             continue;
         };
         match frame {
-            LogStreamFrame::Sources { sources } => printer.sources(sources),
+            LogStreamFrame::Sources { sources } => record::sources(out, &sources)?,
             LogStreamFrame::Batch { records, bytes, next } => {
-                printer.records(&records)?;
+                out.at(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default());
+                record::write(out, &records)?;
+                out.flush()?;
+                if out.is_enough() {
+                    return Ok(End::Done);
+                }
                 // Only what was printed is behind us.
                 query.after = Some(next);
                 let credit = serde_json::to_string(&LogStreamAsk::Credit { bytes })?;
@@ -118,10 +125,10 @@ async fn stream(mut socket: Socket, query: &mut LogQuery, printer: &mut Printer)
                     return Ok(End::Lost(e.to_string()));
                 }
             }
-            LogStreamFrame::Gap { gap } => printer.gap(&gap)?,
-            LogStreamFrame::Marker { marker } => printer.marker(&marker)?,
+            LogStreamFrame::Gap { gap } => out.gap(&gap)?,
+            LogStreamFrame::Marker { marker } => out.marker(&marker)?,
             LogStreamFrame::Summary { summary } => {
-                printer.summary(&summary)?;
+                *last = summary;
                 return Ok(End::Done);
             }
             LogStreamFrame::Error { kind, detail, next_step } => return Err(said(&kind, detail, next_step)),

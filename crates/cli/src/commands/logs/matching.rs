@@ -1,0 +1,102 @@
+//! What `-g -F -w -v -i -e --level --where` say together: one filter, for every backend.
+
+use ph_filter::{Bounds, Case, Compiled, Filter, Kind, LevelTest, Search};
+use ph_model::Level;
+
+use super::args;
+use crate::failure::Failure;
+
+/// The filter of the flags; `Filter::All` when there are none. The stream and the time are asked for apart.
+pub fn filter(flags: &args::Search) -> Result<Filter, Failure> {
+    let how = how(flags);
+    let pattern = |text: &String| Filter::pattern(text, how);
+    let mut all: Vec<Filter> = Vec::new();
+    if let Some(text) = &flags.grep {
+        let found = pattern(text);
+        all.push(if flags.invert_match { found.negated() } else { found });
+    }
+    match flags.include.as_slice() {
+        [] => {}
+        [one] => all.push(pattern(one)),
+        many => all.push(Filter::Or(many.iter().map(pattern).collect())),
+    }
+    all.extend(flags.exclude.iter().map(|text| pattern(text).negated()));
+    if let Some(text) = &flags.level {
+        all.push(level(text)?);
+    }
+    for text in &flags.condition_expr {
+        all.push(condition(text)?);
+    }
+    let filter = match (all.len(), all.pop()) {
+        (1, Some(one)) => one,
+        (_, None) => Filter::All,
+        (_, Some(last)) => {
+            all.push(last);
+            Filter::And(all)
+        }
+    };
+    // Faults show here, whichever backend will run it.
+    compiled(&filter)?;
+    Ok(filter)
+}
+
+/// A filter made ready, or the sentence that says what is wrong with it.
+pub fn compiled(filter: &Filter) -> Result<Compiled, Failure> {
+    Compiled::new(filter).map_err(|e| {
+        Failure::usage(e.to_string()).next("-F takes a pattern as it is written, not as an expression")
+    })
+}
+
+/// The filter as a server takes it, and as a person reads it.
+pub fn text(filter: &Filter) -> String {
+    filter.to_string()
+}
+
+/// What -H marks: its own expressions, of either case unless they have a capital.
+pub fn highlight(patterns: &[String]) -> Result<Option<Compiled>, Failure> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    compiled(&Filter::Or(patterns.iter().map(Filter::regex).collect())).map(Some)
+}
+
+fn how(flags: &args::Search) -> Search {
+    Search {
+        kind: if flags.fixed_strings { Kind::Literal } else { Kind::Regex },
+        bounds: if flags.word_regexp { Bounds::Word } else { Bounds::Anywhere },
+        case: match (flags.ignore_case, flags.case_sensitive) {
+            (true, _) => Case::Insensitive,
+            (_, true) => Case::Sensitive,
+            _ => Case::Smart,
+        },
+    }
+}
+
+fn level(text: &str) -> Result<Filter, Failure> {
+    let word = |word: &str| {
+        Level::parse(word.trim()).ok_or_else(|| {
+            Failure::usage(format!("--level {text}: `{}` is no level", word.trim()))
+                .next("levels are trace, debug, info, warn, error, fatal and unknown; write error,fatal or '>=warn'")
+        })
+    };
+    match text.trim().strip_prefix(">=") {
+        Some(least) => match word(least)? {
+            Level::Unknown => Err(Failure::usage("--level: no level lies below unknown")
+                .next("leave --level out, or name levels: --level unknown,info")),
+            level => Ok(Filter::at_least(level)),
+        },
+        None => Ok(Filter::Level(LevelTest::AnyOf(text.split(',').map(word).collect::<Result<_, _>>()?))),
+    }
+}
+
+fn condition(text: &str) -> Result<Filter, Failure> {
+    ph_filter::query::parse_filter(text).map_err(|e| {
+        let place = " ".repeat(text.get(..e.span.start).map_or(0, |t| t.chars().count()));
+        Failure::usage(format!("--where: {}\n  {text}\n  {place}^", e.cause)).next(
+            e.suggestion.unwrap_or_else(|| "write it like status>=500 and not path:\"/healthz\"".to_owned()),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;
