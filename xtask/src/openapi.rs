@@ -16,7 +16,14 @@ pub struct Args {
 
 pub fn run(root: &Path, args: &Args) -> Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let said = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What cargo told this program about itself would rebuild every dependency whose build script looks at it.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|n| n.starts_with("CARGO_PKG_") || n.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    let said = command
         .args(["run", "--quiet", "--package", "pilothouse", "--", "openapi"])
         .current_dir(root)
         .stderr(Stdio::inherit())

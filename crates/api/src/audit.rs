@@ -50,7 +50,6 @@ pub struct AuditRow {
     /// Outcome: `ok`, `failed`, empty on a decision.
     pub state: String,
     /// Further fields by action: `argv`, `exit_code`, `bytes`, `rows`, `filter`, `from_ms`, `to_ms`, `output_sha256` …; secrets never.
-    #[schema(value_type = Object)]
     pub detail: serde_json::Value,
     /// Of the decision row this outcome belongs to.
     pub decision_seq: Option<u64>,

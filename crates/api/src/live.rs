@@ -72,7 +72,6 @@ pub enum LiveFrame {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LiveSet {
     pub key: String,
-    #[schema(value_type = Object)]
     pub value: serde_json::Value,
 }
 

@@ -27,6 +27,7 @@ pub struct ObjectQuery {
 
 /// One object of any kind. Live channel `objects:<cluster>/<kind>` (key: uid). `GET /api/v1/objects/{kind}/{uid}` gives `ObjectDetail`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = KubeObject)]
 pub struct Object {
     #[schema(value_type = String)]
     pub cluster_id: ClusterId,
@@ -51,6 +52,9 @@ pub struct Object {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<ObjectLink>,
 }
+
+/// [`Object`] by the name that it has in the OpenAPI document, where `Object` would mean any object at all.
+pub type KubeObject = Object;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ObjectLink {
@@ -117,7 +121,7 @@ pub struct Reason {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ObjectDetail {
-    pub object: Object,
+    pub object: KubeObject,
     /// The pruned object, as YAML.
     pub yaml: String,
     pub owners: Vec<ObjectLink>,

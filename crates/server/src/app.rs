@@ -85,12 +85,25 @@ impl AppState {
     }
 }
 
+/// Frames of sockets stand among the schemas, although no route's body names them.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Pilothouse",
-    description = "Kubernetes operations: what the web UI, the terminal client and agents call.",
-    license(name = "Apache-2.0")
-))]
+#[openapi(
+    info(
+        title = "Pilothouse",
+        description = "Kubernetes operations: what the web UI, the terminal client and agents call. `x-permission` of an operation is the \
+right that it asks for; `session`: any signed-in caller; `public`: no person's credential.",
+        license(name = "Apache-2.0")
+    ),
+    components(schemas(
+        ph_api::LiveAsk,
+        ph_api::LiveFrame,
+        ph_api::LiveValue,
+        ph_api::LogStreamAsk,
+        ph_api::LogStreamFrame,
+        ph_api::ExecStatus,
+        ph_api::ExecNotice
+    ))
+)]
 struct Description;
 
 /// JSON bodies are small; a room that takes more says so on its own route.
@@ -113,12 +126,34 @@ fn rooms() -> OpenApiRouter<AppState> {
 /// The OpenAPI document of this build, as pretty JSON.
 pub fn openapi() -> String {
     // Serialising our own document cannot fail.
-    rooms().into_openapi().to_pretty_json().unwrap_or_default()
+    described().1.to_pretty_json().unwrap_or_default()
+}
+
+/// The rooms' routes and their description, in which every operation is named by method and address (`get_clusters_id_checks`):
+/// names of functions repeat, and generated clients need one name each.
+fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = rooms().split_for_parts();
+    for (path, item) in &mut document.paths.paths {
+        let words = path.trim_start_matches("/api/v1/").replace(['{', '}'], "").replace(['/', '-'], "_");
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+            ("patch", &mut item.patch),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{words}"));
+            }
+        }
+    }
+    (router, document)
 }
 
 /// Everything that the main port answers.
 pub(crate) fn router(app: &AppState) -> Router {
-    let (router, description) = rooms().split_for_parts();
+    let (router, description) = described();
     let description = Arc::new(description);
     router
         .route("/api/v1/openapi.json", get(move || async move { Json(description.as_ref().clone()) }))

@@ -28,6 +28,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 
 /// Events, newest first.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(EventQuery),
+    extensions(("x-permission" = json!("events.read"))),
     responses((status = 200, body = Page<Event>), (status = 422, body = ph_api::Problem)))]
 pub async fn list(
     State(app): State<AppState>,

@@ -120,6 +120,20 @@ async fn the_first_link_signs_in_once() {
 }
 
 #[test]
+fn the_committed_description_is_this_one() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/src/api/openapi.json");
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    let said = openapi();
+    let differs = kept.lines().zip(said.lines()).position(|(a, b)| a != b);
+    let same = kept.trim_end() == said.trim_end();
+    assert!(
+        same,
+        "{} differs from line {differs:?}: run `cargo xtask openapi` and `npm run api`",
+        file.display()
+    );
+}
+
+#[test]
 fn the_description_names_every_route() {
     let text = openapi();
     for path in ["/api/v1/auth/link", "/api/v1/me", "/api/v1/audit/verify", "/api/v1/keys/{id}"] {

@@ -21,6 +21,7 @@ const POLL_MS: u64 = 2000;
 
 /// A terminal asks to be signed in.
 #[utoipa::path(post, path = "/api/v1/auth/device", tag = "auth",
+    extensions(("x-permission" = json!("public"))),
     responses((status = 200, body = DeviceStarted), (status = 429, body = ph_api::Problem)))]
 pub async fn start(State(app): State<AppState>, caller: Caller) -> Result<Json<DeviceStarted>, Problem> {
     app.auth.unknown_caller(&caller)?;
@@ -39,6 +40,7 @@ pub async fn start(State(app): State<AppState>, caller: Caller) -> Result<Json<D
 
 /// The terminal asks whether it was confirmed: 200 with the session, 202 while waiting, 410 when denied or expired.
 #[utoipa::path(post, path = "/api/v1/auth/device/poll", tag = "auth", request_body = DevicePoll,
+    extensions(("x-permission" = json!("public"))),
     responses((status = 200, body = DeviceGranted), (status = 202), (status = 410, body = ph_api::Problem)))]
 pub async fn poll(
     State(app): State<AppState>,
@@ -68,6 +70,7 @@ fn over() -> Problem {
 
 /// A signed-in person confirms or denies the code that a terminal shows.
 #[utoipa::path(post, path = "/api/v1/auth/device/confirm", tag = "auth", request_body = DeviceConfirm,
+    extensions(("x-permission" = json!("session"))),
     responses((status = 204), (status = 404, body = ph_api::Problem), (status = 429, body = ph_api::Problem)))]
 pub async fn confirm(
     State(app): State<AppState>,

@@ -48,6 +48,7 @@ pub(super) async fn describe(app: &AppState, ctx: &TenantCtx) -> Result<Me, Prob
 
 /// Who the caller is and what the caller may do.
 #[utoipa::path(get, path = "/api/v1/me", tag = "auth",
+    extensions(("x-permission" = json!("session"))),
     responses((status = 200, body = Me), (status = 401, body = ph_api::Problem)))]
 pub async fn me(State(app): State<AppState>, ctx: TenantCtx) -> Result<Json<Me>, Problem> {
     describe(&app, &ctx).await.map(Json)
@@ -55,6 +56,7 @@ pub async fn me(State(app): State<AppState>, ctx: TenantCtx) -> Result<Json<Me>,
 
 /// Sets the caller's password and ends the caller's other sessions.
 #[utoipa::path(put, path = "/api/v1/me/password", tag = "auth", request_body = PasswordChange,
+    extensions(("x-permission" = json!("session"))),
     responses((status = 204), (status = 403, body = ph_api::Problem), (status = 422, body = ph_api::Problem)))]
 pub async fn set_password(
     State(app): State<AppState>,

@@ -26,6 +26,7 @@ fn member(m: MemberRecord) -> Member {
 
 /// Organisations that the caller belongs to, by slug.
 #[utoipa::path(get, path = "/api/v1/orgs", tag = "auth",
+    extensions(("x-permission" = json!("session"))),
     responses((status = 200, body = Vec<Organisation>), (status = 401, body = ph_api::Problem)))]
 pub async fn organisations(
     State(app): State<AppState>,

@@ -28,6 +28,7 @@ pub(super) fn session(s: SessionRecord, ctx: &TenantCtx) -> Session {
 
 /// The caller's sessions, newest first.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "auth",
+    extensions(("x-permission" = json!("session"))),
     responses((status = 200, body = Vec<Session>), (status = 401, body = ph_api::Problem)))]
 pub async fn list(State(app): State<AppState>, ctx: TenantCtx) -> Result<Json<Vec<Session>>, Problem> {
     let sessions = app.state.sessions(&ctx, app.clock.now_ms()).await?;
@@ -36,6 +37,7 @@ pub async fn list(State(app): State<AppState>, ctx: TenantCtx) -> Result<Json<Ve
 
 /// Ends one of the caller's sessions and everything open in it.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "auth", params(("id" = String, Path)),
+    extensions(("x-permission" = json!("session"))),
     responses((status = 204), (status = 404, body = ph_api::Problem)))]
 pub async fn end(
     State(app): State<AppState>,

@@ -18,7 +18,9 @@ use crate::gateway::extract::Json;
 use crate::gateway::problem::Problem;
 
 /// What the sign-in page offers.
-#[utoipa::path(get, path = "/api/v1/auth/methods", tag = "auth", responses((status = 200, body = AuthMethods)))]
+#[utoipa::path(get, path = "/api/v1/auth/methods", tag = "auth",
+    extensions(("x-permission" = json!("public"))),
+    responses((status = 200, body = AuthMethods)))]
 pub async fn methods(State(app): State<AppState>) -> Result<Json<AuthMethods>, Problem> {
     let any = app.state.any_password().await?;
     Ok(Json(AuthMethods { password: any, first_start: !any }))
@@ -26,6 +28,7 @@ pub async fn methods(State(app): State<AppState>) -> Result<Json<AuthMethods>, P
 
 /// Spends a one-time sign-in link and sets the session cookie.
 #[utoipa::path(post, path = "/api/v1/auth/link", tag = "auth", request_body = LinkSignIn,
+    extensions(("x-permission" = json!("public"))),
     responses((status = 200, body = Me), (status = 401, body = ph_api::Problem), (status = 429, body = ph_api::Problem)))]
 pub async fn by_link(
     State(app): State<AppState>,
@@ -67,6 +70,7 @@ fn used_link() -> Problem {
 
 /// Signs in by e-mail address and password and sets the session cookie.
 #[utoipa::path(post, path = "/api/v1/auth/sign-in", tag = "auth", request_body = PasswordSignIn,
+    extensions(("x-permission" = json!("public"))),
     responses((status = 200, body = Me), (status = 401, body = ph_api::Problem), (status = 429, body = ph_api::Problem)))]
 pub async fn by_password(
     State(app): State<AppState>,
@@ -147,6 +151,7 @@ async fn open(
 
 /// Ends the session that carries the request.
 #[utoipa::path(post, path = "/api/v1/auth/sign-out", tag = "auth",
+    extensions(("x-permission" = json!("session"))),
     responses((status = 204), (status = 401, body = ph_api::Problem)))]
 pub async fn sign_out(
     State(app): State<AppState>,

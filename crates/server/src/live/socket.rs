@@ -45,6 +45,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 
 /// Live data as WebSocket, subprotocol `pilothouse.live.v1.json`.
 #[utoipa::path(get, path = "/api/v1/live", tag = "live",
+    extensions(("x-permission" = json!("session"))),
     responses((status = 101, description = "WebSocket, subprotocol pilothouse.live.v1.json"), (status = 401, body = ph_api::Problem)))]
 pub async fn live(
     State(app): State<AppState>,

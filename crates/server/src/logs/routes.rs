@@ -88,6 +88,7 @@ pub fn numbered(sources: Vec<Resolved>) -> Result<Vec<(u32, Resolved)>, Problem>
 
 /// Containers whose logs the caller may read, with their files.
 #[utoipa::path(post, path = "/api/v1/logs/sources", tag = "logs", request_body = LogSourcesAsk,
+    extensions(("x-permission" = json!("logs.read"))),
     responses((status = 200, body = LogSources), (status = 404, body = ph_api::Problem)))]
 pub async fn sources(
     State(app): State<AppState>,
@@ -179,6 +180,7 @@ pub fn target(query: &LogQuery, sources: &[(u32, Resolved)]) -> Target {
 
 /// One page of lines.
 #[utoipa::path(post, path = "/api/v1/logs/query", tag = "logs", request_body = LogQuery,
+    extensions(("x-permission" = json!("logs.read"))),
     responses((status = 200, body = LogPage), (status = 404, body = ph_api::Problem), (status = 422, body = ph_api::Problem)))]
 pub async fn query(
     State(app): State<AppState>,
@@ -253,6 +255,7 @@ fn store_mark(ask: &Ask, found: &read::Page) -> Option<StoreMark> {
 
 /// Opens a stream; claim it within 60 s at `/api/v1/logs/streams/{id}`.
 #[utoipa::path(post, path = "/api/v1/logs/streams", tag = "logs", request_body = LogQuery,
+    extensions(("x-permission" = json!("logs.read"))),
     responses((status = 201, body = LogStreamOpened), (status = 422, body = ph_api::Problem)))]
 pub async fn open_stream(
     State(app): State<AppState>,
@@ -285,6 +288,7 @@ pub async fn open_stream(
 
 /// The stream as WebSocket, subprotocol `pilothouse.logs.v1`, JSON text frames.
 #[utoipa::path(get, path = "/api/v1/logs/streams/{id}", tag = "logs", params(("id" = String, Path)),
+    extensions(("x-permission" = json!("logs.read"))),
     responses((status = 101, description = "WebSocket, subprotocol pilothouse.logs.v1"), (status = 404, body = ph_api::Problem)))]
 pub async fn stream(
     State(app): State<AppState>,

@@ -37,6 +37,7 @@ struct Subject {
 
 /// Charts of one object. `kind`: nodes, pods, workloads, containers or hosts; `id`: UID, or a container's id.
 #[utoipa::path(get, path = "/api/v1/{kind}/{id}/metrics", tag = "metrics", params(("kind" = String, Path), ("id" = String, Path), MetricQuery),
+    extensions(("x-permission" = json!("metrics.read"))),
     responses((status = 200, body = ObjectMetrics), (status = 404, body = ph_api::Problem), (status = 422, body = ph_api::Problem)))]
 pub async fn object_metrics(
     State(app): State<AppState>,
@@ -221,7 +222,9 @@ fn pod_lines(pod: &Value) -> Vec<(&'static str, ChartLine)> {
 }
 
 /// Names of metrics with a sample in the last hour.
-#[utoipa::path(get, path = "/api/v1/metrics", tag = "metrics", responses((status = 200, body = LabelPageAnswer)))]
+#[utoipa::path(get, path = "/api/v1/metrics", tag = "metrics",
+    extensions(("x-permission" = json!("metrics.read"))),
+    responses((status = 200, body = LabelPageAnswer)))]
 pub async fn names(State(app): State<AppState>, ctx: TenantCtx) -> Result<Json<LabelPageAnswer>, Problem> {
     ctx.require(Permission::MetricsRead)?;
     let now_ms = app.clock.now_ms();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use ph_access::{Permission, TenantCtx};
-use ph_api::{Object, ObjectCounts, ObjectDetail, ObjectQuery, Page, PodField, ProblemRow, Summary};
+use ph_api::{KubeObject, Object, ObjectCounts, ObjectDetail, ObjectQuery, Page, PodField, ProblemRow, Summary};
 use ph_model::ObjectKind;
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,7 +34,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
 
 /// Objects of one kind (plural, singular or kubectl's short name), by cluster, namespace and name.
 #[utoipa::path(get, path = "/api/v1/objects/{kind}", tag = "objects", params(("kind" = String, Path), ObjectQuery),
-    responses((status = 200, body = Page<Object>), (status = 404, body = ph_api::Problem), (status = 422, body = ph_api::Problem)))]
+    extensions(("x-permission" = json!("objects.read"))),
+    responses((status = 200, body = Page<KubeObject>), (status = 404, body = ph_api::Problem), (status = 422, body = ph_api::Problem)))]
 pub async fn list(
     State(app): State<AppState>,
     ctx: TenantCtx,
@@ -45,7 +46,9 @@ pub async fn list(
 }
 
 /// Nodes of all clusters.
-#[utoipa::path(get, path = "/api/v1/nodes", tag = "objects", params(ObjectQuery), responses((status = 200, body = Page<Object>)))]
+#[utoipa::path(get, path = "/api/v1/nodes", tag = "objects", params(ObjectQuery),
+    extensions(("x-permission" = json!("objects.read"))),
+    responses((status = 200, body = Page<KubeObject>)))]
 pub async fn nodes(
     State(app): State<AppState>,
     ctx: TenantCtx,
@@ -55,7 +58,9 @@ pub async fn nodes(
 }
 
 /// Pods of all clusters.
-#[utoipa::path(get, path = "/api/v1/pods", tag = "objects", params(ObjectQuery), responses((status = 200, body = Page<Object>)))]
+#[utoipa::path(get, path = "/api/v1/pods", tag = "objects", params(ObjectQuery),
+    extensions(("x-permission" = json!("objects.read"))),
+    responses((status = 200, body = Page<KubeObject>)))]
 pub async fn pods(
     State(app): State<AppState>,
     ctx: TenantCtx,
@@ -156,6 +161,7 @@ fn matching<'a>(
 
 /// One object by kind and UID.
 #[utoipa::path(get, path = "/api/v1/objects/{kind}/{uid}", tag = "objects", params(("kind" = String, Path), ("uid" = String, Path)),
+    extensions(("x-permission" = json!("objects.read"))),
     responses((status = 200, body = ObjectDetail), (status = 404, body = ph_api::Problem)))]
 pub async fn detail(
     State(app): State<AppState>,
@@ -196,7 +202,9 @@ pub struct ClusterPick {
 }
 
 /// How many objects of each kind are in which state, by cluster and namespace.
-#[utoipa::path(get, path = "/api/v1/objects/counts", tag = "objects", params(ClusterPick), responses((status = 200, body = Vec<ObjectCounts>)))]
+#[utoipa::path(get, path = "/api/v1/objects/counts", tag = "objects", params(ClusterPick),
+    extensions(("x-permission" = json!("objects.read"))),
+    responses((status = 200, body = Vec<ObjectCounts>)))]
 pub async fn counts(
     State(app): State<AppState>,
     ctx: TenantCtx,
@@ -221,7 +229,9 @@ pub async fn counts(
 }
 
 /// Everything that deviates, worst first, one row a cause.
-#[utoipa::path(get, path = "/api/v1/problems", tag = "objects", params(ClusterPick), responses((status = 200, body = Page<ProblemRow>)))]
+#[utoipa::path(get, path = "/api/v1/problems", tag = "objects", params(ClusterPick),
+    extensions(("x-permission" = json!("objects.read"))),
+    responses((status = 200, body = Page<ProblemRow>)))]
 pub async fn problems(
     State(app): State<AppState>,
     ctx: TenantCtx,
@@ -262,7 +272,9 @@ pub async fn all_problems(
 }
 
 /// Totals for the first screen.
-#[utoipa::path(get, path = "/api/v1/summary", tag = "objects", params(ClusterPick), responses((status = 200, body = Summary)))]
+#[utoipa::path(get, path = "/api/v1/summary", tag = "objects", params(ClusterPick),
+    extensions(("x-permission" = json!("objects.read"))),
+    responses((status = 200, body = Summary)))]
 pub async fn summary(
     State(app): State<AppState>,
     ctx: TenantCtx,
@@ -274,7 +286,9 @@ pub async fn summary(
 }
 
 /// One cell a pod, grouped by cluster.
-#[utoipa::path(get, path = "/api/v1/podfield", tag = "objects", params(ClusterPick), responses((status = 200, body = Vec<PodField>)))]
+#[utoipa::path(get, path = "/api/v1/podfield", tag = "objects", params(ClusterPick),
+    extensions(("x-permission" = json!("objects.read"))),
+    responses((status = 200, body = Vec<PodField>)))]
 pub async fn podfield(
     State(app): State<AppState>,
     ctx: TenantCtx,
