@@ -79,7 +79,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Rows of the organisation's chain, newest first. The first page of a listing is itself recorded. */
+        /**
+         * Rows of the organisation's chain, newest first. Reading them is itself recorded: the first page of a listing, once in ten minutes while it shows no more than
+         *     before, so that a page that follows the chain does not fill it.
+         */
         get: operations["get_audit"];
         put?: never;
         post?: never;
@@ -1157,9 +1160,18 @@ export interface components {
             reason: string;
         };
         FieldError: {
+            /**
+             * Format: int32
+             * @description Byte range of the value that is wrong, where it is a text with a grammar.
+             */
+            from?: number | null;
             message: string;
             /** @description JSON pointer or name of the parameter. */
             path: string;
+            /** @description What to write instead. */
+            suggestion?: string | null;
+            /** Format: int32 */
+            to?: number | null;
         };
         /** @description "Has the controller finished what was asked", and "can it be used now". */
         Health: {
