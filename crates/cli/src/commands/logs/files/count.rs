@@ -60,7 +60,7 @@ impl Counter {
             }
             Counter::By(count, most) => {
                 let mut found = count.buckets();
-                found.sort_by_key(|b| std::cmp::Reverse(b.count));
+                found.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
                 found.truncate(*most);
                 let error = found.iter().map(|b| b.over).max().unwrap_or_default();
                 let inside: u64 = found.iter().map(|b| b.count).sum();

@@ -292,51 +292,57 @@ fn stack_traces_are_one_record() {
     .assert_eq(&out);
 }
 
+/// Lines begin with a bar, so that what stands before them counts.
+fn counted(flags: &[&str], expected: Expect) {
+    let out: String = Bed::new().shown(flags).lines().map(|l| format!("|{l}\n")).collect();
+    expected.assert_eq(&out);
+}
+
 #[test]
 fn counts_stand_instead_of_lines() {
-    check(
+    counted(
         &["--histogram=3"],
         expect![[r#"
-        2026-11-21T14:00:00.000Z           2  ████████████████████████████████████████  info 2
-        2026-11-21T14:00:01.667Z           2  ████████████████████████████████████████  error 1, warn 1
-        2026-11-21T14:00:03.334Z           2  ████████████████████████████████████████  error 1, unknown 1
-    "#]],
+            |2026-11-21T14:00:00.000Z           2  ████████████████████████████████████████  info 2
+            |2026-11-21T14:00:01.667Z           2  ████████████████████████████████████████  error 1, warn 1
+            |2026-11-21T14:00:03.334Z           2  ████████████████████████████████████████  error 1, unknown 1
+        "#]],
     );
-    check(
+    counted(
         &["--top", "status"],
         expect![[r#"
-                 1  ████████████████████  200
-                 1  ████████████████████  503
-                 4  (without status, or with rarer values)
-    "#]],
+            |         1  ████████████████████  200
+            |         1  ████████████████████  503
+            |         4  (without status, or with rarer values)
+        "#]],
     );
-    check(
+    counted(
         &["--top", "level=2"],
         expect![[r#"
-                 2  ████████████████████  error
-                 2  ████████████████████  info
-                 2  (without level, or with rarer values)
-    "#]],
+            |         2  ████████████████████  error
+            |         2  ████████████████████  info
+            |         2  (without level, or with rarer values)
+        "#]],
     );
-    check(
+    counted(
         &["--patterns=2"],
         expect![[r#"
-                 2  ████████████████████  {<str>:<str>,<str>:<str>,<str>:<n>,<str>:<str>,<str>:{<str>:<str>}}
-                 1  ██████████            =cmd|<str>!A0, <str>
-                 3  (others)
-    "#]],
+            |         2  ████████████████████  {<str>:<str>,<str>:<str>,<str>:<n>,<str>:<str>,<str>:{<str>:<str>}}
+            |         1  ██████████            =cmd|<str>!A0, <str>
+            |         3  (others)
+        "#]],
     );
-    check(
+    counted(
         &["--top", "status", "-o", "json"],
         expect![[r#"
-        {"count":1,"key":"200","type":"bucket"}
-        {"count":1,"key":"503","type":"bucket"}
-        {"count":4,"error":0,"exact":true,"type":"other"}
-    "#]],
+            |{"count":1,"key":"200","type":"bucket"}
+            |{"count":1,"key":"503","type":"bucket"}
+            |{"count":4,"error":0,"exact":true,"type":"other"}
+        "#]],
     );
     let bed = Bed::new();
     let there = bed.dir.path().display().to_string();
-    let counted = bed.shown(&["--count", "-g", "info"]).replace(&there, "");
+    let counted = bed.shown(&["--count", "-g", "info"]).replace(&there, "").trim_start().to_owned();
     expect![[r#"
                  2  /shop_web-1_0b9c6f6c-1f0e-4f2b-9f59-0c1f6b1b0f3c/app
     "#]]
