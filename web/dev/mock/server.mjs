@@ -5,7 +5,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 
-import { logSources, logPage, openLogs, serveLogs } from "./logs.mjs";
+import { download, fault, logComplete, logCount, logLines, logPage, logSources, logViews, openDownload, openLogs, serveLogs } from "./logs.mjs";
 import { metricsOf } from "./metrics.mjs";
 import { agents, audit, cluster, clusters, events, objects, problems, usage, workloads } from "./world.mjs";
 
@@ -78,7 +78,15 @@ async function api(request, response, url) {
   if (/^\/(nodes|pods|workloads|containers)\/[^/]+\/metrics$/.test(path)) return json(response, 200, metricsOf(path.split("/")[1], path.split("/")[2], Number(q.get("start")), Number(q.get("end"))));
   if (/^\/objects\/[^/]+\/[^/]+$/.test(path)) { const o = objects.find((x) => x.uid === path.split("/")[3]); return o ? json(response, 200, { object: o, yaml: `apiVersion: ${o.api_version}\nkind: ${o.kind}\nmetadata:\n  name: ${o.name}\n  namespace: ${o.namespace}\nspec:\n  replicas: ${o.health.wanted}\n`, owners: [], data_age_ms: 2000 }) : json(response, 404, problem(404, "not_found", "no such object")); }
   if (path === "/logs/sources") return json(response, 200, { sources: logSources(body.sources ?? []), gaps: [] });
-  if (path === "/logs/query") return json(response, 200, logPage(body));
+  const wrong = body.filter?.expr ? fault(body.filter.expr) : null;
+  if (wrong) return json(response, 422, problem(422, "invalid", wrong.text, wrong.suggestion));
+  if (path === "/logs/query") { const page = logPage(body); return page.problem ? json(response, page.problem[0], problem(...page.problem)) : json(response, 200, page); }
+  if (path === "/logs/count") return json(response, 200, logCount(body));
+  if (path === "/logs/complete") return json(response, 200, logComplete(body));
+  if (path.startsWith("/logs/lines/")) return json(response, 200, logLines(decodeURIComponent(path.slice("/logs/lines/".length)), Number(q.get("before") ?? 5), Number(q.get("after") ?? 5)));
+  if (path === "/logs/downloads") return json(response, 201, openDownload(body));
+  if (path.startsWith("/logs/downloads/")) { const text = download(path.split("/").at(-1)); if (text === null) return json(response, 404, problem(404, "not_found", "no such download")); response.writeHead(200, { "content-type": "text/plain" }); return void response.end(text); }
+  if (path === "/logs/views" || path.startsWith("/logs/views/")) { const answer = logViews(request.method, path.split("/")[3], body); return answer === null ? json(response, 204) : json(response, 200, answer); }
   if (path === "/logs/streams") return json(response, 201, openLogs(body));
   if (path === "/debug/exec") {
     if (cluster(body.cluster)?.tier === "observe") return json(response, 403, problem(403, "denied", `cluster ${body.cluster} allows tier observe; exec needs debug`, "raise the tier in the cluster"));

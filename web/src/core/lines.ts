@@ -1,24 +1,25 @@
-/** A bounded window over a log: rows in order, appended at the end or put in front, evicted at the far end, never silently. */
+/** A bounded window over a log, made of chunks. Between chunks stands a token from which both directions can be read again, so what leaves the window at either end is never lost. */
 
-export interface Anchor {
-  /** How many rows were put in front since the window began, less those evicted there: row `i` keeps the number `first + i`. */
-  readonly first: number;
-}
-
-export type Evicted = "front" | "back";
-
+/** Chunks that come in small batches are joined up to this size. */
+const CHUNK_ROWS = 500;
 /** Rows that arrive late are put where their time belongs, at most this many rows back. */
 const LATE_REACH = 2000;
 
+export type Token = string | null;
+
+interface Chunk {
+  size: number;
+  /** Where reading goes on behind the last row. */
+  end: Token;
+}
+
 export class LineWindow<Row> {
   private rows: Row[] = [];
-  private offset = 0;
-  /** Rows that left at the front because newer ones came; they can be fetched again. */
-  evictedFront = 0;
-  /** Rows that left at the back because older ones were asked for. */
-  evictedBack = 0;
-  /** Rises with every change. */
-  version = 0;
+  private chunks: Chunk[] = [];
+  /** Where reading goes on before the first row; `null`: there is nothing older. */
+  start: Token = null;
+  /** Rises whenever rows changed otherwise than by being appended. */
+  shape = 0;
 
   constructor(
     private readonly most: number,
@@ -29,48 +30,84 @@ export class LineWindow<Row> {
     return this.rows.length;
   }
 
-  /** Number of the first row; stays with a row while it is in the window. */
-  get first(): number {
-    return this.offset;
+  /** Where reading goes on behind the last row. */
+  get end(): Token {
+    return this.chunks.at(-1)?.end ?? null;
   }
 
   at(index: number): Row | undefined {
     return this.rows[index];
   }
 
+  /** All rows in order; the same array while the window lives, except after `prepend` and `clear`. */
   all(): readonly Row[] {
     return this.rows;
   }
 
-  /** Appends rows and evicts the oldest above the bound. Returns how many left. */
-  append(more: readonly Row[]): number {
+  /** Appends rows up to `end` and evicts whole chunks of the oldest above the bound. Returns how many rows left. */
+  append(more: readonly Row[], end: Token): number {
+    const last = this.chunks.at(-1);
+    if (last && (more.length === 0 || last.size + more.length <= CHUNK_ROWS)) {
+      last.size += more.length;
+      last.end = end;
+    } else if (more.length > 0) this.chunks.push({ size: more.length, end });
     for (const row of more) this.rows.push(row);
-    const over = Math.max(0, this.rows.length - this.most);
-    if (over > 0) {
-      this.rows.splice(0, over);
-      this.offset += over;
-      this.evictedFront += over;
-    }
-    if (more.length > 0) this.version += 1;
-    return over;
+    return this.evictFront();
   }
 
-  /** Puts older rows in front and evicts the newest above the bound. Returns how many left. */
-  prepend(older: readonly Row[]): number {
+  private evictFront(): number {
+    let gone = 0;
+    while (this.rows.length - gone > this.most && this.chunks.length > 1) {
+      const first = this.chunks.shift();
+      gone += first?.size ?? 0;
+      this.start = first?.end ?? null;
+    }
+    if (gone > 0) {
+      this.rows.splice(0, gone);
+      this.shape += 1;
+    }
+    return gone;
+  }
+
+  /** Puts older rows in front, read from `start`, and evicts whole chunks of the newest above the bound. Returns how many rows left. */
+  prepend(older: readonly Row[], start: Token): number {
+    const joint = this.start;
+    this.start = start;
     if (older.length === 0) return 0;
+    this.chunks.unshift({ size: older.length, end: joint });
+    let keep = older.length + this.rows.length;
+    const before = keep;
+    while (keep > this.most && this.chunks.length > 1) keep -= this.chunks.pop()?.size ?? 0;
     this.rows = [...older, ...this.rows];
-    this.offset -= older.length;
-    const over = Math.max(0, this.rows.length - this.most);
-    if (over > 0) {
-      this.rows.length -= over;
-      this.evictedBack += over;
-    }
-    this.version += 1;
-    return over;
+    this.rows.length = keep;
+    this.shape += 1;
+    return before - keep;
   }
 
-  /** Puts one row after the last row that is not newer: for gaps, markers, and lines that a slower source found later. */
-  insert(row: Row): number {
+  /** Puts a line that a slower source found later where its time belongs. Chunks behind that place become one: they are left and read again together. */
+  insert(row: Row): void {
+    const at = this.put(row);
+    let index = 0;
+    for (let rows = 0; index < this.chunks.length; index += 1) {
+      rows += this.chunks[index]?.size ?? 0;
+      if (at < rows || index === this.chunks.length - 1) break;
+    }
+    const merged = this.chunks.splice(index);
+    this.chunks.push({ size: merged.reduce((n, c) => n + c.size, 1), end: merged.at(-1)?.end ?? null });
+    this.evictFront();
+  }
+
+  /** Puts what is no line (a gap, a restart) after the last row that is not newer. */
+  place(row: Row): void {
+    const at = this.put(row);
+    let rows = 0;
+    const chunk = this.chunks.find((c) => (rows += c.size) >= at);
+    if (chunk) chunk.size += 1;
+    else this.chunks.push({ size: 1, end: null });
+    this.evictFront();
+  }
+
+  private put(row: Row): number {
     const time = this.timeOf(row);
     const stop = Math.max(0, this.rows.length - LATE_REACH);
     let at = this.rows.length;
@@ -78,21 +115,15 @@ export class LineWindow<Row> {
       const before = this.rows[at - 1];
       if (before === undefined || this.timeOf(before) <= time) break;
     }
+    if (at < this.rows.length) this.shape += 1;
     this.rows.splice(at, 0, row);
-    this.version += 1;
-    if (this.rows.length > this.most) {
-      this.rows.shift();
-      this.offset += 1;
-      this.evictedFront += 1;
-    }
     return at;
   }
 
   clear(): void {
     this.rows = [];
-    this.offset = 0;
-    this.evictedFront = 0;
-    this.evictedBack = 0;
-    this.version += 1;
+    this.chunks = [];
+    this.start = null;
+    this.shape += 1;
   }
 }

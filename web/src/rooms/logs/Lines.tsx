@@ -1,178 +1,188 @@
-/** The list of lines: virtual, pinned to the end while following, with gaps, restarts and ends as rows in place. */
+/** The list of lines: only what is seen is drawn; pinned to the end while following, still while held, whatever comes, leaves or is read again at either end. */
 
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, useEffect, useLayoutEffect, useRef, type ReactNode } from "react";
+import { useEffect, useLayoutEffect, useReducer, useRef, type CSSProperties, type KeyboardEvent, type MouseEvent, type RefObject } from "react";
 
-import type { LogSource } from "../../api/types";
-import type { Finder } from "../../core/find";
-import { count } from "../../core/format";
-import { parts } from "../../core/message";
-import { seriesIndex } from "../../core/palette";
-import { Mark } from "../../ui/Mark";
-import { usePhone } from "../../ui/size";
-import type { FeedView, Row } from "./feed";
+import type { StampStyle } from "../../core/stamp";
+import { useSize } from "../../ui/size";
+import type { LineRow } from "./feed";
+import { LineView, MarkRow, type ActOn } from "./LineView";
+import type { Pane } from "./pane";
 import { Rail } from "./Rail";
-import { clockOf, LEVEL_WORD, textOf } from "./text";
+import { sourceName } from "./text";
 
-const GAP_PX = 26;
-const MARKER_PX = 22;
-/** Two lines a record: time, level and pod above the message. */
-const PHONE_PX = 44;
 const NEAR_END_PX = 10;
-const NEAR_START_PX = 60;
+/** Pages are asked for before the edge is reached. */
+const NEAR_EDGE_PX = 1200;
+const OVERSCAN_PX = 200;
 
 export interface LinesHandle {
   readonly show: (index: number) => void;
 }
 
 interface LinesProps {
-  readonly view: FeedView;
-  readonly finder: Finder | null;
-  readonly current: { readonly row: number; readonly start: number } | null;
-  readonly selected: string | undefined;
+  readonly pane: Pane;
+  readonly columns: readonly string[];
+  readonly grid: string;
+  readonly stamp: StampStyle;
+  readonly now: number;
   readonly wrap: boolean;
-  readonly handle: React.RefObject<LinesHandle | null>;
-  readonly onHold: () => void;
-  readonly onFollow: () => void;
-  readonly onOlder: () => void;
-  readonly onPick: (row: Row) => void;
+  readonly hues: ReadonlyMap<string, number>;
+  readonly handle: RefObject<LinesHandle | null>;
+  readonly onPick: (row: LineRow, extend: boolean) => void;
+  readonly onAct: (on: ActOn) => void;
+  readonly onHeights: (heights: ReadonlyMap<string, number>) => void;
 }
 
-export function Lines({ view, finder, current, selected, wrap, handle, onHold, onFollow, onOlder, onPick }: LinesProps) {
-  const box = useRef<HTMLDivElement>(null);
-  const phone = usePhone();
-  const linePx = phone ? PHONE_PX : document.documentElement.dataset["density"] === "comfortable" ? 24 : 20;
-  const { rows } = view;
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => box.current,
-    estimateSize: (i) => (rows[i]?.kind === "gap" ? GAP_PX : rows[i]?.kind === "marker" ? MARKER_PX : linePx),
-    getItemKey: (i) => rows[i]?.key ?? i,
-    overscan: 20,
-  });
-  const self = useRef(0);
-  const first = useRef(view.first);
-  handle.current = { show: (index) => virtual.scrollToIndex(index, { align: "center" }) };
+interface Anchor {
+  readonly key: string;
+  readonly offset: number;
+}
 
-  // Keeps what is being read in place when rows come in front or leave there.
+export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onPick, onAct, onHeights }: LinesProps) {
+  const { view, fold, feed } = pane;
+  const [box, { height: seen }] = useSize<HTMLDivElement>();
+  const [, draw] = useReducer((n: number) => n + 1, 0);
+  const top = useRef(0);
+  const anchor = useRef<Anchor | null>(null);
+  const generation = useRef(fold.generation);
+  /** The place that this component scrolled to: its own scroll events are not a person's. */
+  const own = useRef(-1);
+
+  // Where to stand now: at the end, or at the same line as before, however much came or went above it.
+  const deepest = Math.max(0, fold.height - seen);
+  if (view.following) top.current = deepest;
+  else if (generation.current !== fold.generation && anchor.current) {
+    const at = fold.items[fold.indexOf(anchor.current.key)];
+    if (at) top.current = Math.min(deepest, Math.max(0, at.top + anchor.current.offset));
+  }
+  generation.current = fold.generation;
+
+  const from = Math.max(0, fold.at(top.current - OVERSCAN_PX));
+  const to = fold.at(top.current + Math.max(seen, 100) + OVERSCAN_PX);
+  const anchorNow = (): void => {
+    const item = fold.items[fold.at(top.current)];
+    anchor.current = item ? { key: item.key, offset: top.current - item.top } : null;
+  };
+
   useLayoutEffect(() => {
     const element = box.current;
-    const moved = first.current - view.first;
-    first.current = view.first;
     if (!element) return;
-    if (view.following) {
-      self.current = Date.now();
-      element.scrollTop = element.scrollHeight;
-    } else if (moved !== 0) {
-      self.current = Date.now();
-      element.scrollTop += moved * linePx;
+    if (Math.abs(element.scrollTop - top.current) > 0.5) {
+      element.scrollTop = top.current;
+      own.current = element.scrollTop;
     }
-  }, [view.version, view.following, view.first, linePx]);
-  useEffect(() => virtual.measure(), [wrap, linePx, virtual]);
+    anchorNow();
+  });
+
+  const show = (index: number): void => {
+    const item = fold.items[index];
+    if (!item) return;
+    feed.hold();
+    const bottom = fold.bottomOf(index);
+    if (item.top >= top.current + 20 && bottom <= top.current + seen - 20) return;
+    top.current = Math.min(Math.max(0, fold.height - seen), Math.max(0, item.top - seen / 2));
+    anchorNow();
+    draw();
+  };
+  handle.current = { show };
+
+  const { reveal } = view;
+  useEffect(() => {
+    if (reveal === null || view.rows.length === 0) return;
+    show(fold.indexOf(reveal));
+    feed.revealed();
+  });
+
+  const edges = (): void => {
+    if (view.loading !== null) return;
+    if (view.older && top.current < NEAR_EDGE_PX && !view.following) void feed.older();
+    else if (view.cut && fold.height - seen - top.current < NEAR_EDGE_PX) void feed.newer();
+  };
+  // A page may not be enough to fill what is seen, or a person may stand at the edge while it came.
+  useEffect(() => { if (!view.following && view.rows.length > 0 && seen > 0 && view.status !== "loading") edges(); }, [view.shape, view.loading, view.rows.length]);
 
   const scrolled = (): void => {
     const element = box.current;
     if (!element) return;
+    const mine = Math.abs(element.scrollTop - own.current) < 1;
+    own.current = -1;
+    if (mine) return;
+    const up = element.scrollTop < top.current - 1;
+    top.current = element.scrollTop;
+    anchorNow();
     const left = element.scrollHeight - element.scrollTop - element.clientHeight;
-    if (element.scrollTop < NEAR_START_PX && view.older && !view.loadingOlder && rows.length > 0 && Date.now() - self.current > 60) onOlder();
-    if (view.following && left > NEAR_END_PX * 4 && Date.now() - self.current > 60) onHold();
-    else if (!view.following && left <= NEAR_END_PX && !view.tailCut && !view.waiting && view.status === "open" && Date.now() - self.current > 300) onFollow();
+    if (view.following && up && left > NEAR_END_PX) feed.hold();
+    else if (!view.following && !up && left <= NEAR_END_PX && !view.cut && view.status === "open") feed.follow();
+    edges();
+    draw();
+  };
+
+  const measured = useRef(new Map<string, number>());
+  useLayoutEffect(() => {
+    if (!wrap || !box.current) return;
+    let changed = false;
+    for (const element of box.current.querySelectorAll<HTMLElement>("[data-line]")) {
+      const key = element.dataset["line"] ?? "";
+      const height = element.offsetHeight;
+      if (height > 0 && measured.current.get(key) !== height) {
+        measured.current.set(key, height);
+        changed = true;
+      }
+    }
+    if (changed) onHeights(new Map(measured.current));
+  });
+  useEffect(() => {
+    measured.current.clear();
+    onHeights(new Map());
+  }, [wrap, grid]);
+
+  const lineAt = (event: MouseEvent): { row: LineRow; element: HTMLElement } | null => {
+    const element = (event.target as HTMLElement).closest<HTMLElement>("[data-line]");
+    const item = element ? fold.items[fold.indexOf(element.dataset["line"] ?? "")] : undefined;
+    return element && item?.row.kind === "line" ? { row: item.row, element } : null;
+  };
+  const click = (event: MouseEvent): void => {
+    const target = event.target as HTMLElement;
+    const at = lineAt(event);
+    if (!at || window.getSelection()?.toString()) return;
+    const folded = target.closest("[data-fold]");
+    const value = target.closest<HTMLElement>("[data-k]");
+    if (folded) {
+      feed.hold();
+      pane.unfold(at.row.key);
+    } else if (value) onAct({ name: value.dataset["k"] ?? "", value: value.dataset["v"] ?? value.textContent ?? "", row: at.row, x: event.clientX, y: event.clientY });
+    else onPick(at.row, event.shiftKey);
+  };
+  const menu = (event: MouseEvent): void => {
+    const at = lineAt(event);
+    if (!at) return;
+    event.preventDefault();
+    const value = (event.target as HTMLElement).closest<HTMLElement>("[data-k]");
+    feed.hold();
+    onAct({ name: value?.dataset["k"] ?? "", value: value ? (value.dataset["v"] ?? value.textContent ?? "") : "", row: at.row, x: event.clientX, y: event.clientY });
+  };
+  const key = (event: KeyboardEvent): void => {
+    if (["PageUp", "Home"].includes(event.key)) feed.hold();
   };
   return (
     <div style={{ position: "relative", flex: 1, minHeight: 0, display: "flex" }}>
-      <div className="lg" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={view.following ? "Log lines, following" : "Log lines, held"} onScroll={scrolled} onWheel={(e) => { if (e.deltaY < 0) onHold(); }}>
-        <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
-          {virtual.getVirtualItems().map((v) => {
-            const row = rows[v.index];
-            if (!row) return null;
-            const source = "record" in row ? view.sources[row.record.source] : "marker" in row ? view.sources[row.marker.source] : undefined;
-            const now = current !== null && current.row === v.index ? current.start : -1;
+      <div className={`lg${wrap ? " wrapped" : ""}`} ref={box} tabIndex={0} role="log" aria-live="off" aria-label={`Log lines, ${view.following ? "following" : "held"}`} onScroll={scrolled} onWheel={(e) => { if (e.deltaY < 0) feed.hold(); }} onKeyDown={key} onClick={click} onContextMenu={menu} style={{ "--log-columns": grid } as CSSProperties}>
+        <div style={{ height: fold.height, position: "relative" }}>
+          {fold.items.slice(from, to + 1).map((item) => {
+            const { row } = item;
+            const place = { transform: `translateY(${item.top}px)` };
+            if (row.kind !== "line") return <div key={item.key} className="at" style={place}><MarkRow row={row} sources={view.sources} stamp={stamp} now={now} onJump={(ms) => void feed.jump({ ms })} /></div>;
+            const source = view.sources[row.record.source];
+            const name = sourceName(source);
             return (
-              <div key={v.key} data-index={v.index} ref={wrap ? virtual.measureElement : undefined} style={{ position: "absolute", top: 0, left: 0, right: 0, transform: `translateY(${v.start}px)`, height: wrap ? undefined : v.size }}>
-                {row.kind === "line" ? <Line row={row} source={source} finder={finder} now={now} selected={row.key === selected} wrap={wrap} onPick={onPick} /> : row.kind === "gap" ? <GapRow row={row} /> : <MarkerRow row={row} source={source} />}
+              <div key={item.key} className="at" style={place}>
+                <LineView row={row} source={source} hue={hues.get(name) ?? 0} columns={columns} stamp={stamp} now={stamp.format === "relative" ? now : 0} finder={pane.finder} hit={pane.place !== null && pane.place.key === row.key ? pane.place.start : -1} folded={item.folded} unfolded={pane.open.has(item.key)} repeats={item.repeats} selected={row.key === pane.selected?.key} ranged={pane.range.has(row.key)} wrap={wrap} />
               </div>
             );
           })}
         </div>
       </div>
-      <Rail rows={rows} version={view.version} onPick={(i) => { onHold(); virtual.scrollToIndex(i, { align: "center" }); }} />
-    </div>
-  );
-}
-
-interface LineProps {
-  readonly row: Extract<Row, { kind: "line" }>;
-  readonly source: LogSource | undefined;
-  readonly finder: Finder | null;
-  /** Start of the current match in this line, -1 for none. */
-  readonly now: number;
-  readonly selected: boolean;
-  readonly wrap: boolean;
-  readonly onPick: (row: Row) => void;
-}
-
-/** Short name of a source: the end of the pod's name tells pods apart. */
-export function shortName(source: LogSource | undefined): string {
-  if (!source) return "";
-  return source.pod === "" ? source.container : (source.pod.split("-").at(-1) ?? source.pod);
-}
-
-const Line = memo(function Line({ row, source, finder, now, selected, wrap, onPick }: LineProps) {
-  const { record } = row;
-  const text = textOf(record);
-  const colour = `var(--s${seriesIndex(source?.pod || source?.container || "")})`;
-  return (
-    <div className={`ln ${record.level}${selected ? " sel" : ""}${wrap ? " wrap" : ""}`} style={wrap ? { position: "relative", right: "auto" } : undefined} aria-current={selected || undefined} onClick={() => onPick(row)}>
-      <span className="t">{clockOf(record.ts)}</span>
-      <span className="lv">{LEVEL_WORD[record.level] ?? ""}</span>
-      <span className="so" title={source ? `${source.cluster} / ${source.namespace} / ${source.pod} / ${source.container}` : ""}><i style={{ background: colour }} />{shortName(source)}</span>
-      <span className="m">{draw(text, finder, now)}{record.full_bytes ? <span className="c-warn"> cut, {count(record.full_bytes)} bytes in all</span> : null}</span>
-    </div>
-  );
-});
-
-/** The message in syntax colours, with matches lit on top. Text only. */
-function draw(text: string, finder: Finder | null, now: number): ReactNode {
-  const marks = finder?.ranges(text) ?? [];
-  return parts(text).map((part) => {
-    const inside = marks.filter(([a, b]) => b > part.at && a < part.at + part.text.length);
-    const body = inside.length === 0 ? part.text : cut(part.text, part.at, inside, now);
-    return part.kind === "text" ? <span key={part.at}>{body}</span> : <span key={part.at} className={part.kind}>{body}</span>;
-  });
-}
-
-function cut(text: string, at: number, marks: readonly (readonly [number, number])[], now: number): ReactNode[] {
-  const out: ReactNode[] = [];
-  let done = 0;
-  for (const [a, b] of marks) {
-    const from = Math.max(0, a - at);
-    const to = Math.min(text.length, b - at);
-    if (from > done) out.push(text.slice(done, from));
-    out.push(<mark key={from} className={a === now ? "now" : ""}>{text.slice(from, to)}</mark>);
-    done = to;
-  }
-  out.push(text.slice(done));
-  return out;
-}
-
-function GapRow({ row }: { readonly row: Extract<Row, { kind: "gap" }> }) {
-  const { gap } = row;
-  const lost = typeof gap.lines === "number" ? `${gap.exact ? "" : "about "}${count(gap.lines)} lines lost` : typeof gap.bytes === "number" ? `${count(gap.bytes)} bytes lost` : gap.kind.replace(/_/g, " ");
-  return (
-    <div className="rec gap" role="note">
-      <time>{row.time ? clockOf(row.time) : ""}</time><Mark kind="warn" label="gap" /><b>{lost}{gap.to ? ` until ${clockOf(gap.to)}` : ""}</b><span className="t2 trunc" title={gap.text}>{gap.source_name ? `${gap.source_name}: ` : ""}{gap.text}</span>
-    </div>
-  );
-}
-
-function MarkerRow({ row, source }: { readonly row: Extract<Row, { kind: "marker" }>; readonly source: LogSource | undefined }) {
-  const { marker } = row;
-  const bad = marker.kind === "ended" && typeof marker.exit_code === "number" && marker.exit_code !== 0;
-  const name = source ? `${source.pod || source.container}${source.pod ? ` / ${source.container}` : ""}` : "";
-  const words = marker.kind === "restarted" ? `Restarted, run ${marker.restart}` : marker.kind === "ended" ? `Ended${typeof marker.exit_code === "number" ? `, exit ${marker.exit_code}` : ""}` : "Joined";
-  return (
-    <div className={`rec ${bad ? "evt" : "plain"}`} role="note">
-      <time>{row.time ? clockOf(row.time) : ""}</time><Mark kind={bad ? "crit" : marker.kind === "restarted" ? "move" : "off"} label={marker.kind} /><b className="strong">{words}</b>{marker.reason ? <span className="quote trunc">{marker.reason}</span> : null}<span className="t3 trunc">{name}</span>
+      <Rail items={fold.items} height={fold.height} version={pane.slow} onPick={show} />
     </div>
   );
 }

@@ -2,16 +2,18 @@
 
 import { useEffect, useRef } from "react";
 
+import type { Item } from "../../core/fold";
 import { useSize } from "../../ui/size";
-import type { Row } from "./feed";
+import type { Shown } from "./pane";
 
 interface RailProps {
-  readonly rows: readonly Row[];
+  readonly items: readonly Item<Shown>[];
+  readonly height: number;
   readonly version: number;
   readonly onPick: (index: number) => void;
 }
 
-export function Rail({ rows, version, onPick }: RailProps) {
+export function Rail({ items, height: total, version, onPick }: RailProps) {
   const [box, { width, height }] = useSize<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
@@ -23,16 +25,22 @@ export function Rail({ rows, version, onPick }: RailProps) {
     element.height = height * scale;
     pen.scale(scale, scale);
     const style = getComputedStyle(element);
-    const colour = { error: style.getPropertyValue("--crit-fill"), warn: style.getPropertyValue("--warn-fill"), gap: style.getPropertyValue("--warn") };
-    rows.forEach((row, i) => {
-      const kind = row.kind === "gap" ? "gap" : row.kind === "line" && (row.record.level === "error" || row.record.level === "fatal") ? "error" : row.kind === "line" && row.record.level === "warn" ? "warn" : null;
-      if (kind === null) return;
+    const colour = { error: style.getPropertyValue("--crit-fill"), warn: style.getPropertyValue("--warn-fill"), gap: style.getPropertyValue("--warn"), change: style.getPropertyValue("--hand") };
+    const least = Math.max(1.5, height / Math.max(1, items.length));
+    for (const { row, top } of items) {
+      const kind = row.kind === "gap" ? "gap" : row.kind === "event" ? (row.tone === "change" ? "change" : "gap") : row.kind === "line" && (row.record.level === "error" || row.record.level === "fatal") ? "error" : row.kind === "line" && row.record.level === "warn" ? "warn" : null;
+      if (kind === null) continue;
       pen.fillStyle = colour[kind];
-      pen.fillRect(kind === "warn" ? 7 : 3, (i / rows.length) * height, kind === "warn" ? 4 : kind === "gap" ? 9 : 7, Math.max(1.5, height / rows.length));
-    });
-  }, [rows, version, width, height]);
+      pen.fillRect(kind === "warn" ? 7 : 3, (top / Math.max(1, total)) * height, kind === "warn" ? 4 : kind === "error" ? 7 : 9, least);
+    }
+  }, [items, version, width, height]);
+  const pick = (share: number): void => {
+    const y = share * total;
+    const at = items.findIndex((item) => item.top >= y);
+    onPick(at === -1 ? items.length - 1 : at);
+  };
   return (
-    <div className="rail" ref={box} aria-hidden="true" onClick={(e) => { const r = e.currentTarget.getBoundingClientRect(); onPick(Math.floor(((e.clientY - r.top) / r.height) * rows.length)); }}>
+    <div className="rail" ref={box} aria-hidden="true" onClick={(e) => { const r = e.currentTarget.getBoundingClientRect(); pick((e.clientY - r.top) / r.height); }}>
       <canvas ref={canvas} style={{ width: "100%", height: "100%", display: "block" }} />
     </div>
   );

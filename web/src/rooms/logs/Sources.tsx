@@ -1,37 +1,37 @@
-/** Where lines come from: a tree of clusters, namespaces, workloads, pods and containers, and facets of what is loaded. */
+/** Where lines come from: a tree of clusters, namespaces, workloads, pods and containers; below it the sources in view with colour, rate, last line and mute. */
 
-import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 
-import { post } from "../../api/client";
 import { useClusters, useFleetObjects } from "../../api/queries";
-import type { LogSources } from "../../api/types";
-import { bytes, count, plural, si } from "../../core/format";
+import type { LogSource } from "../../api/types";
+import { lastMs } from "../../core/estimate";
+import { age, bytes, plural, significant } from "../../core/format";
 import { printList, toggle } from "../../core/list";
-import { parseLogQuery, withTerm, type LevelName } from "../../core/logquery";
+import { msOf } from "../../core/stamp";
 import { Icon, Mark } from "../../ui/Mark";
 import { Empty, Fault, Loading } from "../../ui/parts";
-import { useChangeView, useScope, useView } from "../../ui/view";
-import { flatten, parseSource, places, tickOf, tree, type TreeNode } from "./select";
+import { useChangeView, useNow, useScope, useView } from "../../ui/view";
+import { useSources } from "./ask";
+import { muteText } from "./Menus";
+import type { Pane } from "./pane";
+import { flatten, places, tickOf, tree, type TreeNode } from "./select";
+import { sourceName } from "./text";
 
-const REFRESH_MS = 15_000;
 const MOST_NODES = 400;
-
-export interface Counts {
-  readonly levels: readonly (readonly [LevelName | "unknown", number])[];
-  readonly streams: readonly (readonly [string, number])[];
-  readonly pods: readonly (readonly [string, number])[];
-}
+const MOST_IN_VIEW = 40;
+const HUES = 8;
 
 interface SourcesProps {
-  readonly chosen: readonly string[];
-  readonly files: number;
-  readonly counts: Counts;
+  readonly pane: Pane;
+  readonly hues: ReadonlyMap<string, number>;
+  readonly children: ReactNode;
   /** On a phone, where sources and lines take turns: back to the lines. */
   readonly onDone: () => void;
 }
 
-export function Sources({ chosen, files, counts, onDone }: SourcesProps) {
+export function Sources({ pane, hues, children, onDone }: SourcesProps) {
+  const { chosen } = pane;
+  const files = pane.view.sources.length;
   const scope = useScope();
   const change = useChangeView();
   const [typed, setTyped] = useState("");
@@ -39,7 +39,7 @@ export function Sources({ chosen, files, counts, onDone }: SourcesProps) {
   const clusters = useClusters();
   const inScope = useMemo(() => clusters.items.filter((c) => scope.clusters.length === 0 || scope.clusters.includes(c.name)), [clusters.items, scope.clusters]);
   const objects = useFleetObjects(inScope, ["Pod"]);
-  const answer = useQuery({ queryKey: ["log-sources", chosen], queryFn: ({ signal }) => post<LogSources>("/logs/sources", { sources: chosen.flatMap((c) => parseSource(c) ?? []) }, signal), refetchInterval: REFRESH_MS, enabled: chosen.length > 0 });
+  const answer = useSources(chosen);
   const nodes = useMemo(() => {
     const sizes = new Map((answer.data?.sources ?? []).map((s) => [`${s.pod_uid}/${s.container}`, s.bytes]));
     const inSpaces = objects.items.filter((o) => scope.namespaces.length === 0 || scope.namespaces.includes(o.namespace));
@@ -54,20 +54,21 @@ export function Sources({ chosen, files, counts, onDone }: SourcesProps) {
   const flip = (id: string): void => setOpen((old) => new Set(toggle([...old], id)));
   return (
     <section className="pane" aria-label="Sources and facets">
-      <div className="ph"><h2>Sources</h2><span className="n">{chosen.length === 0 ? "none chosen" : plural(files, "container")}</span><span className="sp" />{chosen.length > 0 ? <button type="button" className="btn on-phone" onClick={onDone}>Show lines</button> : null}{chosen.length > 0 ? <button type="button" className="btn quiet icon sm" aria-label="Choose none" title="Choose none" onClick={() => change({ src: undefined, line: undefined })}><Icon name="x" /></button> : null}</div>
+      <div className="ph"><h2>Sources</h2><span className="n">{chosen.length === 0 ? "none chosen" : plural(files, "container")}</span><span className="sp" />{chosen.length > 0 ? <button type="button" className="btn on-phone" onClick={onDone}>Show lines</button> : null}{chosen.length > 0 ? <button type="button" className="btn quiet icon sm" aria-label="Choose none" title="Choose none" onClick={() => change({ [pane.names.src]: undefined, [pane.names.line]: undefined })}><Icon name="x" /></button> : null}</div>
       <div style={{ padding: "7px 12px 3px" }}><div className="inp"><Icon name="search" small className="t3" /><input aria-label="Search sources" placeholder="pod, workload, container" value={typed} onChange={(e) => setTyped(e.target.value)} /></div></div>
       <div className="tree" ref={box}>
         {objects.status === "loading" && (clusters.status === "loading" || inScope.length > 0) ? <Loading rows={6} what="log sources" /> : objects.status === "denied" ? <Fault error={new Error(objects.reason)} what="log sources" /> : rows.length === 0 ? <Empty title={typed ? "None matches" : "No log source yet"}>{typed ? "" : "Containers appear here when a node-agent is connected."}</Empty> : (
           <div role="tree" aria-label="Sources">
             {rows.slice(0, MOST_NODES).map((n) => (
-              <Node key={n.id} node={n} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ src: printList(pick(chosen, n.id)), line: undefined })} />
+              <Node key={n.id} node={n} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ [pane.names.src]: printList(pick(chosen, n.id)), [pane.names.line]: undefined })} />
             ))}
           </div>
         )}
         {rows.length > MOST_NODES ? <p className="t3 s11" style={{ padding: "4px 12px" }}>{rows.length - MOST_NODES} more: type a name to narrow them</p> : null}
         {(answer.data?.gaps ?? []).map((g, i) => <p key={i} className="s11 c-warn" style={{ padding: "2px 12px" }} title={g.text}><Mark kind="warn" /> {g.source_name || g.kind}: {g.text}</p>)}
       </div>
-      <Facets counts={counts} />
+      <InView pane={pane} hues={hues} listed={answer.data?.sources ?? []} />
+      {children}
     </section>
   );
 }
@@ -102,34 +103,49 @@ function Node({ node: n, chosen, open, onOpen, onPick }: NodeProps) {
   );
 }
 
-function Facets({ counts }: { readonly counts: Counts }) {
-  const view = useView();
+/** The sources whose lines are shown: their colour, how fast they write, when last, and whether they are shown. */
+function InView({ pane, hues, listed }: { readonly pane: Pane; readonly hues: ReadonlyMap<string, number>; readonly listed: readonly LogSource[] }) {
   const change = useChangeView();
-  const parsed = parseLogQuery(view.q ?? "");
-  const level = parsed.ok ? parsed.terms.level : undefined;
-  const stream = parsed.ok ? parsed.terms.stream : undefined;
-  const most = (list: readonly (readonly [string, number])[]): number => Math.max(1, ...list.map(([, n]) => n));
-  const marks: Readonly<Record<string, "crit" | "warn">> = { fatal: "crit", error: "crit", warn: "warn" };
+  const address = useView();
+  const now = useNow();
+  const { sources, rows } = pane.view;
+  const written = useMemo(() => {
+    const out = new Map<number, { last: number; lines: number; first: number }>();
+    for (const r of rows) {
+      if (r.kind !== "line") continue;
+      const at = msOf(r.time);
+      const entry = out.get(r.record.source) ?? { last: at, lines: 0, first: at };
+      entry.last = Math.max(entry.last, at);
+      entry.lines += 1;
+      out.set(r.record.source, entry);
+    }
+    return out;
+  }, [pane.slow, rows]);
+  if (sources.length === 0) return null;
+  const repaint = (name: string): void => {
+    const kept = (address.hue ?? "").split(",").filter((h) => h !== "" && !h.startsWith(`${name}:`));
+    change({ hue: printList([...kept, `${name}:${((hues.get(name) ?? 0) % HUES) + 1}`]) }, true);
+  };
   return (
-    <div style={{ flex: "none", overflow: "auto", maxHeight: "44%" }} title="Counts of the lines loaded here">
-      <div className="fg">
-        <h3 className="mono">level, at least</h3>
-        {counts.levels.map(([name, n]) => (
-          <button type="button" className="fv" key={name} aria-pressed={level === name} disabled={name === "unknown"} onClick={() => change({ q: withTerm(view.q ?? "", { level: level === name ? "" : name }) || undefined })}>
-            <span className={`cbx${level === name ? " on" : ""}`}>{level === name ? <Icon name="check" /> : null}</span>
-            <span className="trunc">{marks[name] ? <><Mark kind={marks[name]} label="" /> </> : null}{name}</span><span className="num tn">{n < 100_000 ? count(n) : si(n)}</span><i className="bar" style={{ width: `${(n / most(counts.levels)) * 70}%` }} />
-          </button>
-        ))}
-      </div>
-      {counts.pods.length > 1 ? <div className="fg"><h3 className="mono">pod</h3>{counts.pods.map(([name, n]) => <div className="fv" key={name}><span /><span className="trunc" title={name}>{name}</span><span className="num tn">{count(n)}</span><i className="bar" style={{ width: `${(n / most(counts.pods)) * 70}%` }} /></div>)}</div> : null}
-      <div className="fg">
-        <h3 className="mono">stream</h3>
-        {counts.streams.map(([name, n]) => (
-          <button type="button" className="fv" key={name} aria-pressed={stream === name} onClick={() => change({ q: withTerm(view.q ?? "", { stream: stream === name ? "" : name }) || undefined })}>
-            <span className={`cbx${stream === name ? " on" : ""}`}>{stream === name ? <Icon name="check" /> : null}</span><span>{name}</span><span className="num tn">{count(n)}</span><i className="bar" style={{ width: `${(n / most(counts.streams)) * 70}%` }} />
-          </button>
-        ))}
-      </div>
+    <div className="fg inview">
+      <h3>in view <span className="sp" />{pane.muted.length > 0 ? <button type="button" className="link" onClick={() => change({ mute: undefined }, true)}>unmute all</button> : <span className="t3">lines/s, last</span>}</h3>
+      {sources.slice(0, MOST_IN_VIEW).map((s, i) => {
+        const name = sourceName(s);
+        const seen = written.get(i);
+        const told = listed.find((l) => l.id === s.id) ?? s;
+        const rate = told.lines_per_s ?? (seen && seen.lines > 1 && seen.last > seen.first ? (seen.lines / (seen.last - seen.first)) * 1000 : null);
+        const last = Math.max(seen?.last ?? 0, lastMs(told) ?? 0);
+        const off = pane.muted.includes(name);
+        return (
+          <div className="iv" key={s.id} data-muted={off || undefined}>
+            <button type="button" className="hue" aria-label={`Colour of ${name}: ${hues.get(name) ?? 0} of ${HUES}; change`} title="another colour" onClick={() => repaint(name)}><i style={{ background: `var(--s${hues.get(name) ?? 1})` }} /></button>
+            <span className="trunc" title={`${s.cluster} / ${s.namespace} / ${name}`}>{s.pod.split("-").at(-1) || s.container}<span className="t3"> {s.pod ? s.container : ""}{s.state === "running" ? "" : `, ${s.state}`}</span></span>
+            <span className="num t3">{rate === null || rate === undefined ? "" : `${significant(rate)}/s`}</span><span className="num t3">{last > 0 ? age(now - last) : "none"}</span>
+            <button type="button" className="tg" aria-pressed={off} aria-label={`Mute ${name}`} title={off ? "show its lines" : "hide its lines here"} onClick={() => change({ mute: muteText(pane.muted, name) }, true)}><Icon name={off ? "ban" : "eye"} /></button>
+          </div>
+        );
+      })}
+      {sources.length > MOST_IN_VIEW ? <p className="t3 s11">{plural(sources.length - MOST_IN_VIEW, "more source", "more sources")}</p> : null}
     </div>
   );
 }

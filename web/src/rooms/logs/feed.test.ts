@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import type { LogPage, LogRecord, LogStreamFrame } from "../../api/types";
-import { LogFeed, type FeedAsk } from "./feed";
+import { LogFeed, MOST_ROWS, type FeedAsk } from "./feed";
 
 /** A WebSocket whose other end is the test. */
 class Wire {
@@ -31,7 +31,7 @@ const record = (n: number, source = 0, flags?: string[]): LogRecord => ({ ts: `2
 const source = (id: string): LogPage["sources"][number] => ({ id, cluster: "prod", namespace: "shop", workload_kind: "", workload: "", pod: id, pod_uid: id, container: "app", node: "n1", state: "running", runs: [], bytes: 0, restarts: 0 });
 const page = (from: number, to: number, more: Partial<LogPage> = {}): LogPage => ({ sources: [source("a")], records: Array.from({ length: to - from }, (_, i) => record(from + i)), gaps: [], markers: [], next: `n${to}`, prev: from > 0 ? `p${from}` : null, summary: { sources_read: 1, sources_known: 1, files_read: 1, files_known: 1, scanned_bytes: 1, known_bytes: 1, lines: 1, matches: 1, cut_lines: 0, gaps: 0, stopped: "done", completeness: "proven", took_ms: 1 }, ...more });
 
-const ask: FeedAsk = { sources: [{ cluster: "prod" }], filter: {}, from: null, to: null };
+const ask: FeedAsk = { sources: [{ cluster: "prod" }], expr: "", from: null, to: null };
 let answers: unknown[] = [];
 let bodies: { path: string; body: Record<string, unknown> }[] = [];
 
@@ -86,7 +86,7 @@ it("counts what is newer while held, and follows on without a hole", async () =>
   wire.say({ t: "batch", records: [record(2), record(3)], bytes: 5, next: "n4" });
   await painted();
   expect([feed.read().following, feed.read().newer]).toEqual([false, 2]);
-  expect(feed.follow()).toBe(true);
+  feed.follow();
   await painted();
   expect([feed.read().following, feed.read().newer, text(feed)]).toEqual([true, 0, "0 1 2 3"]);
   feed.stop();
@@ -99,7 +99,16 @@ it("puts an older page in front, with the numbers that its sources have here", a
   await painted();
   const rows = feed.read().rows.flatMap((r) => (r.kind === "line" ? [[r.record.message.slice(5), feed.read().sources[r.record.source]?.id]] : []));
   expect(rows).toEqual([["2", "a"], ["3", "b"], ["4", "a"], ["5", "a"]]);
-  expect([bodies.at(-1)?.body["before"], feed.read().first, feed.read().older, feed.read().following]).toEqual(["p4", -2, false, false]);
+  expect([bodies.at(-1)?.body["before"], feed.read().older, feed.read().following]).toEqual(["p4", false, false]);
+  feed.stop();
+});
+
+it("passes over pages in which no line matches", async () => {
+  const { feed } = await following(page(4, 6));
+  answers = [{ ...page(4, 4), prev: "p3" }, { ...page(4, 4), prev: "p2" }, { ...page(1, 2), prev: null }];
+  await feed.older();
+  await painted();
+  expect([text(feed), bodies.slice(-3).map((b) => b.body["before"])]).toEqual(["1 4 5", ["p4", "p3", "p2"]]);
   feed.stop();
 });
 
@@ -108,7 +117,6 @@ it("says in the server's words why a stream ended", async () => {
   wire.say({ t: "error", kind: "denied", detail: "the right was taken away", next_step: null });
   await painted();
   expect([feed.read().status, String(feed.read().error)]).toEqual(["failed", "ApiError: the right was taken away"]);
-  expect(feed.follow()).toBe(false);
   feed.stop();
 });
 
@@ -116,4 +124,130 @@ it("asks nothing without a source", async () => {
   const feed = new LogFeed({ ...ask, sources: [] });
   await feed.start();
   expect([feed.read().status, bodies.length]).toEqual(["idle", 0]);
+});
+
+it("shows the page around a line that the address names, and says when it is gone", async () => {
+  answers = [page(10, 20)];
+  const feed = new LogFeed(ask);
+  await feed.start("c15");
+  await painted();
+  expect([bodies[0]?.body["at"], feed.read().following, feed.read().cut, feed.read().reveal]).toEqual(["c15", false, true, "c15"]);
+  feed.stop();
+  vi.stubGlobal("fetch", (path: string, init: RequestInit) => {
+    const body = JSON.parse(String(init.body)) as Record<string, unknown>;
+    bodies.push({ path, body });
+    return Promise.resolve(body["at"] ? new Response(JSON.stringify({ kind: "gone", detail: "the line is gone", next_step: "the oldest is of 14:00" }), { status: 410 }) : new Response(JSON.stringify(path.endsWith("streams") ? { id: "s", expires_ms: 0 } : page(3, 5)), { status: 200 }));
+  });
+  const late = new LogFeed(ask);
+  await late.start("c1");
+  await painted();
+  expect([text(late), late.read().notice, late.read().following]).toEqual(["3 4", "the line is gone; the oldest is of 14:00", false]);
+  late.stop();
+});
+
+/** A server whose log is the numbers 0 to `end` - 1; a token is a number. It breaks connections when told. */
+class Log {
+  end = 0;
+  readonly opened: number[] = [];
+  answer(path: string, body: Record<string, unknown>): unknown {
+    if (path.endsWith("/streams")) {
+      this.opened.push(Number(body["after"]));
+      return { id: `s${this.opened.length}`, expires_ms: 0 };
+    }
+    const limit = Number(body["limit"]);
+    const [from, to] = body["before"] !== undefined ? [Math.max(0, Number(body["before"]) - limit), Number(body["before"])] : body["after"] !== undefined ? [Number(body["after"]), Math.min(this.end, Number(body["after"]) + limit)] : body["mode"] === "head" ? [0, Math.min(limit, this.end)] : [Math.max(0, this.end - limit), this.end];
+    const records = Array.from({ length: to - from }, (_, i) => this.line(from + i));
+    return { ...page(0, 0), records, next: String(to), prev: from === 0 ? null : String(from) };
+  }
+  line(n: number): LogRecord {
+    return { ...record(0), ts: new Date(Date.UTC(2026, 10, 18) + n).toISOString().replace("Z", "000000Z"), message: `line ${n}`, cursor: `c${n}` };
+  }
+  write(wire: Wire, lines: number): void {
+    const from = this.end;
+    this.end += lines;
+    wire.say({ t: "batch", records: Array.from({ length: lines }, (_, i) => this.line(from + i)), bytes: lines * 50, next: String(this.end) });
+  }
+}
+
+function serve(log: Log): void {
+  vi.stubGlobal("fetch", (path: string, init: RequestInit) => Promise.resolve(new Response(JSON.stringify(log.answer(path, JSON.parse(String(init.body)) as Record<string, unknown>)), { status: 200 })));
+}
+
+const numbers = (feed: LogFeed): number[] => feed.read().rows.flatMap((r) => (r.kind === "line" ? [Number(r.record.message.slice(5))] : []));
+const whole = (all: readonly number[]): boolean => all.every((n, i) => i === 0 || n === (all[i - 1] ?? 0) + 1);
+const wireNow = (): Wire => {
+  if (!Wire.last) throw new Error("no stream");
+  return Wire.last;
+};
+
+it("counts newer lines beyond the window, and reads every line once on the way down to the live end", async () => {
+  const log = new Log();
+  log.end = 3000;
+  serve(log);
+  const feed = new LogFeed(ask);
+  await feed.start();
+  wireNow().onopen?.();
+  feed.hold();
+  for (let i = 0; i < 60; i += 1) log.write(wireNow(), 500);
+  await painted();
+  expect([feed.read().newer, feed.read().cut, feed.read().rows.length]).toEqual([30_000, true, MOST_ROWS]);
+  const seen = new Set(numbers(feed));
+  for (let i = 0; feed.read().cut && i < 100; i += 1) {
+    await feed.newer();
+    await painted();
+    for (const n of numbers(feed)) seen.add(n);
+    expect([whole(numbers(feed)), feed.read().rows.length <= MOST_ROWS]).toEqual([true, true]);
+  }
+  expect([seen.size, log.opened.at(-1)]).toEqual([33_000 - 2500, 33_000]);
+  wireNow().onopen?.();
+  log.write(wireNow(), 3);
+  feed.follow();
+  await painted();
+  expect([numbers(feed).at(-1), whole(numbers(feed)), feed.read().following]).toEqual([33_002, true, true]);
+  feed.stop();
+});
+
+it("goes on after a lost connection where it stopped: no line missing, none twice", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const log = new Log();
+  log.end = 100;
+  serve(log);
+  const feed = new LogFeed(ask);
+  await feed.start();
+  for (let round = 0; round < 5; round += 1) {
+    const wire = wireNow();
+    wire.onopen?.();
+    log.write(wire, 7);
+    // Written while nobody listens: the next stream begins at the token and brings them.
+    const from = log.end;
+    log.end += 5;
+    wire.onclose?.();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(log.opened.at(-1)).toBe(from);
+    wireNow().onopen?.();
+    wireNow().say({ t: "batch", records: Array.from({ length: 5 }, (_, i) => log.line(from + i)), bytes: 1, next: String(log.end) });
+  }
+  vi.useRealTimers();
+  await painted();
+  expect([numbers(feed).length, whole(numbers(feed)), feed.read().status]).toEqual([160, true, "open"]);
+  feed.stop();
+});
+
+it("walks sixty thousand lines up and down within its bound", async () => {
+  const log = new Log();
+  log.end = 60_000;
+  serve(log);
+  const feed = new LogFeed({ ...ask, from: 0, to: 1 });
+  await feed.jump("start");
+  await painted();
+  let most = 0;
+  while (feed.read().cut) {
+    await feed.newer();
+    most = Math.max(most, feed.read().rows.length);
+  }
+  await painted();
+  expect([numbers(feed).at(-1), whole(numbers(feed)), most <= MOST_ROWS]).toEqual([59_999, true, true]);
+  while (feed.read().older) { await feed.older(); await painted(); }
+  expect([numbers(feed)[0], whole(numbers(feed)), feed.read().cut]).toEqual([0, true, true]);
+  feed.stop();
 });

@@ -1,8 +1,8 @@
-/** One view on logs: a page from the end, then the stream; a bounded window; holding, paging back, reconnecting. Nothing is skipped silently. */
+/** One view on logs: a page, then the stream; a bounded window that is read again at both ends; holding, jumping, reconnecting. Nothing is skipped silently. */
 
 import { ApiError, post, socketAddress } from "../../api/client";
-import type { LogFilter, LogGap, LogMarker, LogPage, LogQuery, LogRecord, LogSelect, LogSource, LogStreamAsk, LogStreamFrame, LogStreamOpened, LogSummary } from "../../api/types";
-import { LineWindow } from "../../core/lines";
+import type { LogGap, LogMarker, LogPage, LogQuery, LogRecord, LogSelect, LogSource, LogStreamAsk, LogStreamFrame, LogStreamOpened, LogSummary } from "../../api/types";
+import { LineWindow, type Token } from "../../core/lines";
 import { waitMs } from "../../core/live";
 
 export type Row =
@@ -10,15 +10,19 @@ export type Row =
   | { readonly kind: "gap"; readonly key: string; readonly time: string; readonly gap: LogGap }
   | { readonly kind: "marker"; readonly key: string; readonly time: string; readonly marker: LogMarker };
 
+export type LineRow = Extract<Row, { kind: "line" }>;
+
 export interface FeedAsk {
   readonly sources: readonly LogSelect[];
-  readonly filter: LogFilter;
+  /** Text of the filter language; empty: everything. */
+  readonly expr: string;
   /** ms UTC. `null`: up to now, and following. */
   readonly from: number | null;
   readonly to: number | null;
 }
 
 export type FeedStatus = "idle" | "loading" | "open" | "reconnecting" | "ended" | "failed";
+export type Place = "start" | "end" | { readonly cursor: string } | { readonly ms: number };
 
 export interface FeedView {
   readonly version: number;
@@ -26,49 +30,59 @@ export interface FeedView {
   readonly error: unknown;
   readonly sources: readonly LogSource[];
   readonly rows: readonly Row[];
-  /** Number of the first row; a row keeps `first + index` while it is in the window. */
-  readonly first: number;
+  /** Rises when rows changed otherwise than by being appended. */
+  readonly shape: number;
   readonly following: boolean;
   /** Lines that came since the view was held. */
   readonly newer: number;
-  /** The window is full while held: the stream waits at the server. */
-  readonly waiting: boolean;
-  /** Newer lines left the window when older ones were asked for. */
-  readonly tailCut: boolean;
-  readonly evicted: number;
-  readonly loadingOlder: boolean;
+  /** Newer lines are not in the window; they are read again on the way down. */
+  readonly cut: boolean;
+  /** Lines that were read, before any left the window. */
+  readonly lines: number;
+  readonly loading: "older" | "newer" | null;
   readonly older: boolean;
   readonly lag: { readonly bytes: number; readonly lines: number } | null;
   readonly summary: LogSummary | null;
   readonly gaps: number;
+  readonly lostLines: number;
+  readonly masked: number;
   readonly scannedBytes: number;
+  readonly knownBytes: number;
+  /** Key of a row that should come into view once. */
+  readonly reveal: string | null;
+  /** What a link or jump could not do, in the server's words. */
+  readonly notice: string;
 }
 
 export const MOST_ROWS = 20_000;
-const PAGE = 500;
+const FIRST_PAGE = 500;
+const PAGE = 1000;
+/** Pages without a line that are passed over before the person is asked. */
+const EMPTY_PAGES = 8;
 const PROTOCOL = "pilothouse.logs.v1";
 
-const timeOf = (row: Row): string => row.time;
-
 export class LogFeed {
-  private readonly window = new LineWindow<Row>(MOST_ROWS, timeOf);
+  private readonly window = new LineWindow<Row>(MOST_ROWS, (row) => row.time);
   private readonly listeners = new Set<() => void>();
   private view: FeedView;
   private socket: WebSocket | null = null;
   private stopped = false;
-  private prev: string | null = null;
-  private next: string | null = null;
+  /** Where the stream goes on; it runs ahead of the window while that is cut. */
+  private next: Token = null;
   private attempt = 0;
   private frame = 0;
   private serial = 0;
   private owed = 0;
-  private readonly progress = new Map<number, number>();
+  /** Rises with every jump, so that answers to older questions are dropped. */
+  private epoch = 0;
+  private streamSources: number[] = [];
+  private readonly progress = new Map<number, { scanned: number; total: number }>();
   private readonly abort = new AbortController();
 
   constructor(private readonly ask: FeedAsk) {
     this.view = {
-      version: 0, status: ask.sources.length === 0 ? "idle" : "loading", error: null, sources: [], rows: [], first: 0, following: ask.to === null, newer: 0, waiting: false, tailCut: false, evicted: 0,
-      loadingOlder: false, older: false, lag: null, summary: null, gaps: 0, scannedBytes: 0,
+      version: 0, status: ask.sources.length === 0 ? "idle" : "loading", error: null, sources: [], rows: [], shape: 0, following: ask.to === null, newer: 0, cut: false, lines: 0, loading: null, older: false, lag: null,
+      summary: null, gaps: 0, lostLines: 0, masked: 0, scannedBytes: 0, knownBytes: 0, reveal: null, notice: "",
     };
   }
 
@@ -86,39 +100,110 @@ export class LogFeed {
 
   private paint(): void {
     this.frame = 0;
-    this.view = { ...this.view, version: this.view.version + 1, rows: this.window.all(), first: this.window.first, evicted: this.window.evictedFront };
+    this.view = { ...this.view, version: this.view.version + 1, rows: this.window.all(), shape: this.window.shape, older: this.window.start !== null };
     for (const listener of this.listeners) listener();
   }
 
-  private query(more: Partial<LogQuery>): LogQuery {
-    const { sources, filter, from, to } = this.ask;
-    return { sources: [...sources], filter, ...(from === null ? {} : { from: String(from) }), ...(to === null ? {} : { to: String(to) }), ...more };
+  private get live(): boolean {
+    return this.ask.to === null;
   }
 
-  /** Begins: the newest page, then the stream when the view reaches to now. */
-  async start(): Promise<void> {
+  /** The query that all pages and the stream share; tokens belong to it. */
+  query(more: Partial<LogQuery> = {}): LogQuery {
+    const { sources, expr, from, to } = this.ask;
+    return { sources: [...sources], filter: expr === "" ? {} : { expr }, ...(from === null ? {} : { from: String(from) }), ...(to === null ? {} : { to: String(to) }), ...more } as LogQuery;
+  }
+
+  private page(more: Partial<LogQuery>): Promise<LogPage> {
+    return post<LogPage>("/logs/query", this.query(more), this.abort.signal);
+  }
+
+  /** Begins at a line, when the address names one, else at the end. */
+  start(cursor?: string): Promise<void> {
+    return this.jump(cursor === undefined ? "end" : { cursor });
+  }
+
+  /** Shows another place of the same log: its beginning, its end, a line, a moment. */
+  async jump(to: Place): Promise<void> {
     if (this.ask.sources.length === 0) return;
+    this.epoch += 1;
+    const epoch = this.epoch;
+    const kept = this.view.rows.length > 0;
+    if (!kept) this.set({ status: "loading" });
     try {
-      const page = await post<LogPage>("/logs/query", this.query({ mode: "tail", limit: PAGE }), this.abort.signal);
-      if (this.stopped) return;
-      this.prev = page.prev ?? null;
+      const page = await this.pageAt(to);
+      if (this.stopped || epoch !== this.epoch) return;
+      this.unhook();
+      this.window.clear();
+      this.take(page);
+      this.window.start = page.prev ?? null;
+      this.window.append(this.rowsOf(page), page.next ?? null);
+      const end = to === "end";
       this.next = page.next ?? null;
-      this.window.append(this.rowsOf(page));
-      this.set({ sources: page.sources, summary: page.summary, scannedBytes: page.summary.scanned_bytes, gaps: page.gaps.length, older: this.prev !== null, status: this.ask.to === null ? "loading" : "ended" });
-      if (this.ask.to === null) await this.stream();
+      this.set({ following: this.live && end, cut: !end && page.next !== null, newer: 0, error: null, notice: "", status: this.live && end ? "loading" : this.live ? "open" : "ended", reveal: typeof to === "object" ? this.target(to) : null });
+      if (this.live && end) await this.stream();
     } catch (error) {
-      if (!this.stopped) this.set({ status: "failed", error });
+      if (this.stopped || epoch !== this.epoch) return;
+      if (typeof to === "object" && error instanceof ApiError && ["gone", "not_found", "invalid"].includes(error.kind)) {
+        await this.jump("end");
+        this.set({ notice: `${error.message}${error.problem.next_step ? `; ${error.problem.next_step}` : ""}`, following: false });
+      } else this.set({ status: "failed", error });
     }
   }
 
+  private async pageAt(to: Place): Promise<LogPage> {
+    if (to === "end") return this.page({ mode: "tail", limit: FIRST_PAGE });
+    if (to === "start") return this.page({ mode: "head", limit: FIRST_PAGE });
+    if ("cursor" in to) return this.page({ at: to.cursor, limit: FIRST_PAGE });
+    // Tokens belong to the query without the moment: the moment only finds the line to begin at.
+    const found = await this.page({ from: String(Math.floor(to.ms)), mode: "head", limit: 1 });
+    const cursor = found.records[0]?.cursor;
+    return cursor === undefined ? this.page({ mode: "tail", limit: FIRST_PAGE }) : this.page({ at: cursor, limit: FIRST_PAGE });
+  }
+
+  private target(to: { readonly cursor: string } | { readonly ms: number }): string | null {
+    if ("cursor" in to) return to.cursor;
+    const stamp = new Date(to.ms).toISOString().slice(0, 23);
+    return this.window.all().find((r) => r.kind === "line" && r.time >= stamp)?.key ?? null;
+  }
+
+  /** Adds what a page says about itself to what is known. */
+  private take(page: LogPage): void {
+    const masked = Object.values(page.summary.redactions ?? {}).reduce((a, b) => a + b, 0);
+    this.set({
+      summary: page.summary, lines: this.view.lines + page.records.length, gaps: this.view.gaps + page.gaps.length, lostLines: this.view.lostLines + page.gaps.reduce((n, g) => n + (g.lines ?? 0), 0), masked: this.view.masked + masked,
+      scannedBytes: this.view.scannedBytes + page.summary.scanned_bytes, knownBytes: Math.max(this.view.knownBytes, page.summary.known_bytes),
+    });
+  }
+
+  /** Rows of a page, with the numbers that its sources have in this view. */
   private rowsOf(page: LogPage): Row[] {
-    const rows: Row[] = page.records.map((record) => ({ kind: "line", key: record.cursor, time: record.ts, record }));
-    const extra: Row[] = [...page.gaps.map((g) => this.gapRow(g)), ...page.markers.map((m) => this.markerRow(m))];
+    const numbers = this.renumber(page.sources);
+    const rows: Row[] = page.records.map((r) => this.lineRow(r, numbers));
+    const extra: Row[] = [...page.gaps.map((g) => this.gapRow(g, numbers)), ...page.markers.map((m) => this.markerRow(m, numbers))];
     for (const row of extra) {
       const at = rows.findIndex((r) => r.time > row.time);
       rows.splice(at === -1 ? rows.length : at, 0, row);
     }
     return rows;
+  }
+
+  /** Every page and stream counts sources by itself; here each keeps one number. */
+  private renumber(sources: readonly LogSource[]): number[] {
+    const known = [...this.view.sources];
+    const numbers = sources.map((s) => {
+      const at = known.findIndex((k) => k.id === s.id);
+      if (at === -1) known.push(s);
+      else known[at] = s;
+      return at === -1 ? known.length - 1 : at;
+    });
+    this.set({ sources: known });
+    return numbers;
+  }
+
+  private lineRow(record: LogRecord, numbers: readonly number[]): Row {
+    const source = numbers[record.source] ?? record.source;
+    return { kind: "line", key: record.cursor, time: record.ts, record: source === record.source ? record : { ...record, source } };
   }
 
   private key(kind: string): string {
@@ -130,29 +215,39 @@ export class LogFeed {
     return this.window.at(this.window.length - 1)?.time ?? "";
   }
 
-  private gapRow(gap: LogGap): Row {
-    return { kind: "gap", key: this.key("gap"), time: gap.from ?? gap.to ?? this.newest(), gap };
+  private gapRow(gap: LogGap, numbers: readonly number[]): Row {
+    const source = typeof gap.source === "number" ? (numbers[gap.source] ?? gap.source) : null;
+    return { kind: "gap", key: this.key("gap"), time: gap.from ?? gap.to ?? this.newest(), gap: { ...gap, source } };
   }
 
-  private markerRow(marker: LogMarker): Row {
-    return { kind: "marker", key: this.key("marker"), time: marker.at ?? this.newest(), marker };
+  private markerRow(marker: LogMarker, numbers: readonly number[]): Row {
+    return { kind: "marker", key: this.key("marker"), time: marker.at ?? this.newest(), marker: { ...marker, source: numbers[marker.source] ?? marker.source } };
   }
 
   private async stream(): Promise<void> {
     const after = this.next;
-    const opened = await post<LogStreamOpened>("/logs/streams", this.query({ follow: true, ...(after === null ? { mode: "tail", limit: PAGE } : { after }) }), this.abort.signal);
-    if (this.stopped) return;
+    const epoch = this.epoch;
+    const opened = await post<LogStreamOpened>("/logs/streams", this.query({ follow: true, ...(after === null ? { mode: "tail", limit: FIRST_PAGE } : { after }) }), this.abort.signal);
+    if (this.stopped || epoch !== this.epoch) return;
     const socket = new WebSocket(socketAddress(`/logs/streams/${encodeURIComponent(opened.id)}`), PROTOCOL);
     this.socket = socket;
+    this.streamSources = [];
     socket.onopen = () => {
       this.attempt = 0;
       this.owed = 0;
       this.set({ status: "open", error: null });
     };
     socket.onmessage = (event) => {
-      if (typeof event.data === "string") this.receive(JSON.parse(event.data) as LogStreamFrame);
+      if (this.socket === socket && typeof event.data === "string") this.receive(JSON.parse(event.data) as LogStreamFrame);
     };
     socket.onclose = () => this.lost(socket);
+  }
+
+  private unhook(): void {
+    const socket = this.socket;
+    this.socket = null;
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ t: "close" } satisfies LogStreamAsk));
+    socket?.close(1000);
   }
 
   private lost(socket: WebSocket): void {
@@ -160,17 +255,21 @@ export class LogFeed {
     this.socket = null;
     if (this.view.status === "ended" || this.view.status === "failed") return;
     this.set({ status: "reconnecting" });
+    this.again();
+  }
+
+  private again(): void {
     const wait = waitMs(this.attempt, Math.random());
+    const epoch = this.epoch;
     this.attempt += 1;
     setTimeout(() => {
-      if (this.stopped) return;
+      if (this.stopped || epoch !== this.epoch) return;
       this.stream().catch((error: unknown) => {
-        if (this.stopped) return;
+        if (this.stopped || epoch !== this.epoch) return;
         if (error instanceof ApiError && error.kind !== "unavailable" && error.kind !== "exhausted") this.set({ status: "failed", error });
         else {
           this.set({ error });
-          this.socket = socket;
-          this.lost(socket);
+          this.again();
         }
       });
     }, wait);
@@ -179,52 +278,50 @@ export class LogFeed {
   private receive(frame: LogStreamFrame): void {
     switch (frame.t) {
       case "sources":
-        return this.set({ sources: frame.sources });
+        this.streamSources = this.renumber(frame.sources);
+        return;
       case "batch":
         return this.batch(frame.records, frame.bytes, frame.next);
-      case "progress":
-        this.progress.set(frame.source, frame.scanned_bytes);
-        return this.set({ scannedBytes: [...this.progress.values()].reduce((a, b) => a + b, 0) });
+      case "progress": {
+        this.progress.set(frame.source, { scanned: frame.scanned_bytes, total: frame.total_bytes });
+        const all = [...this.progress.values()];
+        return this.set({ scannedBytes: Math.max(this.view.scannedBytes, all.reduce((n, p) => n + p.scanned, 0)), knownBytes: Math.max(this.view.knownBytes, all.reduce((n, p) => n + p.total, 0)) });
+      }
       case "gap":
-        this.window.insert(this.gapRow(frame.gap));
-        return this.set({ gaps: this.view.gaps + 1 });
+        if (!this.view.cut) this.window.place(this.gapRow(frame.gap, this.streamSources));
+        return this.set({ gaps: this.view.gaps + 1, lostLines: this.view.lostLines + (frame.gap.lines ?? 0) });
       case "marker":
-        this.window.insert(this.markerRow(frame.marker));
+        if (!this.view.cut) this.window.place(this.markerRow(frame.marker, this.streamSources));
         return this.set({});
       case "lag":
         return this.set({ lag: frame.bytes > 0 || frame.lines > 0 ? { bytes: frame.bytes, lines: frame.lines } : null });
       case "summary":
-        return this.set({ summary: frame.summary, status: frame.summary.stopped === "done" && this.ask.to !== null ? "ended" : this.view.status });
+        return this.set({ summary: frame.summary, masked: Math.max(this.view.masked, Object.values(frame.summary.redactions ?? {}).reduce((a, b) => a + b, 0)), status: frame.summary.stopped === "done" && !this.live ? "ended" : this.view.status });
       case "error":
         this.set({ status: "failed", error: new ApiError({ type: "about:blank", title: "Log stream failed", status: 0, kind: frame.kind, detail: frame.detail, request_id: "", ...(frame.next_step ? { next_step: frame.next_step } : {}) }) });
         this.socket?.close();
     }
   }
 
+  /** While the view is held and full, lines are counted and left: the way down reads them again from where the window ends. */
   private batch(records: readonly LogRecord[], bytes: number, next: string): void {
-    const plain: Row[] = [];
-    for (const record of records) {
-      const row: Row = { kind: "line", key: record.cursor, time: record.ts, record };
-      if (record.flags?.includes("late")) this.window.insert(row);
-      else plain.push(row);
+    const cut = this.view.cut || (!this.view.following && this.window.length + records.length > MOST_ROWS);
+    if (!cut) {
+      const plain: Row[] = [];
+      for (const record of records) if (!record.flags?.includes("late")) plain.push(this.lineRow(record, this.streamSources));
+      this.window.append(plain, next);
+      if (plain.length < records.length) for (const record of records) if (record.flags?.includes("late")) this.window.insert(this.lineRow(record, this.streamSources));
     }
-    this.window.append(plain);
     this.next = next;
     this.owed += bytes;
-    const newer = this.view.following ? 0 : this.view.newer + records.length;
-    const full = !this.view.following && this.window.length >= MOST_ROWS;
-    this.set({ newer, waiting: full, lag: null });
-    if (!full && !this.view.tailCut) this.grant();
+    this.set({ newer: this.view.following ? 0 : this.view.newer + records.length, cut, lag: null, lines: this.view.lines + records.length });
+    this.grant();
   }
 
   private grant(): void {
-    if (this.owed === 0) return;
-    this.tell({ t: "credit", bytes: this.owed });
+    if (this.owed === 0 || this.socket?.readyState !== WebSocket.OPEN) return;
+    this.socket.send(JSON.stringify({ t: "credit", bytes: this.owed } satisfies LogStreamAsk));
     this.owed = 0;
-  }
-
-  private tell(frame: LogStreamAsk): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(frame));
   }
 
   /** Keeps the view where it is; what is newer is counted. */
@@ -232,52 +329,66 @@ export class LogFeed {
     if (this.view.following) this.set({ following: false, newer: 0 });
   }
 
-  /** Back to the end. `false` when the window has to be opened anew, since its end is missing. */
-  follow(): boolean {
-    if (this.view.tailCut || this.view.waiting || this.view.status === "failed" || this.ask.to !== null) return false;
-    this.set({ following: true, newer: 0 });
-    this.grant();
-    return true;
+  /** Back to the end, by a jump when the end is not in the window. */
+  follow(): void {
+    if (!this.live) return;
+    if (this.view.cut || this.view.status === "failed" || (this.socket === null && this.view.status !== "reconnecting")) void this.jump("end");
+    else this.set({ following: true, newer: 0 });
   }
 
-  /** Asks for one page of older lines. */
+  /** One page of older lines; pages without a line that passes are passed over. */
   async older(): Promise<void> {
-    const before = this.prev;
-    if (before === null || this.view.loadingOlder) return;
+    if (this.window.start === null || this.view.loading !== null) return;
     this.hold();
-    this.set({ loadingOlder: true });
+    this.set({ loading: "older" });
+    const epoch = this.epoch;
     try {
-      const page = await post<LogPage>("/logs/query", this.query({ mode: "tail", before, limit: PAGE }), this.abort.signal);
-      if (this.stopped) return;
-      this.prev = page.prev ?? null;
-      const cut = this.window.prepend(this.renumber(page));
-      this.set({ loadingOlder: false, older: this.prev !== null, tailCut: this.view.tailCut || cut > 0, gaps: this.view.gaps + page.gaps.length, scannedBytes: this.view.scannedBytes + page.summary.scanned_bytes });
+      for (let i = 0; i < EMPTY_PAGES && this.window.start !== null; i += 1) {
+        const page = await this.page({ mode: "tail", before: this.window.start, limit: PAGE });
+        if (this.stopped || epoch !== this.epoch) return;
+        this.take(page);
+        const left = this.window.prepend(this.rowsOf(page), page.prev ?? null);
+        if (left > 0) this.set({ cut: true });
+        if (page.records.length > 0) break;
+      }
+      this.set({ loading: null });
     } catch (error) {
-      if (!this.stopped) this.set({ loadingOlder: false, error });
+      if (!this.stopped && epoch === this.epoch) this.set({ loading: null, error });
     }
   }
 
-  /** A page counts sources by itself; its records get the numbers of this view. */
-  private renumber(page: LogPage): Row[] {
-    const known = [...this.view.sources];
-    const numbers = page.sources.map((s) => {
-      const at = known.findIndex((k) => k.id === s.id);
-      if (at !== -1) return at;
-      known.push(s);
-      return known.length - 1;
-    });
-    if (known.length > this.view.sources.length) this.set({ sources: known });
-    const records = page.records.map((r) => ({ ...r, source: numbers[r.source] ?? r.source }));
-    const markers = page.markers.map((m) => ({ ...m, source: numbers[m.source] ?? m.source }));
-    return this.rowsOf({ ...page, records, markers });
+  /** One page of newer lines, when they are not in the window; at the end the stream goes on from there. */
+  async newer(): Promise<void> {
+    if (!this.view.cut || this.view.loading !== null || this.window.end === null) return;
+    this.set({ loading: "newer" });
+    const epoch = this.epoch;
+    try {
+      const page = await this.page({ mode: "head", after: this.window.end, limit: PAGE });
+      if (this.stopped || epoch !== this.epoch) return;
+      this.take(page);
+      const end = page.next ?? this.window.end;
+      this.window.append(this.rowsOf(page), end);
+      const done = page.records.length < PAGE && page.summary.stopped === "done";
+      this.set({ loading: null, cut: !done, newer: Math.max(0, this.view.newer - page.records.length) });
+      if (!done || !this.live) return;
+      // What came while this page was read is read by the new stream: it begins where the page ended.
+      this.unhook();
+      this.next = end;
+      this.set({ newer: 0 });
+      await this.stream();
+    } catch (error) {
+      if (!this.stopped && epoch === this.epoch) this.set({ loading: null, error });
+    }
+  }
+
+  revealed(): void {
+    if (this.view.reveal !== null) this.view = { ...this.view, reveal: null };
   }
 
   stop(): void {
     this.stopped = true;
     this.abort.abort();
     if (this.frame !== 0) cancelAnimationFrame(this.frame);
-    this.tell({ t: "close" });
-    this.socket?.close(1000);
-    this.socket = null;
+    this.unhook();
   }
 }
