@@ -11,6 +11,7 @@ mod commands;
 mod credentials;
 mod failure;
 mod local;
+mod log_keys;
 mod out;
 mod own_pods;
 mod runtime;

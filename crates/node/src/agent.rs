@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::own::Own;
 use crate::pods::{PodEvent, PodSource, Pods};
 use crate::sender::{MetricSender, Poster};
+use crate::service::{LogTrust, Tickets};
 use crate::time::now_ms;
 use crate::{docker, enrol, host, service};
 
@@ -29,6 +30,8 @@ pub struct NodeDeps {
     pub identity: Identity,
     /// Pods of this node; [`PodSource::none`] elsewhere than in a cluster.
     pub pods: PodSource,
+    /// Whose log tickets count; [`LogTrust::none`] elsewhere than in a cluster.
+    pub log_trust: LogTrust,
     /// What the owner of the machine allows.
     pub ceiling: v1::Tier,
 }
@@ -53,6 +56,10 @@ impl NodeAgent {
             pods: pods.clone(),
             containers,
             place: Arc::new(place.clone()),
+            tickets: match config.mode {
+                Mode::Kubernetes => Tickets::required(deps.log_trust.clone()),
+                Mode::Docker | Mode::Host => Tickets::not_needed(),
+            },
             tasks: TaskTracker::new(),
             stop: stop.child_token(),
         };

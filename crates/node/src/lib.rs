@@ -31,3 +31,4 @@ pub use agent::{NodeAgent, NodeDeps};
 pub use config::{Choice, KubeletConfig, LogsConfig, Mode, NodeConfig, QueueConfig, RootsConfig, StartAt};
 pub use error::{Error, Result};
 pub use seal::seal;
+pub use service::{LogTrust, LogTrustFeed};

@@ -5,9 +5,11 @@
 mod objects;
 mod read;
 mod sources;
+mod tickets;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ph_link::v1::logs_server::{Logs, LogsServer};
 use ph_link::v1::objects_server::ObjectsServer;
@@ -27,6 +29,8 @@ use crate::enrich::Place;
 use crate::pods::Pods;
 use crate::rights::log_thread;
 
+pub use tickets::{LogTrust, LogTrustFeed, Tickets};
+
 /// What the services need.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -35,12 +39,16 @@ pub struct Services {
     /// Containers of a Docker host; empty elsewhere.
     pub containers: watch::Receiver<Arc<Vec<Container>>>,
     pub place: Arc<Place>,
+    /// Checked before a log is read.
+    pub tickets: Tickets,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
 }
 
 /// Reads at once.
 const MAX_READS: usize = 64;
+/// How long a read whose right is over may take to end, and its last word to be taken.
+const LAST_WORD: Duration = Duration::from_secs(2);
 /// Events on their way of one read: two batches and what stands between them.
 const EVENTS: usize = 4;
 
@@ -91,7 +99,7 @@ impl Logs for LogService {
 
     async fn read(&self, ask: Request<Streaming<ReadControl>>) -> Result<Response<Self::ReadStream>, Status> {
         let mut controls = ask.into_inner();
-        let Some(open) = read::first(&mut controls).await? else {
+        let Some(mut open) = read::first(&mut controls).await? else {
             return Err(Status::invalid_argument("the first message of a read must be `open`"));
         };
         let slot = self.slots.clone().try_acquire_owned().map_err(|_| {
@@ -99,10 +107,12 @@ impl Logs for LogService {
                 "{MAX_READS} logs are being read on this node; try again later"
             ))
         })?;
-        let plan = read::Plan::new(&self.services, open)?;
+        let tickets::Admission { denied, lease } = self.services.tickets.admit(&mut open).await?;
+        let plan = read::Plan::new(&self.services, open)?.without(denied);
         let (credit, follow) = (read::Credit::new(plan.credit_bytes), plan.follow);
         let (events, out) = mpsc::channel(EVENTS);
-        let (ended, over) = oneshot::channel::<()>();
+        let (ended, mut over) = oneshot::channel::<()>();
+        let (last_word, indexes) = (events.clone(), plan.wanted.iter().map(|w| w.index).collect::<Vec<_>>());
         let (services, own_credit) = (self.services.clone(), credit.clone());
         log_thread("log-read", move || {
             read::run(&services, plan, &own_credit, &events);
@@ -112,31 +122,43 @@ impl Logs for LogService {
         let stop = self.services.stop.clone();
         self.services.tasks.spawn(async move {
             let steered = async {
-                let half_closed = steer(&mut controls, &credit).await;
+                let half_closed = steer(&mut controls, &credit, &lease).await;
                 if half_closed && !follow {
                     // What is in the files can still be sent as far as the credit goes.
                     std::future::pending::<()>().await;
                 }
             };
-            tokio::select! {
-                () = steered => {}
-                _ = over => {}
-                () = stop.cancelled() => {}
-            }
+            let refused = tokio::select! {
+                () = steered => None,
+                _ = &mut over => None,
+                () = stop.cancelled() => None,
+                why = lease.over() => Some(why),
+            };
             credit.close();
+            if let Some(why) = refused {
+                let told = async {
+                    // The thread ends first, so that the refusal is the last event.
+                    let _ = over.await;
+                    for index in indexes {
+                        let _ = last_word.send(Ok(wire::denied(index, why.clone()))).await;
+                    }
+                };
+                // A reader that takes nothing is not waited for.
+                let _ = tokio::time::timeout(LAST_WORD, told).await;
+            }
         });
         Ok(Response::new(ReceiverStream::new(out)))
     }
 }
 
 /// Takes up the reader's messages. True when it closed its half without a word, false when it wants the read to end.
-async fn steer(controls: &mut Streaming<ReadControl>, credit: &read::Credit) -> bool {
+async fn steer(controls: &mut Streaming<ReadControl>, credit: &read::Credit, lease: &tickets::Lease) -> bool {
     use ph_link::v1::read_control::M;
     while let Some(control) = controls.next().await {
         match control.map(|c| c.m) {
             Ok(Some(M::CreditBytes(bytes))) => credit.grant(bytes),
-            // Tickets do not exist yet, so there is nothing to renew; a second `open` is not understood.
-            Ok(Some(M::RenewTicket(_))) => {}
+            Ok(Some(M::RenewTicket(ticket))) => lease.renew(&ticket).await,
+            // A second `open` is not understood.
             Ok(Some(M::Close(_) | M::Open(_)) | None) | Err(_) => return false,
         }
     }

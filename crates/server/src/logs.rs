@@ -14,6 +14,7 @@ mod resolve;
 mod routes;
 mod socket;
 mod stored;
+mod ticket;
 mod token;
 
 pub use routes::{LogsRoom, routes};

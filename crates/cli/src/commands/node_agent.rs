@@ -8,14 +8,15 @@ use ph_node::enrol::{self, InCluster, PROJECTED_TOKEN};
 use ph_node::kubelet::fetch::Tls;
 use ph_node::pods::PodSource;
 use ph_node::{
-    KubeletConfig, LogsConfig, Mode, NodeAgent, NodeConfig, NodeDeps, QueueConfig, RootsConfig, StartAt,
+    KubeletConfig, LogTrust, LogsConfig, Mode, NodeAgent, NodeConfig, NodeDeps, QueueConfig, RootsConfig,
+    StartAt,
 };
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::host;
 use crate::failure::{Doing, Failure, Outcome, code};
-use crate::{own_pods, runtime};
+use crate::{log_keys, own_pods, runtime};
 
 /// Run the node-agent: metrics and container logs of this node, Docker host or plain host.
 ///
@@ -166,19 +167,22 @@ pub async fn run(args: Args) -> Outcome {
     }
     let stop = runtime::stop_on_signals()?;
     let tasks = TaskTracker::new();
-    let (identity, pods) = match args.kubernetes.cluster_id {
+    let (identity, pods, log_trust) = match args.kubernetes.cluster_id {
         Some(cluster_id) => {
             let with = InCluster { cluster_id, token_file: args.kubernetes.service_account_token_file };
             let pods = own_pods::source(config.node.clone(), &tasks, stop.clone());
             match enrol::in_cluster(&config, &origin, &with, &stop).await {
                 Err(_) if stop.is_cancelled() => return Ok(()),
-                identity => (identity.map_err(failed)?, pods),
+                identity => (identity.map_err(failed)?, pods, log_keys::source(&tasks, stop.clone())),
             }
         }
-        None => (enrol::host(&config, &origin, None).await.map_err(failed)?, PodSource::none()),
+        None => {
+            let identity = enrol::host(&config, &origin, None).await.map_err(failed)?;
+            (identity, PodSource::none(), LogTrust::none())
+        }
     };
     tracing::info!(server, cluster = identity.cluster_name, mode = ?config.mode, "starting");
-    let deps = NodeDeps { origin, identity, pods, ceiling: args.ceiling.into() };
+    let deps = NodeDeps { origin, identity, pods, log_trust, ceiling: args.ceiling.into() };
     let outcome = NodeAgent::run(config, deps, stop.clone()).await.map_err(failed);
     stop.cancel();
     tasks.close();

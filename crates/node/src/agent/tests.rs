@@ -100,6 +100,7 @@ async fn a_docker_host_sends_metrics_of_its_containers_and_each_line_once() -> a
         origin: server.origin.clone(),
         identity: identity(),
         pods: PodSource::none(),
+        log_trust: LogTrust::none(),
         ceiling: v1::Tier::Observe,
     };
     let stop = CancellationToken::new();
@@ -147,6 +148,7 @@ async fn a_bad_setting_is_said_before_anything_starts() {
         origin: server.origin,
         identity: identity(),
         pods: PodSource::none(),
+        log_trust: LogTrust::none(),
         ceiling: v1::Tier::Observe,
     };
     let error = NodeAgent::run(config, deps, CancellationToken::new()).await.unwrap_err();

@@ -15,6 +15,8 @@ use tonic::transport::{Channel, Server};
 use super::*;
 use crate::docker::Health;
 
+mod tickets;
+
 struct Host {
     dir: tempfile::TempDir,
     channel: Channel,
@@ -25,6 +27,10 @@ struct Host {
 
 impl Host {
     async fn start() -> Self {
+        Self::start_with(Tickets::not_needed()).await
+    }
+
+    async fn start_with(tickets: Tickets) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = NodeConfig { mode: Mode::Docker, node: "dock-1".into(), ..NodeConfig::default() };
         config.logs.pods = dir.path().join("pods");
@@ -35,6 +41,7 @@ impl Host {
             pods: Pods::default(),
             containers: hear,
             place: Arc::default(),
+            tickets,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };

@@ -93,6 +93,11 @@ pub fn unreadable(source: u32, text: String) -> ReadEvent {
     event(M::Gap(LogGap { source, kind: "read_error".to_owned(), text, ..LogGap::default() }))
 }
 
+/// A source that may not be read, or may no longer be.
+pub fn denied(source: u32, text: String) -> ReadEvent {
+    event(M::Gap(LogGap { source, kind: "denied".to_owned(), text, ..LogGap::default() }))
+}
+
 pub fn marker(source: u32, kind: &str, run: u32) -> LogMarker {
     LogMarker { source, kind: kind.to_owned(), run, ..LogMarker::default() }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ph_link::v1::logs_client::LogsClient;
 use ph_link::v1::read_control::M as Control;
 use ph_link::v1::read_event::M as Event;
-use ph_link::v1::{LogGap, LogMarker, LogProgress, ReadControl};
+use ph_link::v1::{LogGap, LogMarker, LogProgress, ReadControl, ReadOpen};
 use ph_model::Position;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,6 +17,7 @@ use tonic::transport::Channel;
 use super::ask::Ask;
 use super::read::{NodeSources, open, unreachable_gap};
 use super::record::{Record, records};
+use super::ticket::{self, Stale};
 use super::token::PageToken;
 
 /// One thing that happened in one of the followed sources.
@@ -47,6 +48,8 @@ pub async fn follow_node(
     let mut wait = RETRY_FIRST;
     let mut away_since: Option<tokio::time::Instant> = None;
     let mut told = false;
+    // Why the node read nothing, while that is for want of a right.
+    let mut refusal: Option<tonic::Status> = None;
     loop {
         node.channel = find();
         if let Some(channel) = node.channel.clone() {
@@ -60,15 +63,20 @@ pub async fn follow_node(
             }
             match end {
                 Ok(()) => return,
-                Err(status) => tracing::debug!(node = %node.node, error = %status, "log stream lost"),
+                Err(status) => {
+                    tracing::debug!(node = %node.node, error = %status, "log stream lost");
+                    refusal = ticket::is_refusal(&status).then_some(status);
+                }
             }
         }
         let since = *away_since.get_or_insert_with(tokio::time::Instant::now);
         if !told && since.elapsed() >= QUIET {
             told = true;
-            let (source, name, gap) =
-                unreachable_gap(&node, "its agent is away; the stream goes on when it is back");
-            if out.send(Followed::Gap { source, node: name, gap }).await.is_err() {
+            let gaps = match &refusal {
+                Some(status) => ticket::refused(&node, None, status),
+                None => vec![unreachable_gap(&node, "its agent is away; the stream goes on when it is back")],
+            };
+            if !tell(&out, gaps).await {
                 return;
             }
         }
@@ -79,14 +87,55 @@ pub async fn follow_node(
     }
 }
 
-/// One stream. `Ok` when all sources ended or the client left.
+/// False when the client left.
+async fn tell(out: &mpsc::Sender<Followed>, gaps: Vec<(Option<u32>, String, LogGap)>) -> bool {
+    for (source, node, gap) in gaps {
+        if out.send(Followed::Gap { source, node, gap }).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// One stream under tickets. `Ok` when all sources ended, none may be read, or the client left.
 async fn run(
     node: &NodeSources,
     ask: &mut Ask,
     (channel, out): (Channel, &mpsc::Sender<Followed>),
 ) -> Result<(), tonic::Status> {
+    let admitted = ticket::admit(node).await;
+    let left = admitted.node;
+    if !tell(out, admitted.gaps).await || left.sources.is_empty() {
+        return Ok(());
+    }
     let (control, controls) = mpsc::channel::<ReadControl>(8);
-    let _ = control.send(ReadControl { m: Some(Control::Open(open(node, ask, true))) }).await;
+    let first = ReadOpen { ticket: admitted.ticket, ..open(&left, ask, true) };
+    let _ = control.send(ReadControl { m: Some(Control::Open(first)) }).await;
+    let renew = |ticket| {
+        let control = control.clone();
+        async move {
+            // The stream may have ended meanwhile.
+            let _ = control.send(ReadControl { m: Some(Control::RenewTicket(ticket)) }).await;
+        }
+    };
+    let received = receive((&left, &mut *ask), (channel, controls), (&control, out));
+    tokio::select! {
+        end = received => end,
+        stale = ticket::keep(&left, renew) => match stale {
+            Stale::Refused(gaps) => {
+                tell(out, gaps).await;
+                Ok(())
+            }
+            Stale::Fewer => Err(tonic::Status::aborted("some sources may no longer be read")),
+        },
+    }
+}
+
+async fn receive(
+    (node, ask): (&NodeSources, &mut Ask),
+    (channel, controls): (Channel, mpsc::Receiver<ReadControl>),
+    (control, out): (&mpsc::Sender<ReadControl>, &mpsc::Sender<Followed>),
+) -> Result<(), tonic::Status> {
     let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
     let mut events = tokio::time::timeout(Duration::from_secs(5), client.read(ReceiverStream::new(controls)))
         .await

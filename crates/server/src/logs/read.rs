@@ -15,6 +15,7 @@ use tonic::transport::Channel;
 use super::ask::{Ask, Mode};
 use super::merge::merge;
 use super::record::{Record, records, wire};
+use super::ticket::{self, Admitted, TicketDesk};
 use super::token::PageToken;
 
 /// History ends by then; what is not read is a gap.
@@ -44,6 +45,8 @@ pub struct NodeSources {
     /// `None`: no agent is connected.
     pub channel: Option<Channel>,
     pub sources: Vec<Source>,
+    /// Where the cluster is asked whether they may be read.
+    pub tickets: TicketDesk,
 }
 
 /// What came back for one page.
@@ -201,10 +204,39 @@ async fn read_node(node: &NodeSources, ask: &Ask) -> NodeAnswer {
     let Some(channel) = node.channel.clone() else {
         return unreachable(node, "no agent of this node is connected");
     };
-    match tokio::time::timeout(DEADLINE + FIRST_ANSWER, collect(node, ask, channel)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(status)) => unreachable(node, status.message()),
-        Err(_) => unreachable(node, "the agent did not finish within its deadline"),
+    let admitted = ticket::admit(node).await;
+    let gaps = admitted.gaps.clone();
+    let left = &admitted.node;
+    let answer = if left.sources.is_empty() {
+        NodeAnswer::default()
+    } else {
+        match tokio::time::timeout(DEADLINE + FIRST_ANSWER, collect(&admitted, ask, channel)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(status)) if ticket::is_refusal(&status) => {
+                refused(ticket::refused(left, admitted.unasked.as_deref(), &status))
+            }
+            Ok(Err(status)) => unreachable(left, status.message()),
+            Err(_) => unreachable(left, "the agent did not finish within its deadline"),
+        }
+    };
+    if gaps.is_empty() { answer } else { answer.and(refused(gaps)) }
+}
+
+fn refused(gaps: Vec<(Option<u32>, String, LogGap)>) -> NodeAnswer {
+    let summary = LogSummary {
+        sources: u32::try_from(gaps.len()).unwrap_or(u32::MAX),
+        gaps: gaps.len() as u64,
+        completeness: "incomplete".into(),
+        ..LogSummary::default()
+    };
+    NodeAnswer { gaps, summary, ..NodeAnswer::default() }
+}
+
+impl NodeAnswer {
+    fn and(mut self, other: Self) -> Self {
+        self.gaps.extend(other.gaps);
+        add(&mut self.summary, &other.summary);
+        self
     }
 }
 
@@ -223,9 +255,11 @@ fn unreachable(node: &NodeSources, why: &str) -> NodeAnswer {
     NodeAnswer { gaps: vec![unreachable_gap(node, why)], summary, ..NodeAnswer::default() }
 }
 
-async fn collect(node: &NodeSources, ask: &Ask, channel: Channel) -> Result<NodeAnswer, tonic::Status> {
+async fn collect(admitted: &Admitted, ask: &Ask, channel: Channel) -> Result<NodeAnswer, tonic::Status> {
+    let node = &admitted.node;
     let (control, controls) = tokio::sync::mpsc::channel::<ReadControl>(8);
-    let first = ReadControl { m: Some(Control::Open(open(node, ask, false))) };
+    let asked = ReadOpen { ticket: admitted.ticket.clone(), ..open(node, ask, false) };
+    let first = ReadControl { m: Some(Control::Open(asked)) };
     let _ = control.send(first).await;
     let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
     let mut events = tokio::time::timeout(FIRST_ANSWER, client.read(ReceiverStream::new(controls)))

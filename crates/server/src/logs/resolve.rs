@@ -10,6 +10,7 @@ use ph_model::ClusterId;
 use serde_json::Value;
 
 use super::read::{NodeSources, Source};
+use super::ticket::TicketDesk;
 use super::token::Cursor;
 use crate::app::AppState;
 use crate::gateway::problem::Problem;
@@ -194,7 +195,8 @@ pub fn by_node(
     groups
         .into_iter()
         .map(|((cluster, node), sources)| {
-            (cluster, NodeSources { channel: channel(app, ctx, cluster, &node), node, sources })
+            let tickets = TicketDesk::new(app, ctx, cluster);
+            (cluster, NodeSources { channel: channel(app, ctx, cluster, &node), node, sources, tickets })
         })
         .collect()
 }

@@ -27,7 +27,13 @@ pub struct LastWords(Mutex<HashMap<(String, i64), String>>);
 /// Puts the last line of the log in place of a bare exit code.
 pub async fn quote(app: &AppState, ctx: &TenantCtx, rows: &mut [ProblemRow]) {
     for row in rows {
-        let Some(reason) = row.chain.last_mut().filter(|r| r.code == "exit_code" && r.source == "container" && !r.container.is_empty()) else { continue };
+        let Some(reason) = row
+            .chain
+            .last_mut()
+            .filter(|r| r.code == "exit_code" && r.source == "container" && !r.container.is_empty())
+        else {
+            continue;
+        };
         // A termination message is the container's own choice of words; only a bare `Error, exit 1` is replaced.
         if !reason.quote.contains(", exit ") {
             continue;
@@ -59,7 +65,9 @@ async fn last_line(app: &AppState, ctx: &TenantCtx, reason: &Reason) -> Option<S
         cursor: None,
     };
     let SearchRows::Logs(found) = app.telemetry.search(ctx, ask).await.ok()?.rows else { return None };
-    let line = found.first().map(|r| String::from_utf8_lossy(&r.message).trim().chars().take(MAX_CHARS).collect::<String>());
+    let line = found
+        .first()
+        .map(|r| String::from_utf8_lossy(&r.message).trim().chars().take(MAX_CHARS).collect::<String>());
     if line.is_some() || app.clock.now_ms() - at_ms > YOUNG_MS {
         let mut all = app.last_words.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_REMEMBERED {

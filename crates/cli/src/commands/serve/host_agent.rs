@@ -11,7 +11,7 @@ use ph_access::{ClusterJoin, Entry, Opaque, OpaqueKind, Operation, TenantCtx};
 use ph_link::{Identity, Origin, v1};
 use ph_model::{ErrorKind, Secret};
 use ph_node::pods::PodSource;
-use ph_node::{Mode, NodeAgent, NodeConfig, NodeDeps, enrol};
+use ph_node::{LogTrust, Mode, NodeAgent, NodeConfig, NodeDeps, enrol};
 use ph_server::{Listen, Running};
 use ph_store::state::{ClusterKind, NewCluster, Tier};
 use serde_json::json;
@@ -69,7 +69,13 @@ async fn prepare(running: &Running) -> Result<(NodeConfig, NodeDeps), Failure> {
         false => Some(join(running, &config).await?),
     };
     let identity = enrol::host(&config, &origin, token).await?;
-    let deps = NodeDeps { origin, identity, pods: PodSource::none(), ceiling: v1::Tier::Observe };
+    let deps = NodeDeps {
+        origin,
+        identity,
+        pods: PodSource::none(),
+        log_trust: LogTrust::none(),
+        ceiling: v1::Tier::Observe,
+    };
     Ok((config, deps))
 }
 

@@ -98,6 +98,11 @@ impl<'a> Flow<'a> {
             unreadable: 0,
             plan,
         };
+        for (index, why) in std::mem::take(&mut flow.plan.denied) {
+            flow.summary.sources += 1;
+            flow.summary.gaps += 1;
+            flow.send(wire::denied(index, why))?;
+        }
         let roots = services.roots();
         for wanted in std::mem::take(&mut flow.plan.wanted) {
             flow.open_lane(&roots, wanted)?;

@@ -29,6 +29,8 @@ pub struct Wanted {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub wanted: Vec<Wanted>,
+    /// Sources that may not be read, each with why.
+    pub denied: Vec<(u32, String)>,
     pub follow: bool,
     /// Records of all sources together.
     pub limit: Option<u64>,
@@ -78,12 +80,20 @@ impl Plan {
         let some = |n: u64| Some(n).filter(|n| *n > 0);
         Ok(Self {
             wanted,
+            denied: Vec::new(),
             follow: open.follow,
             limit: some(open.limit),
             budget_bytes: some(open.budget_bytes),
             deadline: some(open.deadline_ms).map(Duration::from_millis),
             credit_bytes: some(open.credit_bytes).unwrap_or(DEFAULT_CREDIT),
         })
+    }
+
+    /// The same read, with these sources refused.
+    #[must_use]
+    pub fn without(mut self, denied: Vec<(u32, String)>) -> Self {
+        self.wanted.retain(|w| !denied.iter().any(|(index, _)| *index == w.index));
+        Self { denied, ..self }
     }
 }
 
