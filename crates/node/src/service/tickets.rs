@@ -144,7 +144,7 @@ async fn opened(trust: &LogTrust, bytes: &[u8]) -> Result<LogTicket, TicketFault
 fn covered(ticket: &LogTicket, source: &SourceRef) -> Result<(), String> {
     if !source.container_id.is_empty() {
         return Err(format!(
-            "{SUBJECT}: on a Kubernetes node a log is named by namespace, pod, pod_uid and container"
+            "{SUBJECT}: on a Kubernetes node a log is named by namespace, pod, pod_uid and container; leave container_id out"
         ));
     }
     let pod = (source.namespace.as_str(), source.pod.as_str(), source.pod_uid.as_str());

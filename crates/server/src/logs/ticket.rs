@@ -19,7 +19,7 @@ use super::read::NodeSources;
 use crate::app::AppState;
 
 /// How often a stream that follows asks anew.
-pub const RENEW_EVERY: Duration = Duration::from_secs(20);
+const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// Asked again while the cluster's agent cannot be reached.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,6 +38,7 @@ pub enum Authority {
 pub struct TicketDesk {
     find: Arc<dyn Fn() -> Authority + Send + Sync>,
     actor: [u8; 32],
+    renew_every: Duration,
 }
 
 /// What a read may open.
@@ -60,12 +61,13 @@ impl TicketDesk {
             Some(_) => Authority::Platform,
             None => Authority::Away,
         };
-        Self { find: Arc::new(find), actor: actor_digest(ctx) }
+        Self { find: Arc::new(find), actor: actor_digest(ctx), renew_every: RENEW_EVERY }
     }
 
     #[cfg(test)]
     pub fn of(authority: Authority) -> Self {
-        Self { find: Arc::new(move || authority.clone()), actor: [7; 32] }
+        let renew_every = Duration::from_millis(5);
+        Self { find: Arc::new(move || authority.clone()), actor: [7; 32], renew_every }
     }
 }
 
@@ -136,11 +138,11 @@ pub enum Stale {
 
 /// Renews until something is refused. `renew` hands a new ticket to the node.
 pub async fn keep<F: Future<Output = ()>>(node: &NodeSources, renew: impl Fn(Bytes) -> F) -> Stale {
-    let mut pause = RENEW_EVERY;
+    let mut pause = node.tickets.renew_every;
     loop {
         tokio::time::sleep(pause).await;
         let admitted = admit(node).await;
-        pause = if admitted.unasked.is_some() { RETRY_EVERY } else { RENEW_EVERY };
+        pause = if admitted.unasked.is_some() { RETRY_EVERY } else { node.tickets.renew_every };
         if admitted.node.sources.is_empty() {
             return Stale::Refused(admitted.gaps);
         }

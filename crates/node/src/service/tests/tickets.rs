@@ -84,7 +84,7 @@ async fn only_a_good_ticket_for_this_container_opens_its_log() {
     // A container id would name any container of the node, whatever pod stands beside it.
     let mut aside = with(authority.ticket(|_| {}));
     aside.sources[0].container_id = "0123".into();
-    assert!(refused(&host, aside).await.contains("named by namespace"));
+    assert!(refused(&host, aside).await.contains("leave container_id out"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -107,7 +107,7 @@ async fn a_refusal_a_cluster_that_is_away_and_an_older_agent_are_told_apart() {
     assert_eq!(refused(&away.node, away.unasked.as_deref(), &status)[0].2.kind, "unverified");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_refused_renewal_ends_the_stream() {
     let refuse = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let seen = refuse.clone();
