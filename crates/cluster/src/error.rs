@@ -35,6 +35,22 @@ pub enum Error {
         #[source]
         cause: Box<kube::Error>,
     },
+    #[error("list pods in {place}; reading logs needs list and watch on pods there, and get on pods/log")]
+    ListPods {
+        place: String,
+        #[source]
+        cause: Box<kube::Error>,
+    },
+    #[error("list services in {place}, by whose selectors pods are found")]
+    ListServices {
+        place: String,
+        #[source]
+        cause: Box<kube::Error>,
+    },
+    #[error("{0}")]
+    NoSuchSource(String),
+    #[error("{text} means several things: {}; name one of them", .candidates.join(", "))]
+    AmbiguousSource { text: String, candidates: Vec<String> },
     #[error("enrol this cluster")]
     Enrol(#[source] Box<ph_link::Error>),
     #[error("link to the server")]
@@ -55,6 +71,12 @@ impl Error {
             | Error::ClusterUid(_)
             | Error::Identity { .. }
             | Error::LogKeys { .. } => ErrorKind::Unavailable,
+            Error::ListPods { cause, .. } | Error::ListServices { cause, .. } => match &**cause {
+                kube::Error::Api(status) if matches!(status.code, 401 | 403) => ErrorKind::Denied,
+                _ => ErrorKind::Unavailable,
+            },
+            Error::NoSuchSource(_) => ErrorKind::NotFound,
+            Error::AmbiguousSource { .. } => ErrorKind::Invalid,
             Error::BadIdentity { .. } | Error::NoToken | Error::Http(_) => ErrorKind::Invalid,
             Error::Enrol(e) | Error::Link(e) => e.kind(),
         }

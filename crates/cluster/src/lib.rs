@@ -1,7 +1,8 @@
 //! The cluster-agent, and the only room that talks to kube-apiserver.
 //!
 //! In:     watches of the inventory's kinds, events, reviews.
-//! Out:    inventory, commands and reviews on the link; metrics and events as OTLP.
+//! Out:    inventory, commands, reviews and log tickets on the link; metrics and events as OTLP; container logs over the API, for
+//!         the command line as for the agent.
 //! Never:  Secret values, `nodes/proxy`, a listening socket.
 
 mod agent;
@@ -13,6 +14,7 @@ mod fake_api;
 mod identity;
 mod inventory;
 mod kinds;
+pub mod kube_logs;
 mod lease;
 mod log_review;
 pub mod log_tickets;

@@ -1,0 +1,125 @@
+//! What of the logs is asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ph_filter::Compiled;
+
+use super::event::{Position, StreamName};
+
+/// How much of what matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    All,
+    Head(u64),
+    /// With a filter: the last matches.
+    Tail(u64),
+}
+
+/// Which runs of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    Current,
+    /// The current one and, as far as the kubelet keeps it, the one before.
+    All,
+    /// The Nth before the current one; the API has the first alone.
+    Previous(u32),
+}
+
+/// What a record waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Every other container has shown a later one, or none.
+    Strict,
+    /// As strict, but no longer than the window; what comes later is flagged.
+    Merge(Duration),
+    Arrival,
+}
+
+/// Lines of the same container around each match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    pub before: u32,
+    pub after: u32,
+}
+
+/// A question to the logs.
+#[derive(Clone, Debug)]
+pub struct LogAsk {
+    pub extent: Extent,
+    /// `extent` counts for each container, not for the merged result.
+    pub per_source: bool,
+    /// ns UTC, inclusive.
+    pub from_ns: Option<i64>,
+    /// ns UTC, exclusive.
+    pub to_ns: Option<i64>,
+    /// Go on behind this line. One container alone; it is an error with more.
+    pub after: Option<Position>,
+    pub runs: Runs,
+    pub filter: Arc<Compiled>,
+    /// Only this stream, where the server can tell them apart.
+    pub stream: Option<StreamName>,
+    pub context: Context,
+    pub follow: bool,
+    pub order: Order,
+    /// Stop after so many matches.
+    pub max_count: Option<u64>,
+    /// Stop after so many downloaded bytes.
+    pub limit_bytes: Option<u64>,
+    /// Kept bytes of a line.
+    pub max_line: usize,
+    /// Streams at once.
+    pub max_concurrent: usize,
+    /// Of history as a whole.
+    pub timeout: Option<Duration>,
+    pub timing: Timing,
+}
+
+impl Default for LogAsk {
+    fn default() -> Self {
+        Self {
+            extent: Extent::Tail(10),
+            per_source: false,
+            from_ns: None,
+            to_ns: None,
+            after: None,
+            runs: Runs::Current,
+            filter: Arc::new(Compiled::all()),
+            stream: None,
+            context: Context::default(),
+            follow: false,
+            order: Order::Strict,
+            max_count: None,
+            limit_bytes: None,
+            max_line: 1 << 20,
+            max_concurrent: 50,
+            timeout: None,
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// Patience with the API server.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// For the head of an answer; then the container is a gap, or is tried again.
+    pub answer: Duration,
+    pub retry_first: Duration,
+    pub retry_most: Duration,
+    /// A follow that says nothing for so long is checked: older kubelets fall silent when they rotate.
+    pub silence: Duration,
+    /// Between two looks at a container of which more are followed than streams are allowed.
+    pub poll: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(5),
+            retry_first: Duration::from_millis(250),
+            retry_most: Duration::from_secs(10),
+            silence: Duration::from_secs(60),
+            poll: Duration::from_secs(1),
+        }
+    }
+}

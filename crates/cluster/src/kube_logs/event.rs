@@ -1,0 +1,136 @@
+//! What comes out: records and, in place, what is missing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ph_model::LogFlags;
+
+use super::containers::Source;
+
+/// One thing in the stream. `source` counts [`LogEvent::Joined`] from 0.
+#[derive(Clone, Debug)]
+pub enum LogEvent {
+    /// A container is read from now on.
+    Joined(Arc<Source>),
+    /// In the order that was asked for; never empty.
+    Records(Vec<Record>),
+    Gap(Gap),
+    Marker(Marker),
+    /// Something to be told once, as it stands: a missing right, a polling interval.
+    Notice(String),
+    /// So far.
+    Progress {
+        downloaded_bytes: u64,
+        lines: u64,
+    },
+    /// Nothing can be read at all. The last event.
+    Failed {
+        kind: ph_model::ErrorKind,
+        text: String,
+    },
+    /// The last event.
+    Summary(Summary),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum StreamName {
+    Stdout,
+    Stderr,
+    #[default]
+    Unknown,
+}
+
+impl StreamName {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StreamName::Stdout => "stdout",
+            StreamName::Stderr => "stderr",
+            StreamName::Unknown => "unknown",
+        }
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub source: usize,
+    /// ns UTC, of the line's first piece.
+    pub ts_ns: i64,
+    pub stream: StreamName,
+    /// At most `max_line` bytes, without LF.
+    pub message: Bytes,
+    /// Of a line that was cut; else 0.
+    pub full_bytes: u64,
+    pub flags: LogFlags,
+    /// Restart number.
+    pub run: u32,
+    pub position: Position,
+}
+
+/// Names a line as far as the API lets one: by its time, its place among the lines of that very time, and its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position {
+    pub ts_ns: i64,
+    /// Counts lines of this time from 0.
+    pub ordinal: u32,
+    /// xxh3 of the content.
+    pub hash: u64,
+}
+
+impl Position {
+    /// `pk1_` and three numbers.
+    pub fn to_text(&self) -> String {
+        format!("pk1_{:x}-{:x}-{:016x}", self.ts_ns, self.ordinal, self.hash)
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix("pk1_")?.split('-');
+        let ts_ns = i64::from_str_radix(parts.next()?, 16).ok()?;
+        let ordinal = u32::from_str_radix(parts.next()?, 16).ok()?;
+        let hash = u64::from_str_radix(parts.next()?, 16).ok()?;
+        parts.next().is_none().then_some(Self { ts_ns, ordinal, hash })
+    }
+}
+
+/// What is not in the stream, or may not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// `before_oldest`, `kubelet_rotation`, `reconnected`, `denied`, `cluster_unreachable`, `read_error`, `stalled`.
+    pub kind: &'static str,
+    /// `None`: of all.
+    pub source: Option<usize>,
+    pub from_ns: Option<i64>,
+    pub to_ns: Option<i64>,
+    pub text: String,
+}
+
+/// What happened to a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// `restarted`, `ended`.
+    pub kind: &'static str,
+    pub source: usize,
+    /// The run that begins, or that ended.
+    pub run: u32,
+    pub exit_code: Option<i32>,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub sources: usize,
+    pub downloaded_bytes: u64,
+    pub lines: u64,
+    pub matches: u64,
+    /// Lines that a condition on the level left out because they say none.
+    pub unknown_levels: u64,
+    pub cut_lines: u64,
+    pub gaps: u64,
+    /// Gaps `denied` and those of containers that could not be read for another reason.
+    pub denied: u64,
+    pub unreachable: u64,
+    /// `done`, `rows`, `bytes`, `time`, `cancelled`.
+    pub stopped: &'static str,
+    /// `unproven`, `incomplete`: over this way nothing can be proven.
+    pub completeness: &'static str,
+}

@@ -1,0 +1,355 @@
+//! One container's log: its history, then what comes.
+//!
+//! In:     requests to the API server, what the watch of pods says of the container.
+//! Out:    [`LaneEvent`]s in the log's order.
+//! Never:  holds a place among the streams while it waits for its reader with all it wants; gives up on a follow while the
+//!         container may still speak.
+
+mod follow;
+mod keep;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering as Atomic};
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
+
+use super::ask::{Extent, LogAsk, Runs};
+use super::containers::Source;
+use super::event::{Gap, Marker, Record};
+use super::fetch::{self, Answer, Fault, Options};
+use super::line::Splitter;
+use super::sift::{Sift, Verdict};
+use keep::Keep;
+
+/// Records on their way from one container.
+pub const BATCH: usize = 256;
+/// Bytes between two signs of progress.
+const PROGRESS: u64 = 1 << 20;
+
+/// What a lane says. Dropped receivers end it.
+#[derive(Debug)]
+pub enum LaneEvent {
+    Records(Vec<Record>),
+    Gap(Gap),
+    Marker(Marker),
+    /// Lines up to this time were looked at.
+    At(i64),
+    /// All history was given; what follows is new.
+    CaughtUp,
+    Done(Stats),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    pub lines: u64,
+    pub unknown_levels: u64,
+}
+
+/// What all lanes share.
+#[derive(Debug)]
+pub struct Shared {
+    pub slots: Arc<Semaphore>,
+    pub downloaded: AtomicU64,
+    /// More containers are followed than there are streams: each is polled in turn.
+    pub polled: watch::Sender<bool>,
+}
+
+pub struct Lane {
+    pub client: kube::Client,
+    pub index: usize,
+    pub source: Arc<Source>,
+    pub ask: Arc<LogAsk>,
+    pub shared: Arc<Shared>,
+    /// `None`: the pod is gone.
+    pub state: watch::Receiver<Option<Source>>,
+    pub tell: mpsc::Sender<LaneEvent>,
+    /// It appeared during a follow: read from its first line, whatever the extent.
+    pub fresh: bool,
+    /// Nothing is written any more to what is read now: what stands behind the last LF is its end.
+    pub whole: bool,
+    /// The answer is held as long as the container lives, unless places become scarce.
+    pub streams: bool,
+    /// What a question for the pod alone said last; `Some(None)`: it is gone.
+    pub seen: Option<Option<Source>>,
+}
+
+/// Why a lane stops early.
+enum Stop {
+    /// Nobody listens.
+    Left,
+    /// Told already.
+    Over,
+}
+
+/// How one answer ended.
+enum End {
+    /// The log's end, as it is now.
+    Eof,
+    /// Enough: head or range.
+    Enough,
+    /// Nothing came for the time of silence.
+    Silent,
+    Broken(String),
+}
+
+impl Lane {
+    pub async fn run(mut self) {
+        let run = self.source.restarts;
+        let mut sift = Sift::new(&self.ask, self.index, run);
+        sift.stream = self.ask.stream.unwrap_or_default();
+        // Either way the statistics are told; nobody may be listening any more.
+        let _ = self.read(&mut sift).await;
+        let stats = Stats { lines: sift.lines, unknown_levels: sift.unknown_levels };
+        let _ = self.tell.send(LaneEvent::Done(stats)).await;
+    }
+
+    async fn read(&mut self, sift: &mut Sift) -> Result<(), Stop> {
+        let extent = if self.fresh { Extent::All } else { self.ask.extent };
+        let mut keep = Keep::new(extent, self.ask.context.before);
+        if let Some(after) = self.ask.after {
+            sift.resume_at(after);
+        }
+        if self.earlier_runs(sift, &mut keep).await? {
+            self.history(sift, &mut keep, false).await?;
+        }
+        self.send_records(keep.end()).await?;
+        if !self.ask.follow {
+            return Ok(());
+        }
+        self.send(LaneEvent::CaughtUp).await?;
+        follow::follow(self, sift).await
+    }
+
+    /// Reads runs before the current one. Whether the current one is meant too.
+    async fn earlier_runs(&mut self, sift: &mut Sift, keep: &mut Keep) -> Result<bool, Stop> {
+        let current = self.source.restarts;
+        let wanted = match self.ask.runs {
+            Runs::Current => return Ok(true),
+            Runs::All => 1,
+            Runs::Previous(n) => n,
+        };
+        let only = matches!(self.ask.runs, Runs::Previous(_));
+        let unreachable = match self.ask.runs {
+            Runs::All if current > 1 => Some(format!("{} earlier runs", current - 1)),
+            Runs::Previous(n) if n > 1 => Some(format!("the {n} runs before: all but the last")),
+            _ => None,
+        };
+        if let Some(which) = unreachable {
+            let text = format!(
+                "{which} of {} cannot be had from the API; an agent on the node reads them",
+                self.name()
+            );
+            self.gap("before_oldest", text).await?;
+        }
+        if current == 0 || wanted > 1 {
+            if only && current == 0 {
+                self.gap(
+                    "before_oldest",
+                    format!("{} has not been restarted: there is no run before", self.name()),
+                )
+                .await?;
+            }
+            return Ok(!only);
+        }
+        sift.next_run(current - 1);
+        self.history(sift, keep, true).await?;
+        if !only {
+            sift.next_run(current);
+        }
+        Ok(!only)
+    }
+
+    /// One forward pass over what there is. What goes out goes through `keep`.
+    async fn history(&mut self, sift: &mut Sift, keep: &mut Keep, previous: bool) -> Result<(), Stop> {
+        let mut options = self.first_options(previous);
+        (self.whole, self.streams) = (previous || !self.ask.follow, false);
+        let timing = self.ask.timing;
+        let mut failing: Option<Instant> = None;
+        let mut pause = timing.retry_first;
+        let permit = self.shared.slots.clone().acquire_owned().await.map_err(|_| Stop::Left)?;
+        loop {
+            let before = sift.lines;
+            let broken = match fetch::open(&self.client, &self.source, &options, &timing).await {
+                Ok(answer) => match self.take(answer, sift, keep).await? {
+                    End::Eof | End::Enough => break,
+                    End::Broken(why) => why,
+                    End::Silent => "the answer stopped".to_owned(),
+                },
+                Err(Fault::Unreachable(why)) => why,
+                Err(fault) => return self.refused(fault, previous).await,
+            };
+            if sift.lines > before {
+                (failing, pause) = (None, timing.retry_first);
+            }
+            if failing.get_or_insert_with(Instant::now).elapsed() + pause >= timing.answer {
+                self.gap(
+                    "cluster_unreachable",
+                    format!("{}: {broken}; what was not read yet is missing", self.name()),
+                )
+                .await?;
+                break;
+            }
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(timing.retry_most);
+            // Bytes that came are not asked for again, but for those of the last second.
+            if let Some(since_ns) = sift.resume() {
+                options = Options { since_ns: Some(since_ns), tail_lines: None, ..options };
+            }
+        }
+        drop(permit);
+        self.lost(sift).await
+    }
+
+    fn first_options(&self, previous: bool) -> Options {
+        let ask = &self.ask;
+        let mut options =
+            Options { previous, stream: ask.stream, since_ns: ask.from_ns, ..Options::default() };
+        if let Some(at) = ask.after.filter(|_| !self.fresh) {
+            options.since_ns = Some(at.ts_ns.max(ask.from_ns.unwrap_or(i64::MIN)));
+            return options;
+        }
+        let plain = ask.filter.is_all() && ask.to_ns.is_none() && ask.stream.is_none();
+        if let Extent::Tail(n) = ask.extent
+            && plain
+            && !self.fresh
+        {
+            // The API counts pieces of lines: more is asked for, and cut here.
+            options.tail_lines = Some(if n == 0 { 1 } else { n.saturating_mul(2).saturating_add(16) });
+        }
+        options
+    }
+
+    /// Takes one answer until it ends.
+    async fn take(&mut self, mut answer: Answer, sift: &mut Sift, keep: &mut Keep) -> Result<End, Stop> {
+        let mut splitter = Splitter::new(self.ask.max_line);
+        let mut out = Vec::new();
+        let mut told = 0_u64;
+        let mut polled = self.shared.polled.subscribe();
+        loop {
+            let chunk = tokio::select! {
+                () = self.tell.closed() => return Err(Stop::Left),
+                // Others wait for the place.
+                _ = polled.wait_for(|p| *p), if self.streams => return Ok(End::Eof),
+                chunk = tokio::time::timeout(self.ask.timing.silence, answer.next()) => chunk,
+            };
+            let chunk = match chunk {
+                Err(_) => return Ok(End::Silent),
+                Ok(Err(Fault::Unreachable(why))) => return Ok(End::Broken(why)),
+                Ok(Err(_)) => return Ok(End::Broken("the answer broke off".to_owned())),
+                Ok(Ok(None)) => break,
+                Ok(Ok(Some(chunk))) => chunk,
+            };
+            self.shared.downloaded.fetch_add(chunk.len() as u64, Atomic::Relaxed);
+            told += chunk.len() as u64;
+            splitter.push(&chunk);
+            let now_ns = now_ns();
+            while let Some(line) = splitter.next(now_ns) {
+                if sift.line(line, &mut out) == Verdict::Past {
+                    self.pass_on(&mut out, keep).await?;
+                    return Ok(End::Enough);
+                }
+                if out.len() >= BATCH && self.pass_on(&mut out, keep).await? {
+                    return Ok(End::Enough);
+                }
+            }
+            if self.pass_on(&mut out, keep).await? {
+                return Ok(End::Enough);
+            }
+            if told >= PROGRESS
+                && let Some(at) = sift.last()
+            {
+                told = 0;
+                self.send(LaneEvent::At(at.ts_ns)).await?;
+            }
+        }
+        // What stands behind the last LF of a whole answer is the log's own end, unless the container still writes it.
+        if let Some(rest) = splitter.rest(now_ns())
+            && self.whole
+        {
+            sift.line(rest, &mut out);
+        }
+        let enough = self.pass_on(&mut out, keep).await?;
+        Ok(if enough { End::Enough } else { End::Eof })
+    }
+
+    /// Keeps or sends; true when no more is wanted.
+    async fn pass_on(&self, out: &mut Vec<Record>, keep: &mut Keep) -> Result<bool, Stop> {
+        if out.is_empty() {
+            return Ok(false);
+        }
+        let through = keep.push(std::mem::take(out));
+        self.send_records(through).await?;
+        Ok(keep.is_full())
+    }
+
+    async fn send_records(&self, records: Vec<Record>) -> Result<(), Stop> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.send(LaneEvent::Records(records)).await
+    }
+
+    /// A log that cannot be had.
+    async fn refused(&self, fault: Fault, previous: bool) -> Result<(), Stop> {
+        let name = self.name();
+        match fault {
+            // Nothing was written yet, or the kubelet keeps no earlier run.
+            Fault::None(_) if !previous => Ok(()),
+            Fault::None(why) => self.gap("before_oldest", format!("{name}: {why}")).await,
+            Fault::Denied(why) => {
+                self.gap(
+                    "denied",
+                    format!("{name}: {why}; get on pods/log in {} would allow it", self.source.namespace),
+                )
+                .await?;
+                Err(Stop::Over)
+            }
+            Fault::Gone(why) => {
+                self.gap("read_error", format!("{name}: {why}")).await?;
+                Err(Stop::Over)
+            }
+            Fault::Refused(why) | Fault::Unreachable(why) => {
+                self.gap("read_error", format!("{name}: {why}")).await?;
+                Err(Stop::Over)
+            }
+        }
+    }
+
+    /// Says it when the line that was to be gone on from is not there any more.
+    async fn lost(&self, sift: &mut Sift) -> Result<(), Stop> {
+        if !std::mem::take(&mut sift.lost) {
+            return Ok(());
+        }
+        let text = format!(
+            "{}: the last line seen is not in the log any more; the kubelet rotated it, and lines between may be missing",
+            self.name()
+        );
+        self.gap("kubelet_rotation", text).await
+    }
+
+    fn name(&self) -> String {
+        let Source { namespace, pod, container, .. } = &*self.source;
+        format!("{namespace}/{pod}/{container}")
+    }
+
+    async fn gap(&self, kind: &'static str, text: String) -> Result<(), Stop> {
+        let gap = Gap { kind, source: Some(self.index), from_ns: None, to_ns: None, text };
+        self.send(LaneEvent::Gap(gap)).await
+    }
+
+    async fn send(&self, event: LaneEvent) -> Result<(), Stop> {
+        self.tell.send(event).await.map_err(|_| Stop::Left)
+    }
+}
+
+fn now_ns() -> i64 {
+    i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// Between half and the whole, so that many lanes do not come back at once.
+fn jittered(pause: std::time::Duration) -> std::time::Duration {
+    let random = uuid::Uuid::new_v4().as_u64_pair().0;
+    pause / 2 + (pause / 2).mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
+}

@@ -1,0 +1,96 @@
+//! Containers that restart, end, come and hang.
+
+use serde_json::json;
+
+use super::kubelet::{Kubelet, START, numbered, pod};
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_gives_the_last_words_then_the_new_run() {
+    let kubelet = Kubelet::start().await;
+    kubelet.change(|w| w.pods.push(pod("web", &["app"])));
+    kubelet.write("web/app/0", numbered(0..3, 1_000));
+    let mut follow = Follow::start(&kubelet, everywhere(), ask(Extent::All));
+    follow.until(|s| s.lines.len() == 3).await;
+    // Its last lines and its end become known at once.
+    kubelet.change(|w| {
+        w.logs.get_mut("web/app/0").unwrap().extend(numbered(3..6, 1_000));
+        w.logs.insert("web/app/1".into(), numbered(6..8, 1_000));
+        let status = &mut w.pods[0]["status"]["containerStatuses"][0];
+        status["restartCount"] = json!(1);
+        status["lastState"] = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+    });
+    follow.until(|s| s.lines.len() == 8).await;
+    let seen = follow.end().await;
+    assert_eq!(seen.lines, (0..8).map(|n| format!("web/app line {n}")).collect::<Vec<_>>());
+    assert_eq!(seen.records.iter().map(|r| r.run).collect::<Vec<_>>(), [0, 0, 0, 0, 0, 0, 1, 1]);
+    let marker = &seen.markers[0];
+    assert_eq!((marker.kind, marker.run, marker.exit_code), ("restarted", 1, Some(137)));
+
+    let both = read(&kubelet, everywhere(), LogAsk { runs: Runs::All, ..ask(Extent::All) }).await;
+    assert_eq!(both.lines, seen.lines);
+    let before = read(&kubelet, everywhere(), LogAsk { runs: Runs::Previous(1), ..ask(Extent::All) }).await;
+    assert_eq!((before.lines.len(), before.records[0].run), (6, 0));
+    let older = read(&kubelet, everywhere(), LogAsk { runs: Runs::Previous(2), ..ask(Extent::All) }).await;
+    assert_eq!((older.lines.len(), older.kinds()), (0, vec!["before_oldest"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_pod_ends_and_its_replacement_joins_over_a_watch_that_expired() {
+    let kubelet = Kubelet::start().await;
+    kubelet.change(|w| w.pods.push(pod("web-a", &["app"])));
+    kubelet.write("web-a/app/0", numbered(0..2, 1_000));
+    let mut follow = Follow::start(&kubelet, everywhere(), ask(Extent::Tail(10)));
+    follow.until(|s| s.lines.len() == 2).await;
+    // The watch loses its place, and meanwhile everything changes.
+    kubelet.change(|w| {
+        w.expired = true;
+        w.logs.get_mut("web-a/app/0").unwrap().extend(numbered(2..4, 1_000));
+    });
+    follow.until(|s| s.lines.len() == 4).await;
+    kubelet.change(|w| {
+        w.pods = vec![pod("web-b", &["app"])];
+        w.logs.insert("web-b/app/0".into(), numbered(0..20, 1_000));
+    });
+    follow.until(|s| s.lines.len() == 24 && !s.markers.is_empty()).await;
+    kubelet.write("web-b/app/0", numbered(20..21, 1_000));
+    follow.until(|s| s.lines.len() == 25).await;
+    let seen = follow.end().await;
+    let of = |name: &str| seen.lines.iter().filter(|l| l.starts_with(name)).cloned().collect::<Vec<_>>();
+    assert_eq!(of("web-a"), (0..4).map(|n| format!("web-a/app line {n}")).collect::<Vec<_>>());
+    assert_eq!(of("web-b"), (0..21).map(|n| format!("web-b/app line {n}")).collect::<Vec<_>>());
+    assert_eq!((seen.markers[0].kind, seen.markers[0].source), ("ended", 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_that_hangs_is_a_gap_and_holds_no_other() {
+    let kubelet = Kubelet::start().await;
+    kubelet.change(|w| {
+        w.pods = vec![pod("dead", &["app"]), pod("web", &["app"])];
+        w.logs.insert("web/app/0".into(), numbered(0..5, 1_000));
+        w.hanging = vec!["dead/app".into()];
+    });
+    let seen = read(&kubelet, everywhere(), ask(Extent::Tail(10))).await;
+    assert_eq!((seen.lines.len(), seen.kinds()), (5, vec!["cluster_unreachable"]));
+    let summary = seen.summary.unwrap();
+    assert_eq!((summary.completeness, summary.unreachable), ("incomplete", 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_that_has_not_started_is_followed_from_its_first_line() {
+    let kubelet = Kubelet::start().await;
+    kubelet.change(|w| {
+        let mut waiting = pod("web", &["app"]);
+        waiting["status"]["containerStatuses"][0]["state"] =
+            json!({"waiting": {"reason": "ContainerCreating"}});
+        w.pods.push(waiting);
+    });
+    let mut follow = Follow::start(&kubelet, everywhere(), ask(Extent::All));
+    follow.until(|s| s.sources.len() == 1).await;
+    kubelet.change(|w| {
+        w.pods[0]["status"]["containerStatuses"][0]["state"] = json!({"running": {}});
+        w.logs.insert("web/app/0".into(), vec![(START, "first".into()), (START, "second".into())]);
+    });
+    follow.until(|s| s.lines.len() == 2).await;
+    assert_eq!(follow.end().await.lines, ["web/app first", "web/app second"]);
+}
