@@ -155,6 +155,11 @@ impl Redactor {
         self.finder.any(text)
     }
 
+    /// Where the first thing stands for which a closer look is taken, as [`Redactor::may_mask`] looks.
+    pub fn first(&self, text: &[u8]) -> Option<usize> {
+        self.finder.first(text)
+    }
+
     /// Masks one line, or a whole message. `true`: `out` holds it masked; `false`: `out` is as it was, and the line is
     /// shown as it is. Cost: one pass of an automaton; work only where a candidate is found.
     pub fn line(&self, state: &mut Masker, line: &[u8], out: &mut Vec<u8>) -> bool {
@@ -214,7 +219,31 @@ impl Redactor {
     }
 }
 
+/// Where text stands that may begin a private key: the only thing whose masking goes on over later lines.
+pub fn key_begin(text: &[u8]) -> Option<usize> {
+    let begins =
+        |at: &usize| text.get(at + 5..at + 11).is_some_and(|word| word.eq_ignore_ascii_case(b"BEGIN "));
+    let mut from = 0;
+    while let Some(at) = memchr::memmem::find(text.get(from..)?, b"-----").map(|i| from + i) {
+        if begins(&at) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
 impl Masker {
+    /// Goes on inside a private key of which so many bytes are masked, or outside of one.
+    pub fn at(open: Option<usize>) -> Self {
+        Self { pem: open, counts: Counts::default() }
+    }
+
+    /// Bytes of the unfinished private key that are masked already.
+    pub fn open(&self) -> Option<usize> {
+        self.pem
+    }
+
     pub fn counts(&self) -> &Counts {
         &self.counts
     }

@@ -62,6 +62,7 @@ impl NodeAgent {
             },
             tasks: TaskTracker::new(),
             stop: stop.child_token(),
+            masks: service::Masks::default(),
         };
         let link = AgentLink::new(LinkConfig {
             origin: deps.origin.clone(),

@@ -101,6 +101,41 @@ pub struct LogsConfig {
     pub exclude: Vec<Choice>,
     /// Bytes after which a line is cut and marked. Default 1 MiB.
     pub max_line: usize,
+    /// `off`: people who ask for it are shown lines unmasked. Default `on`: nobody is.
+    pub redact: Redact,
+}
+
+/// Whether secrets in lines that are read on demand are always masked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "RedactText")]
+pub enum Redact {
+    #[default]
+    On,
+    Off,
+}
+
+/// YAML takes a bare `off` for a truth value.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "write `on` or `off`")]
+enum RedactText {
+    Truth(bool),
+    Word(RedactWord),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RedactWord {
+    On,
+    Off,
+}
+
+impl From<RedactText> for Redact {
+    fn from(text: RedactText) -> Self {
+        match text {
+            RedactText::Truth(true) | RedactText::Word(RedactWord::On) => Redact::On,
+            RedactText::Truth(false) | RedactText::Word(RedactWord::Off) => Redact::Off,
+        }
+    }
 }
 
 /// Where a log begins that was never shipped.
@@ -182,6 +217,7 @@ impl Default for LogsConfig {
             include: Vec::new(),
             exclude: Vec::new(),
             max_line: 1 << 20,
+            redact: Redact::default(),
         }
     }
 }
@@ -241,5 +277,11 @@ mod tests {
         let config: NodeConfig =
             serde_json::from_str(r#"{"kubelet": {"tls": "pin"}, "mode": "docker"}"#).unwrap();
         assert_eq!((config.kubelet.tls, config.mode), (Tls::Pin, Mode::Docker));
+        for (text, want) in [("\"off\"", Redact::Off), ("false", Redact::Off), ("\"on\"", Redact::On)] {
+            let config: NodeConfig =
+                serde_json::from_str(&format!(r#"{{"logs": {{"redact": {text}}}}}"#)).unwrap();
+            assert_eq!(config.logs.redact, want);
+        }
+        assert!(serde_json::from_str::<NodeConfig>(r#"{"logs": {"redact": "no"}}"#).is_err());
     }
 }

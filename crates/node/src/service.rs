@@ -2,6 +2,7 @@
 //!
 //! `Agent.Status` is served by the link itself from this agent's report.
 
+mod masking;
 mod objects;
 mod read;
 mod sources;
@@ -28,6 +29,7 @@ use crate::docker::Container;
 use crate::enrich::Place;
 use crate::pods::Pods;
 use crate::rights::log_thread;
+pub use masking::Masks;
 
 pub use tickets::{LogTrust, LogTrustFeed, Tickets};
 
@@ -43,6 +45,7 @@ pub struct Services {
     pub tickets: Tickets,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
+    pub masks: Masks,
 }
 
 /// Reads at once.

@@ -12,12 +12,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use ph_model::Position;
-
-use crate::assemble::{Assembler, Choice, Left};
+use crate::assemble::{Assembler, Choice, Left, UnderWay};
 use crate::batch::Batch;
 use crate::cursor::Cursor;
 use crate::layout::{Run, Segment};
+use crate::mask;
 use crate::reader::Stats;
 use crate::roots::Roots;
 use crate::seek::{self, Reach, Spot};
@@ -49,8 +48,8 @@ pub(crate) struct How {
 /// What a worker tells of its range, in this order: begin, batches, end. A range without an end was given up.
 #[derive(Debug)]
 pub(crate) enum Told {
-    /// The first line that begins in the range; `None` when none does. Where the records begin that are open there.
-    Begin(Option<u64>, [Option<Position>; 2]),
+    /// The first line that begins in the range; `None` when none does. What is under way there.
+    Begin(Option<u64>, UnderWay),
     Batch(Box<Batch>, Stats),
     End(Box<End>),
 }
@@ -79,7 +78,7 @@ pub(crate) struct Ranged {
     pub run: u32,
     pub identity: (u64, u64),
     pub told: Receiver<Told>,
-    pub begin: Option<(Option<u64>, [Option<Position>; 2])>,
+    pub begin: Option<(Option<u64>, UnderWay)>,
 }
 
 #[derive(Debug)]
@@ -176,7 +175,7 @@ fn read(how: &How, job: &Job, stop: &AtomicBool) -> io::Result<()> {
     if let Some(begin) = begin {
         approach(how, job, &mut cur, (&mut asm, begin))?;
     }
-    let told = job.tell.send(Told::Begin(begin, asm.open_at()));
+    let told = job.tell.send(Told::Begin(begin, asm.under_way()));
     if told.is_err() || begin.is_none() {
         return Ok(());
     }
@@ -218,8 +217,11 @@ fn approach(how: &How, job: &Job, cur: &mut Cursor, (asm, begin): (&mut Assemble
     let spot = Spot { segment: 0, offset: begin };
     let only = std::slice::from_ref(&job.segment);
     let reach = Reach { exact: [false, false], bound: LOOK_BACK };
-    let from =
+    let mut from =
         seek::look_back(&how.roots, only, spot, reach)?.min(seek::timed_before(&how.roots, only, spot)?);
+    if let Some(mask) = &how.choice.mask {
+        from = from.min(mask::behind(&how.roots, only, spot, &**mask)?.unwrap_or(from));
+    }
     asm.emit_after = begin;
     cur.seek(from.offset);
     let mut passed = Batch::default();

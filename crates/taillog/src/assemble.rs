@@ -13,6 +13,7 @@ use ph_model::{Level, LogFlags, Position};
 use crate::batch::{Batch, Record, Stream};
 use crate::context::{Around, Context, Place};
 use crate::escapes;
+use crate::mask::{Mask, States, Tally};
 use crate::piece::{Format, Parsed, Piece};
 use crate::reader::{Stats, Streams};
 use crate::sieve::Sieve;
@@ -39,6 +40,7 @@ pub(crate) struct Choice {
     pub context: Context,
     /// Matches in all.
     pub limit: Option<u64>,
+    pub mask: Option<Arc<dyn Mask>>,
 }
 
 /// A record that waits for its last piece.
@@ -75,6 +77,11 @@ pub(crate) struct Assembler {
     pub blockwise: bool,
     /// Of the next flush give only the last so many records: the ones before are not asked for.
     pub flush_keep: Option<usize>,
+    /// Secrets that go on over lines, of this run.
+    masking: (Option<u32>, States),
+    /// A message as it is shown.
+    shown: Vec<u8>,
+    asks_level: bool,
 }
 
 /// What an assembler knows at the end of a range.
@@ -84,6 +91,14 @@ pub(crate) struct Left {
     last_ns: Option<i64>,
     before_ns: Option<i64>,
     past_end: bool,
+    masking: (Option<u32>, States),
+}
+
+/// What later records depend on, at one place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct UnderWay {
+    open: [Option<Position>; 2],
+    masking: States,
 }
 
 struct Draft<'a> {
@@ -99,6 +114,7 @@ struct Draft<'a> {
 impl Assembler {
     pub fn new(choice: Choice, max_line: usize) -> Self {
         Self {
+            asks_level: choice.filter.needs().level,
             choice,
             max_line,
             open: [None, None],
@@ -114,6 +130,8 @@ impl Assembler {
             around: Around::default(),
             blockwise: false,
             flush_keep: None,
+            masking: Default::default(),
+            shown: Vec::new(),
         }
     }
 
@@ -128,7 +146,10 @@ impl Assembler {
 
     /// Whether lines from `abs` on can be passed over: not while each counts, whatever it holds.
     pub fn may_pass(&self, abs: u64) -> bool {
-        self.choice.sieve.is_some() && abs >= self.emit_after && !self.around.is_after()
+        self.choice.sieve.is_some()
+            && abs >= self.emit_after
+            && !self.around.is_after()
+            && !self.masking.1.is_open()
     }
 
     /// How many lines before a line of interest must be looked at, too.
@@ -179,6 +200,7 @@ impl Assembler {
         self.block_max_ns = None;
         self.before_ns = None;
         self.orphan = false;
+        self.masking = Default::default();
     }
 
     /// Which streams (stdout, stderr) the block holds.
@@ -294,7 +316,25 @@ impl Assembler {
         self.emit(&draft, batch);
     }
 
+    /// Shows every record to the mask, whether it is wanted or not: what comes after may depend on it.
     fn emit(&mut self, draft: &Draft<'_>, batch: &mut Batch) {
+        let kept = draft.bytes.get(..self.max_line).unwrap_or(draft.bytes);
+        let Some(mask) = &self.choice.mask else {
+            return self.decide(draft, (kept, Tally::default()), batch);
+        };
+        if self.masking.0 != Some(draft.first.run) {
+            self.masking = (Some(draft.first.run), States::default());
+        }
+        let mut shown = std::mem::take(&mut self.shown);
+        shown.clear();
+        match mask.message(self.masking.1.get(draft.stream), kept, &mut shown) {
+            Some(tally) => self.decide(draft, (&shown, tally), batch),
+            None => self.decide(draft, (kept, Tally::default()), batch),
+        }
+        self.shown = shown;
+    }
+
+    fn decide(&mut self, draft: &Draft<'_>, (kept, masked): (&[u8], Tally), batch: &mut Batch) {
         if draft.last.abs_end <= self.emit_after {
             return;
         }
@@ -303,32 +343,41 @@ impl Assembler {
         if self.past_end || draft.ts_ns < self.choice.from_ns || !self.choice.streams.has(draft.stream) {
             return;
         }
-        let kept = draft.bytes.get(..self.max_line).unwrap_or(draft.bytes);
         let seen = Seen::new(draft, kept);
-        let cut = draft.full > kept.len() as u64;
+        let cut = draft.full > draft.bytes.len().min(self.max_line) as u64;
+        let flags = if cut { draft.flags.with(LogFlags::TRUNCATED) } else { draft.flags };
         let last = draft.last;
         let mut record = Record {
             position: position(draft.first, draft.first.start, 0),
             resume: position(last, last.end, self.rewind(last.abs_end)),
             ts_ns: draft.ts_ns,
             stream: draft.stream,
-            flags: if cut { draft.flags.with(LogFlags::TRUNCATED) } else { draft.flags },
+            flags: if masked.is_empty() { flags } else { flags.with(LogFlags::MASKED) },
             level: Level::Unknown,
             full_bytes: if cut { draft.full } else { 0 },
             context: false,
+            masked,
             last_start: last.start,
             start: 0,
             len: kept.len() as u32,
         };
         let enough = self.choice.limit.is_some_and(|limit| self.stats.matches >= limit);
         let matches = !enough && last.abs_end > self.match_after && self.choice.filter.matches(&seen);
+        let undecided = self.asks_level && !matches && !enough && last.abs_end > self.match_after;
+        if undecided && seen.level() == Level::Unknown && seen.would_pass(&self.choice.filter) {
+            self.stats.unknown_levels += 1;
+        }
         if !matches && self.choice.context.is_none() {
             return;
         }
+        let resume = record.resume;
         record.level = seen.level();
         match self.around.place(matches, self.choice.context) {
             Place::Nowhere => return,
-            Place::Ring => return self.around.keep(record, kept, self.choice.context),
+            Place::Ring => {
+                self.around.keep(record, kept, self.choice.context);
+                return self.around.saw(resume);
+            }
             Place::After => record.context = true,
             Place::Match => {
                 self.around.give_before(batch);
@@ -337,16 +386,31 @@ impl Assembler {
             }
         }
         batch.push(record, kept);
+        self.around.saw(resume);
     }
 
-    /// Where the records begin that wait for their last pieces.
-    pub fn open_at(&self) -> [Option<Position>; 2] {
-        [&self.open[0], &self.open[1]].map(|o| o.as_ref().map(|o| position(o.first, o.first.start, 0)))
+    /// Whether lines after the last match are still to be given.
+    pub fn is_in_context(&self) -> bool {
+        self.around.is_after()
+    }
+
+    /// Where a later reader goes on instead, so that lines before a match to come are not lost.
+    pub fn kept_from(&self) -> Option<Position> {
+        self.around.resume()
+    }
+
+    /// What is under way: where the records begin that wait for their last pieces, and secrets that go on.
+    pub fn under_way(&self) -> UnderWay {
+        let open = [&self.open[0], &self.open[1]];
+        UnderWay {
+            open: open.map(|o| o.as_ref().map(|o| position(o.first, o.first.start, 0))),
+            masking: self.masking.1,
+        }
     }
 
     pub fn leave(self) -> Left {
-        let Self { open, last_ns, before_ns, past_end, .. } = self;
-        Left { open, last_ns, before_ns, past_end }
+        let Self { open, last_ns, before_ns, past_end, masking, .. } = self;
+        Left { open, last_ns, before_ns, past_end, masking }
     }
 
     /// Goes on where another assembler ended, whose segment begins at `abs_base` here.
@@ -363,6 +427,7 @@ impl Assembler {
         self.last_ns = left.last_ns.or(self.last_ns);
         self.before_ns = left.before_ns.or(self.before_ns);
         self.past_end = left.past_end;
+        self.masking = left.masking;
     }
 
     /// Whether everything asked for was given.
@@ -411,6 +476,12 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// Whether the filter would pass it at some level.
+    fn would_pass(&self, filter: &Compiled) -> bool {
+        let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
+        levels.into_iter().any(|level| filter.matches(&AtLevel { seen: self, level }))
+    }
+
     fn level(&self) -> Level {
         *self.level.get_or_init(|| ph_filter::level_of(&self.message).0)
     }
@@ -431,5 +502,26 @@ impl ph_filter::Record for Seen<'_> {
             "stream" => Some(Cow::Borrowed(self.stream.as_str())).filter(|s| !s.is_empty()),
             _ => ph_filter::field(&self.message, name),
         }
+    }
+}
+
+/// A record as if its level were known.
+struct AtLevel<'a> {
+    seen: &'a Seen<'a>,
+    level: Level,
+}
+
+impl ph_filter::Record for AtLevel<'_> {
+    fn ts_ns(&self) -> i64 {
+        self.seen.ts_ns
+    }
+    fn level(&self) -> Level {
+        self.level
+    }
+    fn message(&self) -> &[u8] {
+        &self.seen.message
+    }
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.seen.field(name)
     }
 }

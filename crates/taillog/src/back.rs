@@ -12,6 +12,7 @@ use crate::assemble::Assembler;
 use crate::batch::{Batch, Gap, GapKind, Note};
 use crate::cursor::Cursor;
 use crate::layout::{self, Probes, Run};
+use crate::mask;
 use crate::roots::Roots;
 use crate::seek::{self, Reach, Spot};
 use crate::source::SourceId;
@@ -78,6 +79,13 @@ impl Back {
         }
         self.done = true;
         false
+    }
+
+    /// Goes to the end of the oldest run; the newer ones are there only to show that it is over.
+    pub fn go_oldest(&mut self) {
+        let Some(run) = self.runs.iter().position(|r| !r.segments.is_empty()) else { return };
+        let segment = self.runs.get(run).map_or(0, |r| r.segments.len().saturating_sub(1));
+        (self.run, self.segment, self.hi) = (run, segment, None);
     }
 
     /// Goes to a spot of one of the runs, by index.
@@ -225,6 +233,9 @@ impl Back {
         )?;
         if asm.orphan {
             from = from.min(seek::timed_before(roots, &run.segments, spot)?);
+        }
+        if let Some(mask) = asm.choice().mask.clone() {
+            from = from.min(mask::behind(roots, &run.segments, spot, &*mask)?.unwrap_or(from));
         }
         if from != spot {
             // Something was open where the block begins: again, from its first piece on.

@@ -2,6 +2,8 @@
 
 use ph_model::{Level, LogFlags, Position};
 
+use crate::mask::Tally;
+
 /// Which output of the container a record was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +42,8 @@ pub struct Record {
     pub full_bytes: u64,
     /// It does not match: it stands near a record that does, as asked for.
     pub context: bool,
+    /// Values that are masked in its message.
+    pub masked: Tally,
     /// Offset of its last piece.
     pub(crate) last_start: u64,
     pub(crate) start: u32,

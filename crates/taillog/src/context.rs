@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use ph_model::Position;
+
 use crate::batch::{Batch, Record};
 
 /// How many records before and after each match are wanted, too.
@@ -32,6 +34,10 @@ pub(crate) enum Place {
 pub(crate) struct Around {
     ring: VecDeque<(Record, Vec<u8>)>,
     after: u32,
+    /// Where reading goes on after the last record; `None` when lines were passed over behind it.
+    last: Option<Position>,
+    /// The same for the record before the ring's first one.
+    behind: Option<Position>,
 }
 
 /// Message bytes that wait in the ring at most; what is more is cut from its far end.
@@ -45,6 +51,17 @@ impl Around {
     /// Records were passed over: what waits is not next to what follows.
     pub fn forget(&mut self) {
         self.ring.clear();
+        self.last = None;
+    }
+
+    /// Takes note of a record that was given out or kept.
+    pub fn saw(&mut self, resume: Position) {
+        self.last = Some(resume);
+    }
+
+    /// Where a later reader must go on to have what waits in the ring.
+    pub fn resume(&self) -> Option<Position> {
+        self.behind.filter(|_| !self.ring.is_empty())
     }
 
     pub fn place(&mut self, matches: bool, context: Context) -> Place {
@@ -60,10 +77,15 @@ impl Around {
     }
 
     pub fn keep(&mut self, record: Record, message: &[u8], context: Context) {
+        if self.ring.is_empty() {
+            self.behind = Some(self.last.unwrap_or(record.position));
+        }
         self.ring.push_back((record, message.to_vec()));
         let mut bytes: usize = self.ring.iter().map(|(_, m)| m.len()).sum();
         while self.ring.len() > context.before as usize || (bytes > RING_BYTES && self.ring.len() > 1) {
-            bytes -= self.ring.pop_front().map_or(0, |(_, m)| m.len());
+            let Some((record, message)) = self.ring.pop_front() else { break };
+            bytes -= message.len();
+            self.behind = Some(record.resume);
         }
     }
 

@@ -10,6 +10,15 @@ pub enum Error {
     #[error("no log directory {} on this node: the container never ran here, or its logs were removed", .path.display())]
     NotFound { path: PathBuf },
     #[error(
+        "{directory} has {runs} runs, so none lies {previous} before the current one; name a smaller number"
+    )]
+    NoRun {
+        /// Directory of the log.
+        directory: String,
+        previous: u32,
+        runs: usize,
+    },
+    #[error(
         "read {}: permission denied (mode {mode:04o}, owner {owner}); give the agent CAP_DAC_READ_SEARCH, \
          or run it as the owner", .path.display()
     )]
@@ -40,7 +49,7 @@ pub enum Error {
 impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::NotFound { .. } => ErrorKind::NotFound,
+            Error::NotFound { .. } | Error::NoRun { .. } => ErrorKind::NotFound,
             Error::Denied { .. } | Error::Refused { .. } => ErrorKind::Denied,
             Error::Name { .. } => ErrorKind::Invalid,
             Error::Read { .. } => ErrorKind::Unavailable,

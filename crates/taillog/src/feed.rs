@@ -33,6 +33,7 @@ impl Feed {
             sieve: reader::sieve(ask),
             context: ask.context,
             limit: ask.limit,
+            mask: ask.mask.clone(),
         };
         Self {
             cur: Cursor::of_stream(read, max_line + (64 << 10), now_ns),

@@ -22,6 +22,7 @@ use crate::batch::{Batch, Gap, GapKind, Note, State, Stream};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::layout::Probes;
+use crate::mask::Mask;
 use crate::roots::Roots;
 use crate::sieve::Sieve;
 use crate::source::SourceId;
@@ -91,8 +92,12 @@ pub struct ReadAsk {
     pub streams: Streams,
     /// Records around each match; not for `Backward`.
     pub context: Context,
-    /// All restarts; else the current run only (`follow` goes on into new ones).
+    /// All restarts; else the current run only (`follow` goes on into new ones), or the one that `previous` names.
     pub all_runs: bool,
+    /// The Nth run before the current one, alone; 0 is the current one. Not with `follow`.
+    pub previous: u32,
+    /// Shows messages masked, to the filter and to the caller.
+    pub mask: Option<Arc<dyn Mask>>,
     /// Threads that read ahead of the caller's, for history without context; below 2 none. Output is the same.
     pub threads: usize,
 }
@@ -113,6 +118,8 @@ impl Default for ReadAsk {
             streams: Streams::Both,
             context: Context::default(),
             all_runs: false,
+            previous: 0,
+            mask: None,
             threads: 0,
         }
     }
@@ -127,6 +134,8 @@ pub struct Stats {
     pub matches: u64,
     pub cut_lines: u64,
     pub gaps: u64,
+    /// Lines that a condition on the level left out because theirs is unknown.
+    pub unknown_levels: u64,
 }
 
 impl Stats {
@@ -139,6 +148,7 @@ impl Stats {
             matches: self.matches - other.matches,
             cut_lines: self.cut_lines - other.cut_lines,
             gaps: self.gaps - other.gaps,
+            unknown_levels: self.unknown_levels - other.unknown_levels,
         }
     }
 
@@ -151,6 +161,7 @@ impl Stats {
             matches: self.matches + other.matches,
             cut_lines: self.cut_lines + other.cut_lines,
             gaps: self.gaps + other.gaps,
+            unknown_levels: self.unknown_levels + other.unknown_levels,
         }
     }
 }
@@ -204,12 +215,13 @@ impl Reader {
             sieve: sieve(&ask),
             context: if ask.mode == Mode::Backward { Context::default() } else { ask.context },
             limit: ask.limit.filter(|_| ask.mode != Mode::Backward),
+            mask: ask.mask.clone(),
         };
         let mut reader = Self {
             roots: roots.clone(),
             source: source.clone(),
             asm: Assembler::new(choice, max_line),
-            ask: ReadAsk { max_line, ..ask },
+            ask: ReadAsk { max_line, all_runs: ask.all_runs && ask.previous == 0, ..ask },
             probes: Probes::default(),
             cur: None,
             chain: Chain::default(),
@@ -253,6 +265,11 @@ impl Reader {
         self.recheck_ns = UNWATCHED_NS;
     }
 
+    /// Whether lines after the last match, asked for as context, are still to come.
+    pub fn is_in_context(&self) -> bool {
+        self.asm.is_in_context()
+    }
+
     pub fn seek(&self) -> Seek {
         self.seek
     }
@@ -287,6 +304,9 @@ impl Reader {
     fn resume_point(&self) -> Option<Position> {
         if self.fetched.is_some() {
             return self.fetched;
+        }
+        if let Some(from) = self.asm.kept_from() {
+            return Some(from);
         }
         match &self.cur {
             Some(cur) if cur.abs() >= self.asm.emit_after || self.start_at.is_none() => {
@@ -357,8 +377,9 @@ impl Reader {
                     return Ok(());
                 }
                 Step::Wait(_) | Step::End => {
-                    if let (SourceId::File { .. }, Some(cur)) = (&self.source, &mut self.cur) {
-                        // Nobody writes to a copy.
+                    let copy = matches!(self.source, SourceId::File { .. });
+                    if let (true, Some(cur)) = (copy || self.ask.previous > 0, &mut self.cur) {
+                        // Nobody writes to a copy, or to an earlier run's file.
                         cur.finish(&mut self.asm, batch);
                         self.asm.flush(cur.here(), batch);
                     }
@@ -395,5 +416,5 @@ impl Reader {
 /// Context of one stream alone is counted in that stream's lines, so each must be looked at.
 pub(crate) fn sieve(ask: &ReadAsk) -> Option<Arc<Sieve>> {
     let any = ask.context.is_none() || ask.streams == Streams::Both;
-    any.then(|| Sieve::new(&ask.filter)).flatten().map(Arc::new)
+    any.then(|| Sieve::new(&ask.filter, ask.mask.clone())).flatten().map(Arc::new)
 }

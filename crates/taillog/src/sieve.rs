@@ -4,11 +4,14 @@
 //! In:     whole physical lines. Out: the offset of the next one that must be looked at.
 //! Never:  decides whether a record matches; a line that is passed over cannot match, the others are evaluated whole.
 
+use std::sync::Arc;
+
 use memchr::memmem::Finder;
 use ph_filter::{Compiled, Needle};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
+use crate::mask::{Folded, Mask};
 use crate::piece::Format;
 
 /// How a filter's needles are looked for in each format's raw bytes.
@@ -19,6 +22,15 @@ pub(crate) struct Sieve {
     out_part: Finder<'static>,
     err_part: Finder<'static>,
     whole: Finder<'static>,
+    mask: Option<Masked>,
+}
+
+/// What must be looked at besides the needles so that masked text is decided as it is shown.
+#[derive(Debug)]
+struct Masked {
+    mask: Arc<dyn Mask>,
+    /// A needle may be made by masking: then wherever something may be masked; else where a mask goes on over lines.
+    anywhere: bool,
 }
 
 #[derive(Debug)]
@@ -41,12 +53,14 @@ pub(crate) struct Marks {
     odd: Mark,
     out_part: Mark,
     err_part: Mark,
+    mask: Mark,
 }
 
 impl Sieve {
     /// `None` when the filter needs every line.
-    pub fn new(filter: &Compiled) -> Option<Self> {
+    pub fn new(filter: &Compiled, mask: Option<Arc<dyn Mask>>) -> Option<Self> {
         let needles = filter.needles()?;
+        let mask = mask.map(|mask| Masked { anywhere: needles.iter().any(|n| may_show(&*mask, n)), mask });
         let cri = search(needles, as_is);
         let docker = search(needles, escaped);
         (cri.is_some() || docker.is_some()).then(|| Self {
@@ -55,6 +69,7 @@ impl Sieve {
             out_part: Finder::new("stdout P"),
             err_part: Finder::new("stderr P"),
             whole: Finder::new(r#"\n","stream":""#),
+            mask,
         })
     }
 
@@ -74,6 +89,8 @@ impl Sieve {
         let search = self.search(format)?;
         let needle = marks.needle.next(base, lines, |hay| search.find(hay));
         let lines = needle.map_or(lines, |i| lines.get(..i).unwrap_or_default());
+        let masked = self.mask.as_ref().and_then(|m| marks.mask.next(base, lines, |hay| m.find(hay)));
+        let lines = masked.map_or(lines, |i| lines.get(..i).unwrap_or_default());
         // An escape may stand in the middle of a needle, NUL bytes between lines.
         let odd = marks.odd.next(base, lines, |hay| match format {
             Format::Cri => memchr::memchr2(0x1b, 0, hay),
@@ -90,7 +107,7 @@ impl Sieve {
             }
             Format::Docker => marks.out_part.next(base, lines, |hay| self.docker_part(hay)),
         };
-        part.or(odd).or(needle)
+        part.or(odd).or(masked).or(needle)
     }
 
     /// A json-file line whose `log` does not end with LF, or that is not as dockerd writes them.
@@ -111,6 +128,21 @@ impl Sieve {
             at += end;
         }
         None
+    }
+}
+
+impl Masked {
+    fn find(&self, hay: &[u8]) -> Option<usize> {
+        if self.anywhere { self.mask.candidate(hay) } else { self.mask.lasting(hay) }
+    }
+}
+
+fn may_show(mask: &dyn Mask, needle: &Needle) -> bool {
+    match needle {
+        Needle::Text { text, folded: true } => mask.may_show(text, Folded::AnyCase),
+        Needle::Text { text, .. } => mask.may_show(text, Folded::Exact),
+        // What is shown may read as another field where a value was cut out.
+        Needle::Field(_) => true,
     }
 }
 

@@ -4,6 +4,7 @@ mod count;
 mod docker;
 mod feed;
 mod follow;
+mod mask;
 mod node;
 mod parse;
 mod property;

@@ -105,6 +105,10 @@ impl Finder {
         Some(Self { needles })
     }
 
+    pub fn first(&self, text: &[u8]) -> Option<usize> {
+        self.needles.find(Input::new(text)).map(|found| found.start())
+    }
+
     pub fn any(&self, text: &[u8]) -> bool {
         self.needles.is_match(text)
     }

@@ -233,3 +233,10 @@ proptest! {
         prop_assert_eq!(stream.counts().total(), 1);
     }
 }
+
+#[test]
+fn a_private_key_is_found_where_it_may_begin_in_any_case() {
+    assert_eq!(key_begin(b"a --------begin RSA PRIVATE KEY-----"), Some(5));
+    assert_eq!(key_begin(b"x -----BEGIN "), Some(2));
+    assert_eq!(key_begin(b"---------- -----BEGINX -----BEGI"), None);
+}

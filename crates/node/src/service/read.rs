@@ -6,6 +6,7 @@
 mod credit;
 mod flow;
 mod plan;
+mod rows;
 
 use std::time::Duration;
 

@@ -44,6 +44,7 @@ impl Host {
             tickets,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            masks: Masks::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,7 +1,7 @@
 //! Records, gaps and markers as the link carries them.
 
 use ph_link::v1::{self, LogBatch, LogGap, LogMarker, LogPosition, ReadEvent, read_event::M};
-use ph_model::Position;
+use ph_model::{LogFlags, Position};
 use ph_taillog::{Batch, Gap, Record, Stream};
 
 /// Payloads from this size on are compressed.
@@ -48,7 +48,8 @@ pub fn batch<'a>(source: u32, records: &[(&'a Batch, &'a Record)]) -> Option<Log
             Stream::Unknown => 0,
         });
         levels.push(record.level as u8);
-        out.flags.push(u32::from(record.flags.0));
+        let flags = if record.context { record.flags.with(LogFlags::CONTEXT) } else { record.flags };
+        out.flags.push(u32::from(flags.0));
         out.full_bytes.push(record.full_bytes);
         out.length.push(u32::try_from(message.len()).unwrap_or(u32::MAX));
         payload.extend_from_slice(message);

@@ -5,6 +5,8 @@ use crate::ahead::{Ahead, How, Ranged, Told};
 use crate::assemble::Choice;
 use crate::batch::Batch;
 use crate::layout::Run;
+use crate::mask;
+use crate::seek::Spot;
 
 /// Where the next records come from.
 pub(super) enum Fetch {
@@ -56,10 +58,12 @@ impl Reader {
                 range.begin = Some((at, open));
             }
             let offset = cur.offset();
-            match range.begin {
-                Some((Some(at), _)) if at > offset => return Fetch::Until(at),
-                Some((Some(at), open))
-                    if at == offset && open == self.asm.open_at() && cur.abs() >= self.asm.emit_after =>
+            match &range.begin {
+                Some((Some(at), _)) if *at > offset => return Fetch::Until(*at),
+                Some((Some(at), under_way))
+                    if *at == offset
+                        && *under_way == self.asm.under_way()
+                        && cur.abs() >= self.asm.emit_after =>
                 {
                     self.fetched = Some(cur.resume(&self.asm));
                 }
@@ -112,7 +116,14 @@ impl Reader {
         let resume = self.fetched;
         self.forget_range();
         if let (Some(cur), Some(at)) = (&mut self.cur, resume) {
-            cur.seek(at.offset.saturating_sub(u64::from(at.rewind)));
+            let mut from = at.offset.saturating_sub(u64::from(at.rewind));
+            if let Some(mask) = &self.ask.mask {
+                let (only, spot) =
+                    (std::slice::from_ref(&cur.segment), Spot { segment: 0, offset: at.offset });
+                let begun = mask::behind(&self.roots, only, spot, &**mask).ok().flatten();
+                from = from.min(begun.map_or(from, |spot| spot.offset));
+            }
+            cur.seek(from);
             self.asm.begin_block(cur.abs_base + at.offset);
         }
     }

@@ -13,6 +13,7 @@ use crate::batch::{Batch, Gap, GapKind, Marker, Note};
 use crate::content::Content;
 use crate::context::Context;
 use crate::layout::{self, Run};
+use crate::mask;
 use crate::seek::{self, Reach, Spot};
 
 /// How far to look for the first piece of a record that is open where reading begins; bytes.
@@ -41,21 +42,32 @@ impl Reader {
         if let (Some(after), false) = (self.ask.after, self.ask.mode == Mode::Backward) {
             return self.begin_after(&runs, after);
         }
-        let first = if self.ask.all_runs { 0 } else { runs.len().saturating_sub(1) };
+        let current = runs.len().saturating_sub(1);
+        let first = match self.ask.previous as usize {
+            0 if self.ask.all_runs => 0,
+            back => current.checked_sub(back).ok_or_else(|| self.no_such_run(&runs))?,
+        };
+        let end = if self.ask.previous > 0 { first + 1 } else { runs.len() };
+        let chosen = runs.get(first..end).unwrap_or_default();
         match self.ask.mode {
             Mode::Backward => {
                 self.begin_backward(runs);
                 Ok(())
             }
-            Mode::Tail(0) => self.begin_at_end(&runs),
+            Mode::Tail(0) => self.begin_at_end(chosen),
             Mode::Tail(n) => self.begin_tail(runs.get(first..).unwrap_or_default().to_vec(), n),
             Mode::All => match self.ask.from_ns {
-                Some(from) => self.begin_at_time(runs.get(first..).unwrap_or_default(), from),
+                Some(from) => self.begin_at_time(chosen, from),
                 None => {
-                    runs.get(first).map_or(Ok(()), |run| self.start(run, Spot { segment: 0, offset: 0 }, 0))
+                    chosen.first().map_or(Ok(()), |run| self.start(run, Spot { segment: 0, offset: 0 }, 0))
                 }
             },
         }
+    }
+
+    fn no_such_run(&self, runs: &[Run]) -> Error {
+        let path = self.source.path(&self.roots).unwrap_or_default();
+        Error::NoRun { directory: path.display().to_string(), previous: self.ask.previous, runs: runs.len() }
     }
 
     fn cap(&self) -> usize {
@@ -63,12 +75,16 @@ impl Reader {
     }
 
     fn begin_backward(&mut self, mut runs: Vec<Run>) {
-        if !self.ask.all_runs {
-            let wanted = self.ask.before.map_or_else(|| runs.last().map_or(0, |r| r.number), |b| b.run);
+        if !self.ask.all_runs || self.ask.previous > 0 {
+            let named = runs.len().checked_sub(1 + self.ask.previous as usize).and_then(|i| runs.get(i));
+            let wanted = self.ask.before.map_or_else(|| named.map_or(0, |r| r.number), |b| b.run);
             // The newest run stays in the list: whether a run is over shows in what follows it.
             runs.retain(|r| r.number >= wanted);
         }
         let mut back = Back::new(&self.source, runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
+        if self.ask.previous > 0 {
+            back.go_oldest();
+        }
         if let Some(before) = self.ask.before
             && !back.before(before)
         {
@@ -103,6 +119,9 @@ impl Reader {
     /// Counts matches from the end, then starts at the one that is wanted first.
     fn begin_tail(&mut self, runs: Vec<Run>, wanted: u64) -> Result<(), Error> {
         let mut back = Back::new(&self.source, runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
+        if self.ask.previous > 0 {
+            back.go_oldest();
+        }
         let choice = Choice { context: Context::default(), limit: None, ..self.asm.choice().clone() };
         let mut asm = Assembler::new(choice, self.ask.max_line);
         let mut found = 0;
@@ -243,7 +262,16 @@ impl Reader {
             offset = self.size(run, index)?;
             emit_after += offset;
         }
-        let offset = offset.saturating_sub(back);
+        let mut offset = offset.saturating_sub(back);
+        let begun = self.secret_before(run, spot)?;
+        let earlier = begun.filter(|s| *s < Spot { segment: index, offset });
+        if let Some(begun) = earlier {
+            while index > begun.segment {
+                index -= 1;
+                emit_after += self.size(run, index)?;
+            }
+            offset = begun.offset;
+        }
         let Some(segment) = run.segments.get(index) else { return Ok(()) };
         let mut cur =
             self.cursor(run.number, segment).map_err(|e| Error::io(&self.roots.full(&segment.place), e))?;
@@ -257,7 +285,7 @@ impl Reader {
         }
         self.asm.emit_after = emit_after;
         let key = run.segments.get(spot.segment).and_then(|s| s.key);
-        self.start_at = key.filter(|_| spot.offset > 0).map(|segment_key| Position {
+        self.start_at = key.filter(|_| spot.offset > 0 || earlier.is_some()).map(|segment_key| Position {
             run: run.number,
             segment_key,
             offset: spot.offset,
@@ -265,6 +293,19 @@ impl Reader {
         });
         self.hold(cur);
         Ok(())
+    }
+
+    /// Where a secret begins that may go on over lines up to the spot.
+    fn secret_before(&self, run: &Run, spot: Spot) -> Result<Option<Spot>, Error> {
+        let Some(mask) = &self.ask.mask else { return Ok(None) };
+        match mask::behind(&self.roots, &run.segments, spot, &**mask) {
+            // Renamed or gzipped since it was listed: then the listing is made again.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::io(&self.source.path(&self.roots)?, e))
+            }
+            // Damage before the spot is met, and named, by who reads there.
+            other => Ok(other.unwrap_or_default()),
+        }
     }
 
     /// What to do at a record that lies after the time range: leave the segment when its times ascend.

@@ -11,6 +11,8 @@ use tonic::Status;
 
 use super::credit::Credit;
 use super::plan::{Plan, Wanted};
+use super::rows::Rows;
+use crate::service::masking::Redactions;
 use crate::service::{Services, sources, wire};
 use crate::time::now_ms;
 
@@ -44,6 +46,8 @@ struct Lane {
     at_ns: i64,
     /// Everything before it (backwards: behind it) is sent.
     resume: Option<Position>,
+    /// Backwards: where it began.
+    before: Option<Position>,
     told_caught_up: bool,
 }
 
@@ -69,8 +73,11 @@ pub struct Flow<'a> {
     lanes: Vec<Lane>,
     summary: LogSummary,
     began: Instant,
-    sent: u64,
+    rows: Rows,
+    /// The source that owes lines after the last match that was asked for.
+    owing: Option<usize>,
     unreadable: u64,
+    redactions: Redactions,
 }
 
 impl<'a> Flow<'a> {
@@ -94,8 +101,10 @@ impl<'a> Flow<'a> {
             lanes: Vec::new(),
             summary: LogSummary::default(),
             began: Instant::now(),
-            sent: 0,
+            rows: Rows::new(plan.limit, plan.context_after),
+            owing: None,
             unreadable: 0,
+            redactions: Redactions::default(),
             plan,
         };
         for (index, why) in std::mem::take(&mut flow.plan.denied) {
@@ -136,6 +145,7 @@ impl<'a> Flow<'a> {
             let held = self.summary.oldest_ns;
             self.summary.oldest_ns = if held == 0 { oldest } else { held.min(oldest) };
         }
+        let before = wanted.ask.before;
         let mut lane = Lane {
             wanted,
             reader,
@@ -146,6 +156,7 @@ impl<'a> Flow<'a> {
             progress_bytes: 0,
             at_ns: 0,
             resume: None,
+            before,
             told_caught_up: false,
         };
         self.watch(&mut lane);
@@ -173,6 +184,9 @@ impl<'a> Flow<'a> {
             for i in 0..self.lanes.len() {
                 self.alive()?;
                 let Some(lane) = self.lanes.get(i) else { break };
+                if self.owing.is_some_and(|owing| owing != i) {
+                    continue;
+                }
                 if lane.state != State::More {
                     continue;
                 }
@@ -217,14 +231,18 @@ impl<'a> Flow<'a> {
             lane.progress_bytes += batch.scanned_bytes;
             self.summary.scanned_bytes += batch.scanned_bytes;
         }
-        let reached = self.deliver(i, &batches, backward)?;
-        if reached {
+        let full = if backward { self.deliver_back(i, &batches)? } else { self.deliver(i, &batches)? };
+        if full {
             return Ok(Some("rows"));
         }
+        self.owing = self.rows.is_full().then_some(i);
         if let (Some(lane), Some(batch)) = (self.lanes.get_mut(i), batches.last()) {
             lane.resume = batch.resume.or(lane.resume);
         }
         self.progress(i)?;
+        if self.lanes.get(i).is_some_and(|l| l.state == State::More && l.reader.is_in_context()) {
+            return Ok(None);
+        }
         if self.plan.budget_bytes.is_some_and(|budget| self.summary.scanned_bytes >= budget) {
             return Ok(Some("bytes"));
         }
@@ -232,21 +250,17 @@ impl<'a> Flow<'a> {
     }
 
     /// Sends records and notes in file order. True when the limit of records is reached.
-    fn deliver(&mut self, i: usize, batches: &[Batch], backward: bool) -> Result<bool, End> {
+    fn deliver(&mut self, i: usize, batches: &[Batch]) -> Result<bool, End> {
         let mut run: Vec<(&Batch, &Record)> = Vec::new();
-        let ordered: Vec<&Batch> =
-            if backward { batches.iter().rev().collect() } else { batches.iter().collect() };
-        for batch in ordered {
+        for batch in batches {
             let mut notes = batch.notes.iter().peekable();
-            let count = batch.records.len();
-            for at in 0..=count {
+            for at in 0..=batch.records.len() {
                 while let Some((_, note)) = notes.next_if(|(place, _)| *place <= at) {
                     self.flush(i, &mut run)?;
                     self.note(i, note)?;
                 }
-                let place = if backward { count.wrapping_sub(at + 1) } else { at };
-                let Some(record) = batch.records.get(place).filter(|_| at < count) else { continue };
-                if self.plan.limit.is_some_and(|limit| self.sent + run.len() as u64 >= limit) {
+                let Some(record) = batch.records.get(at) else { continue };
+                if !self.rows.take(record.context) {
                     self.flush(i, &mut run)?;
                     return Ok(true);
                 }
@@ -257,14 +271,50 @@ impl<'a> Flow<'a> {
             }
         }
         self.flush(i, &mut run)?;
-        Ok(false)
+        let ended = batches.last().is_some_and(|b| b.state != State::More);
+        Ok(self.rows.is_over() || (ended && self.rows.is_full()))
+    }
+
+    /// The same for batches that were read backwards: of what is beyond the limit the oldest is left out.
+    fn deliver_back(&mut self, i: usize, batches: &[Batch]) -> Result<bool, End> {
+        let total: usize = batches.iter().map(|b| b.records.len()).sum();
+        let mut beyond = total - self.rows.take_many(total);
+        let left_out = beyond > 0;
+        let mut oldest = None;
+        let mut run: Vec<(&Batch, &Record)> = Vec::new();
+        for batch in batches.iter().rev() {
+            for (_, note) in &batch.notes {
+                self.flush(i, &mut run)?;
+                self.note(i, note)?;
+            }
+            for record in batch.records.iter().rev() {
+                if beyond > 0 {
+                    beyond -= 1;
+                    continue;
+                }
+                oldest = oldest.or(Some(record.resume));
+                if splits(&run, batch, record) {
+                    self.flush(i, &mut run)?;
+                }
+                run.push((batch, record));
+            }
+        }
+        self.flush(i, &mut run)?;
+        if let (true, Some(lane)) = (left_out, self.lanes.get_mut(i)) {
+            lane.resume = oldest.or(lane.before);
+        }
+        Ok(left_out)
     }
 
     fn flush(&mut self, i: usize, run: &mut Vec<(&Batch, &Record)>) -> Result<(), End> {
         let index = self.lanes.get(i).map_or(0, |l| l.wanted.index);
         let Some(batch) = wire::batch(index, run) else { return Ok(()) };
-        self.sent += run.len() as u64;
-        self.summary.matches += run.len() as u64;
+        let context = run.iter().filter(|(_, r)| r.context).count() as u64;
+        let matches = run.len() as u64 - context;
+        self.summary.matches += matches;
+        self.summary.context_lines += context;
+        run.iter().for_each(|(_, r)| self.redactions.add(r.masked));
+        let resume = run.last().map(|(_, r)| r.resume);
         self.summary.cut_lines += run.iter().filter(|(_, r)| r.full_bytes > 0).count() as u64;
         run.clear();
         while !self.credit.take(batch.raw_bytes, GLANCE) {
@@ -273,7 +323,11 @@ impl<'a> Flow<'a> {
                 return Err(End::Failed(Status::deadline_exceeded("no credit before the deadline")));
             }
         }
-        self.send(wire::event(M::Batch(batch)))
+        self.send(wire::event(M::Batch(batch)))?;
+        if let Some(lane) = self.lanes.get_mut(i) {
+            lane.resume = resume.or(lane.resume);
+        }
+        Ok(())
     }
 
     fn note(&mut self, i: usize, note: &Note) -> Result<(), End> {
@@ -369,6 +423,7 @@ impl<'a> Flow<'a> {
             let stats = lane.reader.stats();
             self.summary.segments_read += u32::try_from(stats.segments_opened).unwrap_or(u32::MAX);
             self.summary.lines += stats.lines;
+            self.summary.unknown_levels += stats.unknown_levels;
             proven &= lane.reader.seek() == Seek::Proven;
         }
         self.summary.seek = if proven { "proven" } else { "assumed_ordered" }.to_owned();
@@ -378,6 +433,7 @@ impl<'a> Flow<'a> {
             _ => "incomplete",
         }
         .to_owned();
+        self.summary.redactions = self.redactions.wire();
         self.summary.stopped = stopped.to_owned();
         let summary = std::mem::take(&mut self.summary);
         self.send(wire::event(M::Summary(summary)))

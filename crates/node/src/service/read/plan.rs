@@ -6,7 +6,7 @@ use std::time::Duration;
 use ph_filter::{Compiled, Filter};
 use ph_link::v1::{LogPosition, OnLag, ReadMode, ReadOpen, SourceRef};
 use ph_model::Position;
-use ph_taillog::{Mode, ReadAsk, SourceId, Streams};
+use ph_taillog::{Context, Mode, ReadAsk, SourceId, Streams};
 use tonic::Status;
 
 use crate::service::{Services, sources, wire};
@@ -34,6 +34,8 @@ pub struct Plan {
     pub follow: bool,
     /// Records of all sources together.
     pub limit: Option<u64>,
+    /// Lines after each match.
+    pub context_after: u32,
     /// Bytes scanned.
     pub budget_bytes: Option<u64>,
     pub deadline: Option<Duration>,
@@ -57,7 +59,12 @@ impl Plan {
         if mode == ReadMode::Backward && open.follow {
             return bad("BACKWARD cannot follow".to_owned());
         }
-        let base = base(&open)?;
+        if open.previous > 0 && open.follow {
+            return bad("previous names a run that is over, so it cannot be followed; leave out one of them"
+                .to_owned());
+        }
+        let mut base = base(&open)?;
+        base.mask = services.masks.of(&open, services.config.logs.redact)?;
         let single = open.sources.len() == 1;
         let mut wanted = Vec::with_capacity(open.sources.len());
         for (i, reference) in open.sources.iter().enumerate() {
@@ -82,7 +89,12 @@ impl Plan {
             wanted,
             denied: Vec::new(),
             follow: open.follow,
-            limit: some(open.limit),
+            limit: match (open.limit, open.max_rows) {
+                (0, allowed) => some(allowed),
+                (asked, 0) => Some(asked),
+                (asked, allowed) => Some(asked.min(allowed)),
+            },
+            context_after: if mode == ReadMode::Backward { 0 } else { open.context_after },
             budget_bytes: some(open.budget_bytes),
             deadline: some(open.deadline_ms).map(Duration::from_millis),
             credit_bytes: some(open.credit_bytes).unwrap_or(DEFAULT_CREDIT),
@@ -128,6 +140,8 @@ fn base(open: &ReadOpen) -> Result<ReadAsk, Status> {
         follow: open.follow,
         streams,
         all_runs: open.all_runs,
+        previous: open.previous,
+        context: Context { before: open.context_before, after: open.context_after },
         ..ReadAsk::default()
     })
 }
