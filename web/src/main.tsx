@@ -16,7 +16,7 @@ import { Toasts } from "./ui/toast";
 
 onSignedOut(() => {
   if (location.pathname === "/sign-in") return;
-  sessionStorage.setItem("ph.back", location.pathname + location.search);
+  sessionStorage.setItem("ph.back", location.pathname + location.search + location.hash);
   queryClient.removeQueries({ queryKey: ["me"] });
   void router.navigate({ to: "/sign-in" });
 });

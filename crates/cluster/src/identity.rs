@@ -12,6 +12,8 @@ use crate::Error;
 
 const KEY: &str = "key.pem";
 const IDENTITY: &str = "identity.json";
+/// SHA-256 of the join token that the enrolment was bought with, in hex: another token in the manifests means to join anew.
+const JOINED_WITH: &str = "joined-with";
 
 /// UID of `kube-system`: the cluster's own name for itself.
 pub async fn cluster_uid(client: &kube::Client) -> Result<String, Error> {
@@ -30,29 +32,70 @@ pub struct IdentityStore<'a> {
 }
 
 impl IdentityStore<'_> {
-    /// The kept identity; when there is none, makes a key, keeps it, enrols it, keeps the enrolment.
+    /// The kept identity; when there is none, or the join token is another than the one it was bought with, makes a key,
+    /// enrols it, and keeps both. A new token that the server refuses leaves the kept identity as it is.
     ///
-    /// The key is kept before the server hears of it, so that a crash in between costs no token without a key.
+    /// The first key is kept before the server hears of it, so that a crash in between costs no token without a key.
     pub async fn load_or_enrol(&self, origin: &Origin, cluster_uid: &str) -> Result<Identity, Error> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
         let secret = api.get(self.secret).await.map_err(|e| self.fail("read it", e))?;
         let data = secret.data.unwrap_or_default();
         let text = |name: &str| data.get(name).map(|b| String::from_utf8_lossy(&b.0).into_owned());
         let key = match text(KEY) {
-            Some(pem) => Key::from_pem(&pem)
-                .map_err(|text| Error::BadIdentity { name: self.secret.to_owned(), text })?,
-            None => {
-                let key = Key::generate().map_err(|e| Error::Enrol(Box::new(e)))?;
-                let pem = key.to_pem().map_err(|e| Error::Enrol(Box::new(e)))?;
-                self.keep(&api, KEY, pem.expose().clone().into_bytes()).await?;
-                key
-            }
+            Some(pem) => Some(
+                Key::from_pem(&pem)
+                    .map_err(|text| Error::BadIdentity { name: self.secret.to_owned(), text })?,
+            ),
+            None => None,
         };
-        if let Some(json) = text(IDENTITY)
-            && let Ok(identity) = Identity::from_json(&json, key.clone())
-        {
+        let kept = match (text(IDENTITY), &key) {
+            (Some(json), Some(key)) => Identity::from_json(&json, key.clone()).ok(),
+            _ => None,
+        };
+        let given = self.join_token.as_ref().map(digest);
+        let Some(kept) = kept else {
+            let key = match key {
+                Some(key) => key,
+                None => {
+                    let key = Key::generate().map_err(|e| Error::Enrol(Box::new(e)))?;
+                    self.keep(&api, vec![(KEY, pem(&key)?)]).await?;
+                    key
+                }
+            };
+            let identity = self.buy(origin, key, cluster_uid).await?;
+            self.keep(&api, vec![(IDENTITY, identity.to_json().into_bytes()), joined_with(given)]).await?;
             return Ok(identity);
+        };
+        if given.is_none() || given == text(JOINED_WITH) {
+            return Ok(kept);
         }
+        let key = Key::generate().map_err(|e| Error::Enrol(Box::new(e)))?;
+        match self.buy(origin, key.clone(), cluster_uid).await {
+            Ok(identity) => {
+                let all =
+                    vec![(KEY, pem(&key)?), (IDENTITY, identity.to_json().into_bytes()), joined_with(given)];
+                self.keep(&api, all).await?;
+                Ok(identity)
+            }
+            Err(e) => {
+                // The other replica may have spent it.
+                let now = api.get(self.secret).await.map_err(|e| self.fail("read it", e))?.data;
+                let now = now.unwrap_or_default();
+                let text = |name: &str| now.get(name).map(|b| String::from_utf8_lossy(&b.0).into_owned());
+                if given == text(JOINED_WITH)
+                    && let (Some(pem), Some(json)) = (text(KEY), text(IDENTITY))
+                    && let Ok(key) = Key::from_pem(&pem)
+                    && let Ok(identity) = Identity::from_json(&json, key)
+                {
+                    return Ok(identity);
+                }
+                tracing::warn!(error = %e, "the new join token bought nothing; going on as before");
+                Ok(kept)
+            }
+        }
+    }
+
+    async fn buy(&self, origin: &Origin, key: Key, cluster_uid: &str) -> Result<Identity, Error> {
         let token = self.join_token.clone().ok_or(Error::NoToken)?;
         let enrolment = Enrolment {
             proof: Proof::JoinToken { token },
@@ -60,16 +103,14 @@ impl IdentityStore<'_> {
             node: String::new(),
             version: self.version.to_owned(),
         };
-        let identity = enrol(origin, key, &enrolment).await.map_err(|e| Error::Enrol(Box::new(e)))?;
-        self.keep(&api, IDENTITY, identity.to_json().into_bytes()).await?;
-        Ok(identity)
+        enrol(origin, key, &enrolment).await.map_err(|e| Error::Enrol(Box::new(e)))
     }
 
-    async fn keep(&self, api: &Api<Secret>, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
-        let patch = Secret {
-            data: Some(BTreeMap::from([(name.to_owned(), ByteString(bytes))])),
-            ..Secret::default()
-        };
+    /// All of it in one write.
+    async fn keep(&self, api: &Api<Secret>, entries: Vec<(&str, Vec<u8>)>) -> Result<(), Error> {
+        let data: BTreeMap<_, _> =
+            entries.into_iter().map(|(name, bytes)| (name.to_owned(), ByteString(bytes))).collect();
+        let patch = Secret { data: Some(data), ..Secret::default() };
         api.patch(self.secret, &PatchParams::default(), &Patch::Merge(&patch))
             .await
             .map_err(|e| self.fail("write it", e))?;
@@ -79,4 +120,18 @@ impl IdentityStore<'_> {
     fn fail(&self, act: &'static str, cause: kube::Error) -> Error {
         Error::Identity { name: format!("{}/{}", self.namespace, self.secret), act, cause: Box::new(cause) }
     }
+}
+
+fn pem(key: &Key) -> Result<Vec<u8>, Error> {
+    let pem = key.to_pem().map_err(|e| Error::Enrol(Box::new(e)))?;
+    Ok(pem.expose().clone().into_bytes())
+}
+
+fn joined_with(digest: Option<String>) -> (&'static str, Vec<u8>) {
+    (JOINED_WITH, digest.unwrap_or_default().into_bytes())
+}
+
+fn digest(token: &ph_model::Secret<String>) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(token.expose().trim().as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }

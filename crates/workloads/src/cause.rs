@@ -113,12 +113,42 @@ fn events(object: &Value, related: &dyn Related, reasons: &[&str]) -> Vec<Reason
         .events(uid(object))
         .into_iter()
         .filter(|e| reasons.contains(&text(e, &["reason"])) && text(e, &["type"]) != "Normal")
+        .filter(|e| !is_overcome(object, e))
         .map(|e| from_event(object, e))
         .collect();
     out.sort_by(|a, b| (a.at_ms.unwrap_or(i64::MAX), &a.quote).cmp(&(b.at_ms.unwrap_or(i64::MAX), &b.quote)));
     out.dedup_by(|a, b| a.quote == b.quote);
     out
 }
+
+/// Volumes are mounted and a node is found before any container starts: such a failure is over once one has started.
+fn is_overcome(pod: &Value, event: &Value) -> bool {
+    if !matches!(text(event, &["reason"]), "FailedMount" | "FailedAttachVolume" | "FailedScheduling") {
+        return false;
+    }
+    let last = EVENT_TIMES
+        .iter()
+        .chain(&[&["series", "lastObservedTime"][..]])
+        .filter_map(|f| time_at(event, f))
+        .max();
+    let started =
+        pod::containers(pod).flat_map(|c| CONTAINER_STARTS.iter().filter_map(|f| time_at(c, f))).max();
+    matches!((last, started), (Some(last), Some(started)) if started >= last)
+}
+
+const CONTAINER_STARTS: [&[&str]; 3] = [
+    &["state", "running", "startedAt"],
+    &["state", "terminated", "startedAt"],
+    &["lastState", "terminated", "startedAt"],
+];
+/// Earliest first.
+const EVENT_TIMES: [&[&str]; 5] = [
+    &["eventTime"],
+    &["firstTimestamp"],
+    &["deprecatedFirstTimestamp"],
+    &["lastTimestamp"],
+    &["deprecatedLastTimestamp"],
+];
 
 fn from_event(object: &Value, event: &Value) -> Reason {
     let note =
@@ -131,15 +161,7 @@ fn from_event(object: &Value, event: &Value) -> Reason {
         text: sentence.to_owned(),
         quote: note.to_owned(),
         source: Source::Event,
-        at_ms: [
-            "eventTime",
-            "firstTimestamp",
-            "deprecatedFirstTimestamp",
-            "lastTimestamp",
-            "deprecatedLastTimestamp",
-        ]
-        .into_iter()
-        .find_map(|f| time_at(event, &[f])),
+        at_ms: EVENT_TIMES.iter().find_map(|f| time_at(event, f)),
     }
 }
 

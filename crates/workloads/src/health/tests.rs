@@ -173,6 +173,21 @@ fn a_missing_config_map_hides_the_symptom() {
 }
 
 #[test]
+fn a_mount_that_failed_before_the_container_started_explains_no_crash() {
+    let p = pod(
+        "a",
+        json!({"phase": "Running", "containerStatuses": [{"name": "app", "restartCount": 4,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": "2027-01-15T07:01:00Z", "finishedAt": "2027-01-15T07:01:01Z"}}}]}),
+    );
+    let mount = |at: &str| json!({"type": "Warning", "reason": "FailedMount", "note": "configmap \"conf\" not found", "regarding": {"uid": "a"}, "eventTime": at});
+    let world = |at| World { objects: vec![], events: vec![mount(at)] };
+    let last = |at| health(&p, &world(at), NOW).reasons.last().map(|r| r.code);
+    assert_ne!(last("2027-01-15T07:00:05Z"), Some("config_missing"));
+    assert_eq!(last("2027-01-15T07:02:05Z"), Some("config_missing"));
+}
+
+#[test]
 fn quota_explains_a_replica_set_without_pods() {
     let rs = json!({"kind": "ReplicaSet", "metadata": {"name": "web-1", "uid": "r1"}, "spec": {"replicas": 1}, "status": {}});
     let world = World {

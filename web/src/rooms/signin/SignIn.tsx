@@ -27,7 +27,13 @@ const words = (error: unknown): string => (error instanceof ApiError ? [error.pr
 export function SignIn() {
   const navigate = useNavigate();
   const cache = useQueryClient();
-  const [token] = useState(takeToken);
+  const [token, setToken] = useState(takeToken);
+  // A link that is pasted while this page is open changes what stands behind `#` and loads nothing.
+  useEffect(() => {
+    const arrived = (): void => setToken((old) => takeToken() ?? old);
+    addEventListener("hashchange", arrived);
+    return () => removeEventListener("hashchange", arrived);
+  }, []);
   const [me, setMe] = useState<Me | null>(null);
   const [settingPassword, setSettingPassword] = useState(location.hash === "#password");
   const signedIn = (next: Me): void => {
@@ -45,7 +51,7 @@ export function SignIn() {
   const known = useQuery({ ...meQuery, enabled: settingPassword && me === null }).data;
   const person = me ?? known ?? null;
   if (settingPassword && person) return <Stage><SetPassword me={person} fromLink={token !== null} onDone={() => leave({ ...person, has_password: true })} /></Stage>;
-  return <Stage>{token === null ? <ByPassword onDone={signedIn} /> : <ByLink token={token} onDone={signedIn} />}</Stage>;
+  return <Stage>{token === null ? <ByPassword onDone={signedIn} /> : <ByLink key={token} token={token} onDone={signedIn} />}</Stage>;
 }
 
 function ByLink({ token, onDone }: { readonly token: string; readonly onDone: (me: Me) => void }) {
