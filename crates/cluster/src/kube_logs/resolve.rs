@@ -81,7 +81,7 @@ impl Scope {
                 others.join(", ")
             ));
         }
-        scope.all_there(&found, &pods)?;
+        scope.all_there(&pods)?;
         found.sort_by(|a, b| (&a.namespace, &a.pod).cmp(&(&b.namespace, &b.pod)));
         Ok((scope, Found { sources: found, notices }))
     }
@@ -245,7 +245,7 @@ impl Scope {
     }
 
     /// Everything that was named exists.
-    fn all_there(&self, found: &[Source], pods: &[Pod]) -> Result<(), Error> {
+    fn all_there(&self, pods: &[Pod]) -> Result<(), Error> {
         for pick in &self.picks {
             if matches!(pick.target, Target::Any)
                 || pods.iter().any(|p| !self.containers(pick, p).0.is_empty() && self.means(pick, p))
@@ -260,7 +260,6 @@ impl Scope {
             };
             return Err(Error::NoSuchSource(text));
         }
-        let _ = found;
         Ok(())
     }
 }

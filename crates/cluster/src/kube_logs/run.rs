@@ -299,7 +299,8 @@ impl Reading {
     }
 
     async fn gap(&mut self, gap: Gap) -> Result<(), Left> {
-        self.summary.gaps += 1;
+        // A stream that was resumed lacks nothing.
+        self.summary.gaps += u64::from(gap.kind != "reconnected");
         match gap.kind {
             "denied" => self.summary.denied += 1,
             "cluster_unreachable" | "read_error" => self.summary.unreachable += 1,

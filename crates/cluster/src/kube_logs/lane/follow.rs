@@ -20,6 +20,8 @@ struct Pause {
     next: Duration,
     since: Option<Instant>,
     told: bool,
+    /// The stream broke, and has not been opened since.
+    broke: bool,
 }
 
 /// What an ended stream means.
@@ -37,7 +39,7 @@ enum Now {
 pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
     let timing = lane.ask.timing;
     let mut keep = Keep::new(Extent::All, lane.ask.context.before);
-    let mut pause = Pause { next: timing.retry_first, since: None, told: false };
+    let mut pause = Pause { next: timing.retry_first, since: None, told: false, broke: false };
     loop {
         // Looked at before the stream: what it says of an end was true before the last line was read. The watch may lag behind,
         // and a stream that is opened meanwhile would be the next run's.
@@ -63,7 +65,16 @@ pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
         };
         (lane.whole, lane.streams) = (matches!(now, Now::Over(_)), !polled);
         let ended = match opened {
-            Ok(answer) => lane.take(answer, sift, &mut keep).await?,
+            Ok(answer) => {
+                if std::mem::take(&mut pause.broke) {
+                    let text = format!(
+                        "{}: the stream broke and was resumed; what came twice was removed",
+                        lane.name()
+                    );
+                    lane.gap("reconnected", text).await?;
+                }
+                lane.take(answer, sift, &mut keep).await?
+            }
             Err(Fault::Denied(why)) => return lane.refused(Fault::Denied(why), false).await,
             Err(Fault::None(_)) => End::Eof,
             Err(Fault::Gone(_)) => return ended_with(lane, sift, None).await,
@@ -72,7 +83,7 @@ pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
         drop(permit);
         lane.lost(sift).await?;
         if sift.lines > lines {
-            pause = Pause { next: timing.retry_first, since: None, told: false };
+            pause = Pause { next: timing.retry_first, since: None, told: false, broke: false };
         }
         match (ended, now) {
             (End::Enough, _) => return Ok(()),
@@ -184,6 +195,7 @@ async fn ended_with(lane: &mut Lane, sift: &Sift, source: Option<Source>) -> Res
 /// Waits after a cut; says it when it lasts.
 async fn broken(lane: &Lane, pause: &mut Pause, why: String) -> Result<(), Stop> {
     let timing = lane.ask.timing;
+    pause.broke = true;
     let since = *pause.since.get_or_insert_with(Instant::now);
     if !pause.told && since.elapsed() >= timing.answer {
         pause.told = true;

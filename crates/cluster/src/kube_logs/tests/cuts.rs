@@ -56,9 +56,10 @@ async fn history_that_breaks_within_one_instant_loses_and_repeats_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follow_that_breaks_goes_on_where_it_was() {
     let kubelet = with_log(numbered(0..100, 0)).await;
+    // The history is whole; the three streams after it break.
+    kubelet.change(|w| w.cuts = vec![9_000, 7_000, 5_500, usize::MAX]);
     let mut follow = Follow::start(&kubelet, everywhere(), ask(Extent::Tail(3)));
     follow.until(|s| s.lines.len() == 3).await;
-    kubelet.change(|w| w.cuts = vec![9_000, 7_000, 5_500]);
     for from in (100..1_000).step_by(100) {
         kubelet.write("web/app/0", numbered(from..from + 100, 0));
     }
@@ -66,7 +67,9 @@ async fn a_follow_that_breaks_goes_on_where_it_was() {
     let seen = follow.end().await;
     let expected: Vec<String> = (97..1_000).map(|n| format!("web/app line {n}")).collect();
     assert_eq!(seen.lines, expected);
-    assert_eq!(seen.summary.unwrap().stopped, "cancelled");
+    assert_eq!(seen.kinds(), ["reconnected"; 3]);
+    let summary = seen.summary.unwrap();
+    assert_eq!((summary.stopped, summary.gaps), ("cancelled", 0), "nothing is missing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,4 +119,18 @@ async fn streams_are_told_apart_only_where_the_server_can() {
     let seen = read(&kubelet, everywhere(), one).await;
     assert!(seen.records.iter().all(|r| r.stream == StreamName::Stderr) && seen.records.len() == 3);
     assert_eq!(kubelet.log_requests().last().unwrap().param("stream"), Some("Stderr"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_estimate_is_near_what_is_downloaded_and_costs_little() {
+    // One line of 41 bytes each 10 ms.
+    let kubelet = with_log(numbered(10_000..20_000, 10_000_000)).await;
+    let found = sources(&kubelet.client(), &everywhere()).await.unwrap();
+    let end = START + 20_000 * 10_000_000;
+    let minute = estimate(&kubelet.client(), &found.sources, (Some(end - 60_000_000_000), end)).await;
+    assert_eq!((minute.containers, minute.sampled), (1, 1));
+    assert!((200_000..320_000).contains(&minute.bytes), "{minute:?}");
+    let whole = estimate(&kubelet.client(), &found.sources, (None, end)).await;
+    assert_eq!(whole.bytes, 10 << 20, "a live file at most");
+    assert!(kubelet.log_requests().iter().all(|r| r.param("limitBytes").is_some()));
 }
