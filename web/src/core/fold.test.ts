@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { continues, Fold, type FoldStyle, type Shape } from "./fold";
 
 const style = (more: Partial<FoldStyle<Shape>> = {}): FoldStyle<Shape> => ({ fold: true, open: new Set(), muted: new Set(), extras: [], heightOf: (r) => (r.text === null ? 26 : 20), ...more });
-const line = (n: number, text: string | null, source = 0, second = 0): Shape => ({ key: `k${n}`, time: `2026-11-18T14:00:${String(second).padStart(2, "0")}.${String(n).padStart(9, "0")}Z`, source, text });
+const line = (n: number, text: string | null, source = 0, second = 0): Shape => ({ key: `k${n}`, time: `2026-11-18T14:00:${String(second).padStart(2, "0")}.${String(n).padStart(9, "0")}Z`, source, text, goesOn: text !== null && continues(text) });
 const shown = (f: Fold<Shape>): string => f.items.map((i) => `${i.row.text ?? "gap"}${i.folded ? ` +${i.folded}` : ""}${i.repeats > 1 ? ` x${i.repeats}` : ""}@${i.top}`).join(" | ");
 const check = (rows: Shape[], s = style()): string => {
-  const f = new Fold<Shape>((r) => r);
+  const f = new Fold<Shape>();
   f.sync(rows, 0, s);
   return shown(f);
 };
@@ -29,18 +29,18 @@ describe("folding", () => {
   it("grows to what it would be when built at once, and finds rows by key and by height", () => {
     const texts = ["a", "a", "\tat x", "b", null, "b", "b", "c", "\tat y", "\tat z"];
     const rows: Shape[] = [];
-    const grown = new Fold<Shape>((r) => r);
+    const grown = new Fold<Shape>();
     const one = style();
     for (let n = 0; n < 60; n += 1) {
       rows.push(line(n, texts[n % texts.length] ?? null, n % 3));
       grown.sync(rows, 0, one);
-      const whole = new Fold<Shape>((r) => r);
+      const whole = new Fold<Shape>();
       whole.sync([...rows], 0, one);
       expect(shown(grown)).toBe(shown(whole));
       expect(grown.indexOf(`k${n}`)).toBeGreaterThanOrEqual(0);
     }
     grown.items.forEach((item, i) => expect([grown.at(item.top), grown.at(grown.bottomOf(i) - 1)]).toEqual([i, i]));
-    expect(new Fold<Shape>((r) => r).at(5)).toBe(-1);
+    expect(new Fold<Shape>().at(5)).toBe(-1);
   });
   it("knows what goes on with a stack trace", () => {
     expect(["\tat x", "  File \"a.py\", line 3", "Caused by: y", "    ... 12 more", "goroutine 1 [running]:", "java.lang.IllegalStateException: z"].every(continues)).toBe(true);

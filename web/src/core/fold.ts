@@ -8,6 +8,8 @@ export interface Shape {
   readonly source: number;
   /** The message; `null` for rows that are no lines. */
   readonly text: string | null;
+  /** Whether the text goes on with what the line before it began: `continues`. */
+  readonly goesOn: boolean;
 }
 
 export interface Item<Row> {
@@ -40,7 +42,7 @@ const ms = (time: string): number => Date.parse(`${time.slice(0, 23)}Z`);
 /** Whether a line goes on with what the one before it began. */
 export const continues = (text: string): boolean => CONTINUED.test(text);
 
-export class Fold<Row> {
+export class Fold<Row extends Shape> {
   readonly items: Item<Row>[] = [];
   height = 0;
   /** Rises when items were built anew: places of items may have changed. */
@@ -53,8 +55,6 @@ export class Fold<Row> {
   private readonly heads = new Map<number, { item: Item<Row>; time: string }>();
   private byKey: Map<string, number> | null = null;
   private hosts = new Map<string, string>();
-
-  constructor(private readonly look: (row: Row) => Shape) {}
 
   /** Brings the items up to date. Cost: the new rows, or all of them when `shape` or the style changed. */
   sync(rows: readonly Row[], shape: number, style: FoldStyle<Row>): void {
@@ -80,42 +80,41 @@ export class Fold<Row> {
   }
 
   private add(row: Row, style: FoldStyle<Row>): void {
-    const { key, time, source, text } = this.look(row);
-    for (let next = style.extras[this.extra]; next !== undefined && this.look(next).time <= time; next = style.extras[this.extra]) {
+    const { key, time, source, text } = row;
+    for (let next = style.extras[this.extra]; next !== undefined && next.time <= time; next = style.extras[this.extra]) {
       this.extra += 1;
       // What happened before the first row belongs to what is not loaded.
-      if (this.done > 0) this.push(next, this.look(next).key, style);
+      if (this.done > 0) this.push(next, style);
     }
     if (style.muted.has(source)) return;
     if (text === null) {
       this.heads.delete(source);
-      this.push(row, key, style);
+      this.push(row, style);
       return;
     }
     if (style.fold) {
       const head = this.heads.get(source);
-      if (head && continues(text) && ms(time) - ms(head.time) <= TOGETHER_MS) {
+      if (head && row.goesOn && ms(time) - ms(head.time) <= TOGETHER_MS) {
         head.item.folded += 1;
         head.time = time;
         this.hosts.set(key, head.item.key);
         if (!style.open.has(head.item.key)) return;
-        this.push(row, key, style);
+        this.push(row, style);
         return;
       }
       const last = this.items.at(-1);
-      const before = last ? this.look(last.row) : null;
-      if (last && before && before.text === text && before.source === source && last.folded === 0 && !style.open.has(last.key)) {
+      if (last && last.row.text === text && last.row.source === source && last.folded === 0 && !style.open.has(last.key)) {
         last.repeats += 1;
         this.hosts.set(key, last.key);
         return;
       }
     }
-    const item = this.push(row, key, style);
+    const item = this.push(row, style);
     this.heads.set(source, { item, time });
   }
 
-  private push(row: Row, key: string, style: FoldStyle<Row>): Item<Row> {
-    const item: Item<Row> = { row, key, folded: 0, repeats: 1, top: this.height };
+  private push(row: Row, style: FoldStyle<Row>): Item<Row> {
+    const item: Item<Row> = { row, key: row.key, folded: 0, repeats: 1, top: this.height };
     this.items.push(item);
     this.height += style.heightOf(row);
     return item;

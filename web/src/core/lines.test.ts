@@ -9,9 +9,9 @@ const range = (from: number, to: number): string[] => Array.from({ length: to - 
 
 describe("the line window", () => {
   it("evicts whole chunks of the oldest above its bound, and knows where to read them again", () => {
-    const w = make(1200);
+    const w = make(1300);
     for (let i = 0; i < 4; i += 1) w.append(range(i * 400, i * 400 + 400), `t${i * 400 + 400}`);
-    expect([w.length, w.at(0), w.start, w.end]).toEqual([1200, name(400), "t400", "t1600"]);
+    expect([w.length, w.at(0), w.start, w.end]).toEqual([800, name(800), "t800", "t1600"]);
   });
   it("evicts the newest when older ones come, and knows where to read those again", () => {
     const w = make(1000);

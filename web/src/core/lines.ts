@@ -2,6 +2,8 @@
 
 /** Chunks that come in small batches are joined up to this size. */
 const CHUNK_ROWS = 500;
+/** At the front, this share of the bound leaves at once: leaving is dearer than staying. */
+const LEAVE = 0.1;
 /** Rows that arrive late are put where their time belongs, at most this many rows back. */
 const LATE_REACH = 2000;
 
@@ -56,8 +58,10 @@ export class LineWindow<Row> {
   }
 
   private evictFront(): number {
+    if (this.rows.length <= this.most) return 0;
+    const keep = this.most * (1 - LEAVE);
     let gone = 0;
-    while (this.rows.length - gone > this.most && this.chunks.length > 1) {
+    while (this.rows.length - gone > keep && this.chunks.length > 1) {
       const first = this.chunks.shift();
       gone += first?.size ?? 0;
       this.start = first?.end ?? null;

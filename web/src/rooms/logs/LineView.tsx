@@ -86,12 +86,13 @@ function draw({ record }: LineRow, finder: Finder | null, hit: number): ReactNod
   const marks = finder?.ranges(text) ?? [];
   if (spans.length > 0) return ansi(text, spans).map(([from, to, style]) => <span key={from} className={style}>{lit(text.slice(from, to), from, marks, hit)}</span>);
   let name = "";
-  return parts(text).map((part) => {
+  // Keys are places, so that a line that takes another's place changes texts, not elements.
+  return parts(text).map((part, i) => {
     const body = lit(part.text, part.at, marks, hit);
-    if (part.kind === "text") return <span key={part.at}>{body}</span>;
+    if (part.kind === "text") return <span key={i}>{body}</span>;
     if (part.kind === "key") name = part.text;
     const value = part.kind === "string" || part.kind === "number";
-    return <span key={part.at} className={part.kind} {...(value ? { "data-k": name, "data-v": part.text.replace(/^"(.*)"$/, "$1") } : {})}>{body}</span>;
+    return <span key={i} className={part.kind} {...(value ? { "data-k": name, "data-v": part.text.replace(/^"(.*)"$/, "$1") } : {})}>{body}</span>;
   });
 }
 
@@ -135,7 +136,7 @@ export function MarkRow({ row, sources, stamp, now, onJump }: MarkProps) {
   const time = row.time ? stampOf(row.time, stamp, now) : "";
   if (row.kind === "event") {
     const mark = row.tone === "change" ? "hand" : row.tone === "bad" ? "warn" : "off";
-    return <div className={`rec ${row.tone === "change" ? "chg" : row.tone === "bad" ? "evt" : "plain"}`} role="note"><time>{time}</time><Mark kind={mark} label={row.tone === "change" ? "change" : "event"} /><b className={row.tone === "change" ? "" : "strong"}>{row.title}</b><span className={row.tone === "change" ? "trunc" : "quote trunc"} title={row.text}>{row.text}</span><span className="t3">{row.node}</span></div>;
+    return <div className={`rec ${row.tone === "change" ? "chg" : row.tone === "bad" ? "evt" : "plain"}`} role="note"><time>{time}</time><Mark kind={mark} label={row.tone === "change" ? "change" : "event"} /><b className={row.tone === "change" ? "" : "strong"}>{row.title}</b><span className={row.tone === "change" ? "trunc" : "quote trunc"} title={row.said}>{row.said}</span><span className="t3">{row.node}</span></div>;
   }
   if (row.kind === "gap") {
     const { gap } = row;

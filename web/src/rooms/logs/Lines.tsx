@@ -1,6 +1,6 @@
 /** The list of lines: only what is seen is drawn; pinned to the end while following, still while held, whatever comes, leaves or is read again at either end. */
 
-import { useEffect, useLayoutEffect, useReducer, useRef, type CSSProperties, type KeyboardEvent, type MouseEvent, type RefObject } from "react";
+import { useEffect, useLayoutEffect, useReducer, useRef, useSyncExternalStore, type CSSProperties, type KeyboardEvent, type MouseEvent, type RefObject } from "react";
 
 import type { StampStyle } from "../../core/stamp";
 import { useSize } from "../../ui/size";
@@ -14,6 +14,8 @@ const NEAR_END_PX = 10;
 /** Pages are asked for before the edge is reached. */
 const NEAR_EDGE_PX = 1200;
 const OVERSCAN_PX = 200;
+/** While following, lines are drawn in a layer that stays put, so that no frame scrolls; the room for scrolling grows in these steps. */
+const STEP_PX = 50_000;
 
 export interface LinesHandle {
   readonly show: (index: number) => void;
@@ -39,7 +41,9 @@ interface Anchor {
 }
 
 export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onPick, onAct, onHeights }: LinesProps) {
-  const { view, fold, feed } = pane;
+  const { fold, feed } = pane;
+  const view = useSyncExternalStore(feed.listen, feed.read);
+  fold.sync(view.rows, view.shape, pane.foldStyle);
   const [box, { height: seen }] = useSize<HTMLDivElement>();
   const [, draw] = useReducer((n: number) => n + 1, 0);
   const top = useRef(0);
@@ -57,8 +61,14 @@ export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onP
   }
   generation.current = fold.generation;
 
-  const from = Math.max(0, fold.at(top.current - OVERSCAN_PX));
-  const to = fold.at(top.current + Math.max(seen, 100) + OVERSCAN_PX);
+  const { following } = view;
+  // Lines move on before anyone could scroll to them: nothing beyond what is seen is drawn.
+  const over = following ? 0 : OVERSCAN_PX;
+  const from = Math.max(0, fold.at(top.current - over));
+  const to = fold.at(top.current + Math.max(seen, 100) + over);
+  const room = following && fold.height > STEP_PX ? Math.ceil(fold.height / STEP_PX) * STEP_PX : fold.height;
+  const scroll = following ? Math.max(0, room - seen) : top.current;
+  const stood = useRef(-1);
   const anchorNow = (): void => {
     const item = fold.items[fold.at(top.current)];
     anchor.current = item ? { key: item.key, offset: top.current - item.top } : null;
@@ -67,10 +77,12 @@ export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onP
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
-    if (Math.abs(element.scrollTop - top.current) > 0.5) {
-      element.scrollTop = top.current;
+    // Reading the place makes the browser lay out; while following it is known.
+    if (!(following && stood.current === scroll) && Math.abs(element.scrollTop - scroll) > 0.5) {
+      element.scrollTop = scroll;
       own.current = element.scrollTop;
     }
+    stood.current = following ? scroll : -1;
     anchorNow();
   });
 
@@ -107,10 +119,11 @@ export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onP
     const mine = Math.abs(element.scrollTop - own.current) < 1;
     own.current = -1;
     if (mine) return;
-    const up = element.scrollTop < top.current - 1;
-    top.current = element.scrollTop;
+    const up = element.scrollTop < scroll - 1;
+    const left = room - element.scrollTop - seen;
+    top.current = following ? Math.max(0, deepest - left) : element.scrollTop;
+    stood.current = -1;
     anchorNow();
-    const left = element.scrollHeight - element.scrollTop - element.clientHeight;
     if (view.following && up && left > NEAR_END_PX) feed.hold();
     else if (!view.following && !up && left <= NEAR_END_PX && !view.cut && view.status === "open") feed.follow();
     edges();
@@ -167,19 +180,22 @@ export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onP
   return (
     <div style={{ position: "relative", flex: 1, minHeight: 0, display: "flex" }}>
       <div className={`lg${wrap ? " wrapped" : ""}`} ref={box} tabIndex={0} role="log" aria-live="off" aria-label={`Log lines, ${view.following ? "following" : "held"}`} onScroll={scrolled} onWheel={(e) => { if (e.deltaY < 0) feed.hold(); }} onKeyDown={key} onClick={click} onContextMenu={menu} style={{ "--log-columns": grid } as CSSProperties}>
-        <div style={{ height: fold.height, position: "relative" }}>
-          {fold.items.slice(from, to + 1).map((item) => {
-            const { row } = item;
-            const place = { transform: `translateY(${item.top}px)` };
-            if (row.kind !== "line") return <div key={item.key} className="at" style={place}><MarkRow row={row} sources={view.sources} stamp={stamp} now={now} onJump={(ms) => void feed.jump({ ms })} /></div>;
-            const source = view.sources[row.record.source];
-            const name = sourceName(source);
-            return (
-              <div key={item.key} className="at" style={place}>
-                <LineView row={row} source={source} hue={hues.get(name) ?? 0} columns={columns} stamp={stamp} now={stamp.format === "relative" ? now : 0} finder={pane.finder} hit={pane.place !== null && pane.place.key === row.key ? pane.place.start : -1} folded={item.folded} unfolded={pane.open.has(item.key)} repeats={item.repeats} selected={row.key === pane.selected?.key} ranged={pane.range.has(row.key)} wrap={wrap} />
-              </div>
-            );
-          })}
+        <div style={{ height: room, position: "relative" }}>
+          <div className={following ? "layer" : ""} style={following ? { height: Math.min(seen, room) } : undefined}>
+            {fold.items.slice(from, to + 1).map((item, i) => {
+              const { row } = item;
+              const place = { transform: `translateY(${following ? item.top - top.current : item.top}px)` };
+              // While following, a place on the screen keeps its elements and changes its text.
+              const slot = following ? i : item.key;
+              if (row.kind !== "line") return <div key={slot} className="at" style={place}><MarkRow row={row} sources={view.sources} stamp={stamp} now={now} onJump={(ms) => void feed.jump({ ms })} /></div>;
+              const source = view.sources[row.record.source];
+              return (
+                <div key={slot} className="at" style={place}>
+                  <LineView row={row} source={source} hue={hues.get(sourceName(source)) ?? 0} columns={columns} stamp={stamp} now={stamp.format === "relative" ? now : 0} finder={pane.finder} hit={pane.place !== null && pane.place.key === row.key ? pane.place.start : -1} folded={item.folded} unfolded={pane.open.has(item.key)} repeats={item.repeats} selected={row.key === pane.selected?.key} ranged={pane.range.has(row.key)} wrap={wrap} />
+                </div>
+              );
+            })}
+          </div>
         </div>
       </div>
       <Rail items={fold.items} height={fold.height} version={pane.slow} onPick={show} />

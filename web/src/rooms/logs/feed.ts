@@ -2,13 +2,14 @@
 
 import { ApiError, post, socketAddress } from "../../api/client";
 import type { LogGap, LogMarker, LogPage, LogQuery, LogRecord, LogSelect, LogSource, LogStreamAsk, LogStreamFrame, LogStreamOpened, LogSummary } from "../../api/types";
+import { continues, type Shape } from "../../core/fold";
 import { LineWindow, type Token } from "../../core/lines";
 import { waitMs } from "../../core/live";
 
 export type Row =
-  | { readonly kind: "line"; readonly key: string; readonly time: string; readonly record: LogRecord }
-  | { readonly kind: "gap"; readonly key: string; readonly time: string; readonly gap: LogGap }
-  | { readonly kind: "marker"; readonly key: string; readonly time: string; readonly marker: LogMarker };
+  | (Shape & { readonly kind: "line"; readonly text: string; readonly record: LogRecord })
+  | (Shape & { readonly kind: "gap"; readonly gap: LogGap })
+  | (Shape & { readonly kind: "marker"; readonly marker: LogMarker });
 
 export type LineRow = Extract<Row, { kind: "line" }>;
 
@@ -203,7 +204,7 @@ export class LogFeed {
 
   private lineRow(record: LogRecord, numbers: readonly number[]): Row {
     const source = numbers[record.source] ?? record.source;
-    return { kind: "line", key: record.cursor, time: record.ts, record: source === record.source ? record : { ...record, source } };
+    return { kind: "line", key: record.cursor, time: record.ts, source, text: record.message, goesOn: continues(record.message), record: source === record.source ? record : { ...record, source } };
   }
 
   private key(kind: string): string {
@@ -217,11 +218,12 @@ export class LogFeed {
 
   private gapRow(gap: LogGap, numbers: readonly number[]): Row {
     const source = typeof gap.source === "number" ? (numbers[gap.source] ?? gap.source) : null;
-    return { kind: "gap", key: this.key("gap"), time: gap.from ?? gap.to ?? this.newest(), gap: { ...gap, source } };
+    return { kind: "gap", key: this.key("gap"), time: gap.from ?? gap.to ?? this.newest(), source: -1, text: null, goesOn: false, gap: { ...gap, source } };
   }
 
   private markerRow(marker: LogMarker, numbers: readonly number[]): Row {
-    return { kind: "marker", key: this.key("marker"), time: marker.at ?? this.newest(), marker: { ...marker, source: numbers[marker.source] ?? marker.source } };
+    const source = numbers[marker.source] ?? marker.source;
+    return { kind: "marker", key: this.key("marker"), time: marker.at ?? this.newest(), source, text: null, goesOn: false, marker: { ...marker, source } };
   }
 
   private async stream(): Promise<void> {

@@ -17,12 +17,10 @@ const TYPING_MS = 400;
 const COUNT_MS = 1000;
 
 /** A row that stands between lines: an event of the cluster or a change of ours. */
-export interface EventRow {
+export interface EventRow extends Shape {
   readonly kind: "event";
-  readonly key: string;
-  readonly time: string;
   readonly title: string;
-  readonly text: string;
+  readonly said: string;
   readonly node: string;
   readonly tone: "change" | "bad" | "plain";
 }
@@ -45,6 +43,7 @@ export interface Pane {
   readonly feed: LogFeed;
   readonly view: FeedView;
   readonly fold: Fold<Shown>;
+  readonly foldStyle: FoldStyle<Shown>;
   readonly typed: string;
   readonly expr: string;
   readonly fault: LogFilterError | null;
@@ -70,8 +69,6 @@ export interface Pane {
   readonly muted: readonly string[];
 }
 
-const look = (row: Shown): Shape => ({ key: row.key, time: row.time, source: row.kind === "line" ? row.record.source : row.kind === "marker" ? row.marker.source : -1, text: row.kind === "line" ? row.record.message : null });
-
 /** A text once typing has paused, or at once by the second value. */
 function useSettled(text: string): readonly [string, () => void] {
   const [settled, setSettled] = useState(text);
@@ -92,6 +89,35 @@ function useFeed(ask: FeedAsk, cursor: string | undefined): LogFeed {
     return () => feed.stop();
   }, [feed]);
   return feed;
+}
+
+const CALM_MS = 250;
+
+/** The view for all but the lines themselves: what a person did or must know shows at once, the rest four times a second. */
+function calmed(feed: LogFeed): { readonly listen: (listener: () => void) => () => void; readonly read: () => FeedView } {
+  let shown = feed.read();
+  const notable = (now: FeedView): boolean => now.status !== shown.status || now.following !== shown.following || now.cut !== shown.cut || now.loading !== shown.loading || now.error !== shown.error || now.notice !== shown.notice || (!now.following && now.shape !== shown.shape) || (now.rows.length > 0 && shown.version < 2);
+  return {
+    read: () => shown,
+    listen: (listener) => {
+      let timer: ReturnType<typeof setTimeout> | null = null;
+      const tell = (): void => {
+        if (timer !== null) clearTimeout(timer);
+        timer = null;
+        shown = feed.read();
+        listener();
+      };
+      const stop = feed.listen(() => {
+        if (notable(feed.read())) tell();
+        else timer ??= setTimeout(tell, CALM_MS);
+      });
+      if (feed.read() !== shown) tell();
+      return () => {
+        stop();
+        if (timer !== null) clearTimeout(timer);
+      };
+    },
+  };
 }
 
 /** Counts and matches follow the stream, but not every frame of it. */
@@ -119,16 +145,14 @@ interface Looks {
   readonly heights: ReadonlyMap<string, number>;
 }
 
-function useFold(view: FeedView, { phone, wrap, heights }: Looks, open: ReadonlySet<string>, muted: readonly string[]): Fold<Shown> {
+/** How lines are folded; the list of lines brings the fold up to date with every frame. */
+function useFoldStyle(view: FeedView, { phone, wrap, heights }: Looks, open: ReadonlySet<string>, muted: readonly string[]): FoldStyle<Shown> {
   const folding = useView().fold !== "off";
   const events = useEvents(view.sources);
-  const fold = useMemo(() => new Fold<Shown>(look), []);
   const linePx = phone ? PHONE_PX : document.documentElement.dataset["density"] === "comfortable" ? 24 : 20;
   const mutedNumbers = useMemo(() => new Set(view.sources.flatMap((s, i) => (muted.includes(sourceName(s)) ? [i] : []))), [view.sources, muted]);
-  const extras = useMemo<readonly EventRow[]>(() => events.map(({ event: e, change }) => ({ kind: "event", key: `event ${e.uid} ${e.at_ms}`, time: eventStamp(e.at_ms), title: change && e.reason === "ScalingReplicaSet" ? `Rollout ${e.object_name}` : `${e.reason || e.action} ${e.object_name}`, text: `${e.message}${e.count > 1 ? ` ×${e.count}` : ""}`, node: e.node, tone: change ? "change" : e.type === "Warning" ? "bad" : "plain" })), [events]);
-  const style = useMemo<FoldStyle<Shown>>(() => ({ fold: folding, open, muted: mutedNumbers, extras, heightOf: (row) => (row.kind === "line" ? (wrap ? (heights.get(row.key) ?? linePx) : linePx) : row.kind === "gap" ? GAP_PX : MARK_PX) }), [folding, open, mutedNumbers, extras, wrap, heights, linePx]);
-  fold.sync(view.rows, view.shape, style);
-  return fold;
+  const extras = useMemo<readonly EventRow[]>(() => events.map(({ event: e, change }) => ({ kind: "event", key: `event ${e.uid} ${e.at_ms}`, time: eventStamp(e.at_ms), source: -1, text: null, goesOn: false, title: change && e.reason === "ScalingReplicaSet" ? `Rollout ${e.object_name}` : `${e.reason || e.action} ${e.object_name}`, said: `${e.message}${e.count > 1 ? ` ×${e.count}` : ""}`, node: e.node, tone: change ? "change" : e.type === "Warning" ? "bad" : "plain" })), [events]);
+  return useMemo<FoldStyle<Shown>>(() => ({ fold: folding, open, muted: mutedNumbers, extras, heightOf: (row) => (row.kind === "line" ? (wrap ? (heights.get(row.key) ?? linePx) : linePx) : row.kind === "gap" ? GAP_PX : MARK_PX) }), [folding, open, mutedNumbers, extras, wrap, heights, linePx]);
 }
 
 export function usePane(side: Side, looks: Looks): Pane {
@@ -153,10 +177,12 @@ export function usePane(side: Side, looks: Looks): Pane {
   const ask = useMemo<FeedAsk>(() => ({ sources: selects, expr: expr.trim(), from: window.kind === "absolute" ? window.fromMs : null, to: window.kind === "absolute" ? window.toMs : null }), [selects, expr, window]);
   const line = address[names.line];
   const feed = useFeed(ask, line);
-  const view = useSyncExternalStore(feed.listen, feed.read);
+  const calm = useMemo(() => calmed(feed), [feed]);
+  const view = useSyncExternalStore(calm.listen, calm.read);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const muted = useMemo(() => readList(address.mute), [address.mute]);
-  const fold = useFold(view, looks, open, muted);
+  const fold = useMemo(() => new Fold<Shown>(), [feed]);
+  const foldStyle = useFoldStyle(view, looks, open, muted);
   const slow = useSlowVersion(view);
   const found = useFinding(side, view, slow);
   const [place, setPlace] = useState<Pane["place"]>(null);
@@ -174,7 +200,7 @@ export function usePane(side: Side, looks: Looks): Pane {
     return fold.indexOf(row.key);
   };
   return {
-    side, names, chosen, feed, view, fold, typed, expr, fault: fault ?? null, estimate: cost, waits: typed.trim() !== expr.trim(), slow, ...found, place, position, jump, selected, range, setRange, open, muted,
+    side, names, chosen, feed, view, fold, foldStyle, typed, expr, fault: fault ?? null, estimate: cost, waits: typed.trim() !== expr.trim(), slow, ...found, place, position, jump, selected, range, setRange, open, muted,
     query: useMemo(() => ({ sources: ask.sources, filter: ask.expr === "" ? {} : { expr: ask.expr } }) as LogQuery, [ask.sources, ask.expr]),
     run: () => { settle(); if (fault === null) setExpr(typed); },
     forget: () => setPlace(null),
