@@ -17,6 +17,7 @@ it("makes holes of what changes from line to line", () => {
 it("asks for similar lines by their fixed parts, in order", () => {
   expect(similar("took 5 ms (fast)")).toBe('message=~"took .+ ms \\\\(fast\\\\)"');
   expect(similar("12 34")).toBe("");
+  expect(similar("session 5", "msg")).toBe('msg=~"session .+"');
   expect(similar("x".repeat(2000)).length).toBeLessThan(1000);
   expect(pattern("").length).toBe(0);
 });

@@ -25,8 +25,8 @@ export function pattern(message: string): Piece[] {
 /** One text a pattern: two messages with the same one are similar. */
 export const patternKey = (message: string): string => pattern(message).map((p) => (p.kind === "hole" ? `<${p.text}>` : p.text)).join("");
 
-/** A condition of the filter language that similar lines meet: their fixed parts in order. Empty when nothing is fixed. */
-export function similar(message: string): string {
+/** A condition of the filter language that similar lines meet: their fixed parts in order, in the message or in a field of it. Empty when nothing is fixed. */
+export function similar(message: string, field = "message"): string {
   const pieces = pattern(message);
   if (!pieces.some((p) => p.kind === "text" && /[\p{L}]{2}/u.test(p.text))) return "";
   let out = "";
@@ -35,5 +35,5 @@ export function similar(message: string): string {
     if (out.length + next.length > MOST_REGEX) break;
     out += next;
   }
-  return `message=~"${out.replace(/["\\]/g, "\\$&")}"`;
+  return `${field}=~"${out.replace(/["\\]/g, "\\$&")}"`;
 }

@@ -9,7 +9,7 @@ import { also, not, only } from "../../core/expr";
 import { age, bytes, count, plural } from "../../core/format";
 import { bars } from "../../core/histogram";
 import { visible } from "../../core/message";
-import { pattern, similar } from "../../core/pattern";
+import { pattern } from "../../core/pattern";
 import { placeOf } from "../../core/position";
 import { msOf } from "../../core/stamp";
 import { logSource } from "../../ui/links";
@@ -22,7 +22,7 @@ import type { LineRow } from "./feed";
 import { jsonOf, JsonTree } from "./JsonTree";
 import type { ActOn } from "./LineView";
 import type { Pane } from "./pane";
-import { clockOf, fieldsOf, LEVEL_WORD, textOf } from "./text";
+import { clockOf, fieldsOf, LEVEL_WORD, saidBy, similarTo, textOf } from "./text";
 
 export const CONTEXTS = [5, 20, 50] as const;
 const BUCKETS = 60;
@@ -63,7 +63,7 @@ export function LineDrawer({ pane, row, context, onContext, onCopy, onAct }: Dra
           <div className="t3 s11" style={{ marginTop: 2 }}>{source ? [source.cluster, source.namespace, source.pod, source.container].filter((s) => s !== "").join(" / ") : ""}</div>
           <div className="row wrap0" style={{ gap: 5, marginTop: 8 }}>
             <Metrics source={source} />
-            <button type="button" className="btn" disabled={similar(record.message) === ""} onClick={() => filter(also(pane.typed, similar(record.message)))}>Similar <kbd>s</kbd></button>
+            <button type="button" className="btn" disabled={similarTo(record) === ""} onClick={() => filter(also(pane.typed, similarTo(record)))}>Similar <kbd>s</kbd></button>
             <button type="button" className="btn" onClick={onCopy}>Copy <kbd>y</kbd></button>
             {source && source.pod !== "" && source.state === "running" ? <button type="button" className="btn" onClick={() => openTerminal({ cluster: source.cluster, namespace: source.namespace, pod: source.pod, podUid: source.pod_uid, container: source.container })}><Icon name="square-terminal" />Terminal</button> : null}
           </div>
@@ -140,10 +140,10 @@ function Around({ pane, row, context, onContext }: { readonly pane: Pane; readon
 
 /** The pattern of the line: how many are like it in the window, since when. */
 function PatternPart({ pane, row }: { readonly pane: Pane; readonly row: LineRow }) {
-  const { message } = row.record;
+  const [, message] = saidBy(row.record);
   const { span } = useWindow();
   const [asked, setAsked] = useState(false);
-  const alike = similar(message);
+  const alike = similarTo(row.record);
   const cheap = (pane.estimate?.bytes ?? 0) < 256 * 1024 * 1024;
   const answer = useCount({ query: { ...pane.query, filter: { expr: alike } }, by: "time", buckets: BUCKETS, enabled: alike !== "" && (asked || cheap) });
   const all = bars(answer.data?.buckets ?? []);

@@ -9,7 +9,6 @@ import { readColumns } from "../../core/columns";
 import { also } from "../../core/expr";
 import { plural } from "../../core/format";
 import { seriesIndex } from "../../core/palette";
-import { similar } from "../../core/pattern";
 import { readStamp, type StampStyle } from "../../core/stamp";
 import { CrumbSep, Frame, Here } from "../../ui/Frame";
 import { useKeys } from "../../ui/keys";
@@ -31,7 +30,7 @@ import { usePane, type Pane, type Side } from "./pane";
 import { PaneView } from "./PaneView";
 import { parseSource } from "./select";
 import { Sources } from "./Sources";
-import { asJson, asText, sourceName, textOf } from "./text";
+import { asJson, asText, similarTo, sourceName, textOf } from "./text";
 import { Truth } from "./Truth";
 
 const NO_HEIGHTS: ReadonlyMap<string, number> = new Map();
@@ -130,7 +129,7 @@ export function Logs() {
   };
   const alike = (minus: boolean): void => {
     if (!selected) return;
-    const term = similar(selected.record.message);
+    const term = similarTo(selected.record);
     if (term === "") toast("warn", "Nothing in this line is fixed, so no line is like it");
     else change({ [pane.names.q]: also(pane.typed, minus ? `not ${term}` : term) });
   };

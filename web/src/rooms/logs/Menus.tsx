@@ -9,7 +9,6 @@ import type { LogView } from "../../api/types";
 import { moved, OWN_COLUMNS, printColumns, readColumns } from "../../core/columns";
 import { also, equal, not, only } from "../../core/expr";
 import { printList, readList, toggle } from "../../core/list";
-import { similar } from "../../core/pattern";
 import { readStamp, STAMP_NAMES, STAMPS } from "../../core/stamp";
 import { Icon } from "../../ui/Mark";
 import { copyText } from "../../ui/parts";
@@ -19,6 +18,7 @@ import { lacks, useSavedViews, VIEWS_KEY } from "./ask";
 import type { ActOn } from "./LineView";
 import type { Pane } from "./pane";
 import { forgetRecent, recent } from "./recent";
+import { similarTo } from "./text";
 
 interface ActProps {
   readonly on: ActOn | null;
@@ -37,11 +37,11 @@ export function ActMenu({ on, pane, onClose, onCopy }: ActProps) {
   if (on === null) return null;
   const { name, value } = on;
   const filter = (q: string): void => change({ [pane.names.q]: q || undefined });
-  const alike = similar(on.row.record.message);
+  const alike = similarTo(on.row.record);
   const columns = readColumns(address.cols);
   const extra = readList(address.facets);
   return (
-    <DropdownMenu.Root open onOpenChange={(o) => { if (!o) onClose(); }}>
+    <DropdownMenu.Root open modal={false} onOpenChange={(o) => { if (!o) onClose(); }}>
       <DropdownMenu.Trigger asChild><span style={{ position: "fixed", left: on.x, top: on.y, width: 1, height: 1 }} /></DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="pop" align="start" sideOffset={4} aria-label={name === "" ? "This line" : `${name}=${value}`}>

@@ -3,6 +3,7 @@
 import type { LogRecord, LogSource } from "../../api/types";
 import { coloured, type Coloured, type Span } from "../../core/ansi";
 import { fields, visible } from "../../core/message";
+import { similar } from "../../core/pattern";
 
 const MESSAGE_KEYS = ["msg", "message", "event", "log"] as const;
 const LEFT_OUT = new Set(["level", "lvl", "severity", "time", "ts", "timestamp", "@timestamp", ...MESSAGE_KEYS]);
@@ -51,6 +52,24 @@ function harmless({ text, spans }: Coloured): Coloured {
   }
   out += visible(text.slice(done));
   return { text: out.slice(0, MOST_CHARS), spans: moved };
+}
+
+/** The part of a line that says what happened, and the name it has in the filter language. */
+export function saidBy(record: LogRecord): readonly [name: string, text: string] {
+  if (record.message.startsWith("{")) {
+    const all = fieldsOf(record);
+    for (const name of MESSAGE_KEYS) {
+      const value = all.find(([k]) => k === name)?.[1];
+      if (value !== undefined) return [name, value];
+    }
+  }
+  return ["message", coloured(record.message).text];
+}
+
+/** The condition that lines like this one meet; empty when there is none. */
+export function similarTo(record: LogRecord): string {
+  const [name, text] = saidBy(record);
+  return similar(text, name);
 }
 
 function fromJson(record: LogRecord): string {
