@@ -57,6 +57,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, said of one of several places.
+    #[must_use]
+    pub fn of(self, place: &str) -> Self {
+        Self { text: format!("{place}: {}", self.text), ..self }
+    }
+
     /// The same failure under another exit code.
     #[must_use]
     pub fn code(mut self, code: u8) -> Self {

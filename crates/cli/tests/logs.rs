@@ -134,8 +134,11 @@ fn without_a_source_and_a_terminal_it_says_what_to_name() {
         .output()
         .unwrap();
     assert_eq!(out.status.code(), Some(6), "{}", text(&out.stderr));
-    let out = run(&["web"], dir.path());
+    let out = run(&["web", "--backend", "agent"], dir.path());
     assert_eq!(out.status.code(), Some(5), "{}", text(&out.stderr));
+    // Not signed in, and no kubeconfig: there is no way at all.
+    let out = run(&["web"], dir.path());
+    assert_eq!(out.status.code(), Some(6), "{}", text(&out.stderr));
     let out = run(&["web", "--backend", "kube"], dir.path());
     assert_eq!(out.status.code(), Some(6), "{}", text(&out.stderr));
 }

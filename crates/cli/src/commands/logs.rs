@@ -12,19 +12,23 @@ pub mod config;
 mod confirm;
 mod files;
 mod glob;
+mod kube;
 mod line;
 mod matching;
 mod numbers;
 pub mod output;
 mod pick;
 mod source;
+mod spread;
 #[cfg(test)]
 mod tests;
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use jiff::Zoned;
 
+use crate::api::Api;
 use crate::failure::{Failure, Outcome, code};
 use crate::runtime::{Threads, block_on};
 use crate::{out, when};
@@ -32,6 +36,9 @@ pub use args::Args;
 use ask::Ask;
 use output::{Around, Bounds, Clock, Look, Output, Sink};
 use source::{Given, Source};
+
+/// How long a server may take to say that it is there, where another way can be taken.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// Reads what was asked for. Files and pipes need no runtime of tasks.
 pub fn run(args: Args) -> Outcome {
@@ -60,26 +67,22 @@ pub fn run(args: Args) -> Outcome {
     }
 }
 
-/// Through a server.
+/// Through a server, or straight from the Kubernetes API.
 async fn remote(
     args: &Args,
     (ask, named): (&Ask, Vec<Source>),
     make: impl FnOnce() -> Result<Output, Failure>,
 ) -> Outcome {
-    let kube = [
-        (args.place.backend == "kube", "--backend kube"),
-        (args.place.in_cluster, "--in-cluster"),
-        (args.place.kubeconfig.is_some(), "--kubeconfig"),
-        (args.place.redact, "--redact"),
-    ];
-    if let Some((_, flag)) = kube.iter().find(|(given, _)| *given) {
-        return Err(Failure::new(code::UNREACHABLE, format!("{flag}: logs are not read straight from the Kubernetes API yet"))
-            .next("read through a server (pilothouse login URL), or save them: kubectl logs POD | pilothouse logs --stdin"));
-    }
-    let api = args.connection.open().await?;
+    let Some(api) = backend(args).await? else {
+        let named = match must_pick(args, ask, &named)? {
+            true => picked(&kube::everything(args).await?)?,
+            false => named,
+        };
+        return kube::run(args, (ask, named), make).await;
+    };
     let outcome = async {
         let named = match must_pick(args, ask, &named)? {
-            true => picked(&api, args).await?,
+            true => picked(&agent::everything(&api, args).await?)?,
             false => named,
         };
         let mut out = make()?;
@@ -88,6 +91,34 @@ async fn remote(
     .await;
     api.close().await;
     outcome
+}
+
+/// The server, or `None` for the Kubernetes API. One that was named is never left for the other.
+async fn backend(args: &Args) -> Result<Option<Api>, Failure> {
+    let kube = args.place.in_cluster || args.place.kubeconfig.is_some() || !args.choose.context.is_empty();
+    match args.place.backend.as_str() {
+        "kube" => return Ok(None),
+        "agent" => return args.connection.open().await.map(Some),
+        _ if kube => return Ok(None),
+        _ => {}
+    }
+    let named = args.connection.server.is_some() || args.connection.data.is_some();
+    let api = match args.connection.open().await {
+        Ok(api) => api,
+        Err(failure) if named => return Err(failure),
+        Err(_) => {
+            notice("note: not signed in to a server; reading straight from the Kubernetes API");
+            return Ok(None);
+        }
+    };
+    let probe = tokio::time::timeout(PROBE, api.get::<serde_json::Value>("me")).await;
+    let why = match probe {
+        Ok(Err(failure)) if failure.exit_code() == code::UNREACHABLE && !named => failure.text().to_owned(),
+        Err(_) if !named => "no answer within 2 s".to_owned(),
+        _ => return Ok(Some(api)),
+    };
+    notice(&format!("note: {why}; reading straight from the Kubernetes API"));
+    Ok(None)
 }
 
 /// Whether the list has to open; a failure where nobody can choose.
@@ -107,10 +138,9 @@ fn must_pick(args: &Args, ask: &Ask, named: &[Source]) -> Result<bool, Failure> 
     }
 }
 
-async fn picked(api: &crate::api::Api, args: &Args) -> Result<Vec<Source>, Failure> {
-    let options = agent::everything(api, args).await?;
+fn picked(options: &[String]) -> Result<Vec<Source>, Failure> {
     let mut named = Vec::new();
-    for at in pick::several("logs of", &options)? {
+    for at in pick::several("logs of", options)? {
         if let Some(Given::Named(source)) = options.get(at).map(|o| source::parse(o)).transpose()? {
             named.push(source);
         }

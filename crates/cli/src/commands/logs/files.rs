@@ -8,7 +8,6 @@ mod merged;
 mod names;
 mod one;
 mod piped;
-mod spread;
 
 use std::path::PathBuf;
 use std::sync::Arc;

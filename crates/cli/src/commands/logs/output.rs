@@ -22,6 +22,7 @@ use ph_api::{LogGap, LogMarker, LogSummary};
 use super::line::{Line, Source};
 use crate::failure::Outcome;
 
+pub use columns::name as columns_name;
 pub use format::{Column, Format};
 pub use look::{Around, Look};
 pub use sink::Sink;

@@ -3,11 +3,11 @@
 use ph_api::{LogBucket, LogCount};
 use ph_taillog::{Batch, Count, CountBy, Feed, ReadAsk, Reader, State};
 
-use super::spread::Spread;
 use super::{Job, Local, failed, failure, note, now_ns};
 use crate::commands::logs::ask::{Aggregate, Ask};
 use crate::commands::logs::numbers;
 use crate::commands::logs::output::{End, Output};
+use crate::commands::logs::spread::Spread;
 use crate::failure::{Doing, Failure, Outcome};
 
 /// Bytes of messages of one batch.
