@@ -15,6 +15,7 @@ mod identity;
 mod inventory;
 mod kinds;
 pub mod kube_logs;
+pub mod kubeconfig;
 mod lease;
 mod log_review;
 pub mod log_tickets;

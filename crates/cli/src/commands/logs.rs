@@ -192,6 +192,18 @@ fn around(args: &Args) -> Around {
     }
 }
 
+/// Has secrets masked here, where no agent did it.
+fn redact(args: &Args, ask: &Ask, out: &mut Output) -> Outcome {
+    if !args.place.redact {
+        return Ok(());
+    }
+    if ask.aggregate.is_some() {
+        return Err(Failure::new(code::UNREACHABLE, "--redact: what is counted here is not masked")
+            .next("count through the server (--backend agent), or leave --redact out"));
+    }
+    out.redact(matching::compiled(&ask.filter)?)
+}
+
 /// Tells something beside the lines, when a person is there to read it.
 fn notice(text: &str) {
     if std::io::stderr().is_terminal() {

@@ -111,6 +111,11 @@ fn refuse(args: &Args, ask: &Ask) -> Outcome {
     let c = &args.choose;
     let refusals = [
         (
+            args.place.redact,
+            "--redact: agents mask by themselves, as the organisation has it",
+            "leave --redact out",
+        ),
+        (
             c.selector.is_some(),
             "--selector: the server keeps no labels",
             "name the workload (deploy/web), or use --backend kube",

@@ -23,7 +23,7 @@ use ph_taillog::{
 use super::ask::{Ask, Runs};
 use super::line::{Cursor, Line, Source};
 use super::output::{End, Output};
-use super::{args, matching};
+use super::{args, matching, redact};
 use crate::failure::{Failure, Outcome, code};
 use crate::size;
 
@@ -51,6 +51,7 @@ struct Local {
 /// Reads files or standard input.
 pub fn run(args: &args::Args, ask: &Ask, (input, mut out): (Input, Output)) -> Outcome {
     refuse(args, &input)?;
+    redact(args, ask, &mut out)?;
     let job = Job::new(ask)?;
     match input {
         Input::Stdin => piped::run(&job, ask, &mut out),
@@ -100,9 +101,6 @@ fn refuse(args: &args::Args, input: &Input) -> Outcome {
     }
     if let Some(with) = args.view.with.iter().find(|w| !matches!(w.as_str(), "restarts" | "none")) {
         return no(&format!("--with {with}"), "read through the server: --backend agent, without file:");
-    }
-    if args.place.redact {
-        return no("--redact", "read through the server, whose agents mask: --backend agent");
     }
     if args.place.backend != "auto" {
         return Err(Failure::usage(format!(

@@ -18,7 +18,7 @@ use super::args::Args;
 use super::ask::{Ask, Extent, Order, Runs};
 use super::output::{End, Output};
 use super::source::{self, Given, Source};
-use super::{confirm, matching, notice, pick};
+use super::{confirm, matching, notice, pick, redact};
 use crate::failure::{Failure, Outcome, code, with_causes};
 use crate::size;
 use lanes::Lanes;
@@ -34,7 +34,11 @@ struct Place {
 }
 
 /// Reads, follows or counts.
-pub async fn run(args: &Args, (ask, named): (&Ask, Vec<Source>), make: impl FnOnce() -> Result<Output, Failure>) -> Outcome {
+pub async fn run(
+    args: &Args,
+    (ask, named): (&Ask, Vec<Source>),
+    make: impl FnOnce() -> Result<Output, Failure>,
+) -> Outcome {
     refuse(args, ask)?;
     let (places, failed) = places(args, named).await?;
     for text in places.iter().flat_map(|p| &p.found.notices) {
@@ -43,12 +47,14 @@ pub async fn run(args: &Args, (ask, named): (&Ask, Vec<Source>), make: impl FnOn
     if args.limits.dry_run {
         return plan(ask, &places).await;
     }
-    if (ask.extent == Extent::All || ask.aggregate.is_some()) && !ask.follow && confirm::matters(&args.limits) {
+    if (ask.extent == Extent::All || ask.aggregate.is_some()) && !ask.follow && confirm::matters(&args.limits)
+    {
         let estimate = estimate(ask, &places).await;
         notice(&format!("about {} to download", size::shown(estimate)));
         confirm::above(estimate, ask.confirm_bytes)?;
     }
     let mut out = make()?;
+    redact(args, ask, &mut out)?;
     let stop = CancellationToken::new();
     let question = question(args, ask)?;
     let cluster_names = places.len() + failed.len() > 1;
@@ -92,16 +98,56 @@ pub async fn run(args: &Args, (ask, named): (&Ask, Vec<Source>), make: impl FnOn
 /// What the API has no answer to.
 fn refuse(args: &Args, ask: &Ask) -> Outcome {
     let refusals = [
-        (args.choose.docker.is_some(), "--docker: a Docker host has no Kubernetes API", "use --backend agent"),
-        (!args.choose.cluster.is_empty(), "--cluster names clusters that are registered with a server", "name contexts with --context, or use --backend agent"),
-        (ask.origin == "store", "--origin store: lines that were shipped lie with the server", "use --backend agent"),
-        (ask.at.is_some(), "--at: the Kubernetes API cannot read around a line", "use --since and --until with the line's time, or --backend agent"),
-        (ask.before.is_some(), "--before a cursor: the Kubernetes API cannot read backwards from a line", "use --before TIME, or --backend agent"),
-        (ask.with_cursors, "--with-cursors: a page of the Kubernetes API has no token", "go on by time: --after TIME; -o json has each line's cursor"),
-        (matches!(ask.runs, Runs::Number(_)), "--restarts N: the Kubernetes API keeps the current run and the one before", "use -p, or --backend agent"),
-        (matches!(ask.runs, Runs::Previous(n) if n > 1), "--previous=N: the Kubernetes API keeps one run before the current", "use -p, or --backend agent"),
-        (ask.skip_on_lag, "--on-lag skip: the kubelet waits for its reader", "leave it out, or use --backend agent"),
-        (!ask.with.is_empty(), "--with: events, rollouts and alerts lie with the server", "use --backend agent"),
+        (
+            args.choose.docker.is_some(),
+            "--docker: a Docker host has no Kubernetes API",
+            "use --backend agent",
+        ),
+        (
+            !args.choose.cluster.is_empty(),
+            "--cluster names clusters that are registered with a server",
+            "name contexts with --context, or use --backend agent",
+        ),
+        (
+            ask.origin == "store",
+            "--origin store: lines that were shipped lie with the server",
+            "use --backend agent",
+        ),
+        (
+            ask.at.is_some(),
+            "--at: the Kubernetes API cannot read around a line",
+            "use --since and --until with the line's time, or --backend agent",
+        ),
+        (
+            ask.before.is_some(),
+            "--before a cursor: the Kubernetes API cannot read backwards from a line",
+            "use --before TIME, or --backend agent",
+        ),
+        (
+            ask.with_cursors,
+            "--with-cursors: a page of the Kubernetes API has no token",
+            "go on by time: --after TIME; -o json has each line's cursor",
+        ),
+        (
+            matches!(ask.runs, Runs::Number(_)),
+            "--restarts N: the Kubernetes API keeps the current run and the one before",
+            "use -p, or --backend agent",
+        ),
+        (
+            matches!(ask.runs, Runs::Previous(n) if n > 1),
+            "--previous=N: the Kubernetes API keeps one run before the current",
+            "use -p, or --backend agent",
+        ),
+        (
+            ask.skip_on_lag,
+            "--on-lag skip: the kubelet waits for its reader",
+            "leave it out, or use --backend agent",
+        ),
+        (
+            !ask.with.is_empty(),
+            "--with: events, rollouts and alerts lie with the server",
+            "use --backend agent",
+        ),
     ];
     match refusals.iter().find(|(given, ..)| *given) {
         Some((_, text, next)) => Err(Failure::new(code::UNREACHABLE, *text).next(*next)),
@@ -216,7 +262,10 @@ async fn place(args: &Args, context: Option<String>, mut named: Vec<Source>) -> 
                 let title = format!("`{text}` is more than one thing");
                 let Some(at) = pick::one(&title, &candidates)? else {
                     return Err(Failure::new(code::NO_SOURCE, format!("{title}: {}", candidates.join(", ")))
-                        .next(format!("name one of them: pilothouse logs {}", candidates.first().map_or("", String::as_str))));
+                        .next(format!(
+                            "name one of them: pilothouse logs {}",
+                            candidates.first().map_or("", String::as_str)
+                        )));
                 };
                 let chosen = candidates.get(at).map(|c| source::parse(c)).transpose()?;
                 for one in named.iter_mut().filter(|s| s.text == text) {
@@ -241,7 +290,9 @@ fn failure(error: &ph_cluster::Error) -> Failure {
     };
     let next = match error.kind() {
         ErrorKind::NotFound => "kubectl get pods shows what there is; -A looks in all namespaces",
-        ErrorKind::Denied => "get, list and watch on pods and get on pods/log are enough; kubectl auth can-i --list shows what you may",
+        ErrorKind::Denied => {
+            "get, list and watch on pods and get on pods/log are enough; kubectl auth can-i --list shows what you may"
+        }
         _ => "check the context: kubectl config get-contexts; or name one with --context",
     };
     Failure::new(exit, with_causes(error)).next(next)
@@ -251,7 +302,8 @@ async fn estimate(ask: &Ask, places: &[Place]) -> u64 {
     let now_ns = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
     let mut sum = 0_u64;
     for place in places {
-        let estimate = kube_logs::estimate(&place.reach.client, &place.found.sources, (ask.from_ns, now_ns)).await;
+        let estimate =
+            kube_logs::estimate(&place.reach.client, &place.found.sources, (ask.from_ns, now_ns)).await;
         sum = sum.saturating_add(estimate.bytes);
     }
     sum
@@ -259,7 +311,8 @@ async fn estimate(ask: &Ask, places: &[Place]) -> u64 {
 
 /// `--dry-run`: what would be read.
 async fn plan(ask: &Ask, places: &[Place]) -> Outcome {
-    let mut table = crate::table::Table::new(&["CONTEXT", "NAMESPACE", "POD", "CONTAINER", "STATE", "RESTARTS", "NODE"]);
+    let mut table =
+        crate::table::Table::new(&["CONTEXT", "NAMESPACE", "POD", "CONTAINER", "STATE", "RESTARTS", "NODE"]);
     let mut count = 0;
     for place in places {
         for s in &place.found.sources {
@@ -279,7 +332,10 @@ async fn plan(ask: &Ask, places: &[Place]) -> Outcome {
     table.write(&mut out)?;
     std::io::Write::flush(&mut out)?;
     eprintln!("plan: {}", ask.plan());
-    eprintln!("estimate: about {} to download of {count} containers", size::shown(estimate(ask, places).await));
+    eprintln!(
+        "estimate: about {} to download of {count} containers",
+        size::shown(estimate(ask, places).await)
+    );
     Ok(())
 }
 
@@ -292,7 +348,9 @@ pub async fn everything(args: &Args) -> Result<Vec<String>, Failure> {
     let mut out = Vec::new();
     for place in &places {
         let context = if several { format!("{}@", place.reach.context) } else { String::new() };
-        out.extend(place.found.sources.iter().map(|s| format!("{context}{}:{}/{}", s.namespace, s.pod, s.container)));
+        out.extend(
+            place.found.sources.iter().map(|s| format!("{context}{}:{}/{}", s.namespace, s.pod, s.container)),
+        );
     }
     Ok(out)
 }

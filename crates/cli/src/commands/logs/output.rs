@@ -9,6 +9,7 @@ mod format;
 mod group;
 mod json;
 mod look;
+mod mask;
 mod sink;
 mod stamp;
 mod tell;
@@ -66,6 +67,7 @@ pub struct Output {
     sources: Vec<Named>,
     widths: columns::Widths,
     group: Option<group::Group>,
+    mask: Option<mask::Mask>,
     tally: Tally,
     stopped: Option<&'static str>,
     headed: bool,
@@ -84,12 +86,22 @@ impl Output {
             sources: Vec::new(),
             widths: columns::Widths::default(),
             group,
+            mask: None,
             tally: Tally::default(),
             stopped: None,
             headed: false,
             scratch: columns::Scratch::default(),
             now_ns: 0,
         }
+    }
+
+    /// Masks secrets in what comes from now on; `filter` is what lines were chosen by.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn redact(&mut self, filter: ph_filter::Compiled) -> Outcome {
+        self.mask = Some(mask::Mask::new(filter)?);
+        Ok(())
     }
 
     /// From now on indexes of lines are into these. Earlier indexes keep their meaning within one stream.
@@ -130,6 +142,7 @@ impl Output {
     pub fn is_raw(&self) -> bool {
         self.look.is_exact_raw()
             && self.group.is_none()
+            && self.mask.is_none()
             && self.bounds.matches.is_none()
             && self.bounds.bytes.is_none()
     }
@@ -150,6 +163,13 @@ impl Output {
 
     /// One line, unless a stop was reached.
     pub fn line(&mut self, line: &Line<'_>) -> Outcome {
+        let Some(mut mask) = self.mask.take() else { return self.grouped(line) };
+        let passed = mask.pass(line, |line| self.grouped(line));
+        self.mask = Some(mask);
+        passed.unwrap_or(Ok(()))
+    }
+
+    fn grouped(&mut self, line: &Line<'_>) -> Outcome {
         let Some(group) = &mut self.group else { return self.write(line) };
         let ready = group.add(line);
         for held in ready {
@@ -265,6 +285,10 @@ impl Output {
             stopped: self.stopped.map_or_else(|| end.stopped(&summary.stopped), str::to_owned),
             gaps: summary.gaps.max(self.tally.gaps),
             cut_lines: summary.cut_lines.max(self.tally.cut),
+            redactions: match &self.mask {
+                Some(mask) => mask.counts(),
+                None => summary.redactions.clone(),
+            },
             ..summary.clone()
         };
         if self.look.format.is_json() && self.look.json_summary {

@@ -51,8 +51,11 @@ fn word(text: &str) -> Result<StateWord, Failure> {
         "running" => Ok(StateWord::Running),
         "waiting" => Ok(StateWord::Waiting),
         "terminated" => Ok(StateWord::Terminated),
-        _ => Err(Failure::new(code::UNREACHABLE, format!("--container-state {text}: the Kubernetes API forgets containers that are gone"))
-            .next("use --backend agent, which reads what is left on the node")),
+        _ => Err(Failure::new(
+            code::UNREACHABLE,
+            format!("--container-state {text}: the Kubernetes API forgets containers that are gone"),
+        )
+        .next("use --backend agent, which reads what is left on the node")),
     }
 }
 
@@ -68,8 +71,11 @@ fn pick(source: &Source) -> Result<Pick, Failure> {
         Target::Namespace(name) => To::Namespace(name.clone()),
         Target::Owner { resource, name } => To::Owner { resource: resource.clone(), name: name.clone() },
         Target::Docker(_) => {
-            return Err(Failure::new(code::UNREACHABLE, format!("`{}`: a Docker host has no Kubernetes API", source.text))
-                .next("use --backend agent"));
+            return Err(Failure::new(
+                code::UNREACHABLE,
+                format!("`{}`: a Docker host has no Kubernetes API", source.text),
+            )
+            .next("use --backend agent"));
         }
     };
     Ok(Pick {
@@ -101,23 +107,42 @@ mod tests {
     use crate::commands::logs::source::{Given, parse};
 
     fn of_line(line: &[&str]) -> Result<Choice, u8> {
-        let Command::Logs(args) = Cli::try_parse_from(line).unwrap().command else { panic!("logs was asked for") };
+        let Command::Logs(args) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("logs was asked for")
+        };
         let named = args.sources.iter().map(|s| parse(s).unwrap());
-        let named: Vec<Source> = named.filter_map(|g| if let Given::Named(s) = g { Some(s) } else { None }).collect();
+        let named: Vec<Source> =
+            named.filter_map(|g| if let Given::Named(s) = g { Some(s) } else { None }).collect();
         of(&args, &named).map_err(|f| f.exit_code())
     }
 
     #[test]
     fn flags_become_a_choice() {
         let choice = of_line(&[
-            "pilothouse", "logs", "sh*:deploy/web/app", "~^db", "-A", "-l", "app=web", "--condition=Ready=False",
-            "--condition=Initialized", "-E", "proxy", "--init-containers=false", "--container-state=running,terminated",
+            "pilothouse",
+            "logs",
+            "sh*:deploy/web/app",
+            "~^db",
+            "-A",
+            "-l",
+            "app=web",
+            "--condition=Ready=False",
+            "--condition=Initialized",
+            "-E",
+            "proxy",
+            "--init-containers=false",
+            "--container-state=running,terminated",
         ])
         .unwrap();
         assert_eq!((choice.picks.len(), choice.namespaces.as_slice()), (2, &["*".to_owned()][..]));
-        assert!(matches!(&choice.picks[0].target, To::Workload { kind, name } if kind == "Deployment" && name == "web"));
+        assert!(
+            matches!(&choice.picks[0].target, To::Workload { kind, name } if kind == "Deployment" && name == "web")
+        );
         assert_eq!(choice.picks[0].containers, Containers::Named("app".into()));
-        assert_eq!(choice.conditions, [("Ready".into(), "False".into()), ("Initialized".into(), "True".into())]);
+        assert_eq!(
+            choice.conditions,
+            [("Ready".into(), "False".into()), ("Initialized".into(), "True".into())]
+        );
         assert_eq!((choice.without_init, choice.without_ephemeral, choice.exclude.len()), (true, false, 1));
         assert_eq!(choice.states, [StateWord::Running, StateWord::Terminated]);
         assert_eq!(of_line(&["pilothouse", "logs", "-A", "--container-state=gone"]).map(|_| ()), Err(6));

@@ -17,7 +17,11 @@ use crate::failure::Failure;
 const MOST: usize = 100_000;
 
 /// Counts to the end of the streams.
-pub async fn run(lanes: &mut Lanes, (_ask, by): (&Ask, &Aggregate), out: &mut Output) -> Result<End, Failure> {
+pub async fn run(
+    lanes: &mut Lanes,
+    (_ask, by): (&Ask, &Aggregate),
+    out: &mut Output,
+) -> Result<End, Failure> {
     let mut per_source: Vec<u64> = Vec::new();
     let mut spread = Spread::default();
     let mut values = Values::default();
@@ -61,8 +65,12 @@ pub async fn run(lanes: &mut Lanes, (_ask, by): (&Ask, &Aggregate), out: &mut Ou
 fn key(by: &Aggregate, record: &Record) -> Option<String> {
     let plain = ph_taillog::plain(&record.message);
     match by {
-        Aggregate::Field { name, .. } if name == "level" => Some(ph_filter::level_of(&record.message).0.as_str().to_owned()),
-        Aggregate::Field { name, .. } => ph_filter::field(&plain.text, name).map(std::borrow::Cow::into_owned),
+        Aggregate::Field { name, .. } if name == "level" => {
+            Some(ph_filter::level_of(&record.message).0.as_str().to_owned())
+        }
+        Aggregate::Field { name, .. } => {
+            ph_filter::field(&plain.text, name).map(std::borrow::Cow::into_owned)
+        }
         _ => Some(ph_taillog::pattern(&plain.text)),
     }
 }
@@ -94,6 +102,12 @@ impl Values {
             .take(most)
             .map(|(key, count)| LogBucket { key, count, ..LogBucket::default() })
             .collect();
-        LogCount { buckets, other: self.other + rest, exact: !full, error: if full { self.other } else { 0 }, ..LogCount::default() }
+        LogCount {
+            buckets,
+            other: self.other + rest,
+            exact: !full,
+            error: if full { self.other } else { 0 },
+            ..LogCount::default()
+        }
     }
 }

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use crate::commands::logs::ask::{Ask, Extent, Order};
 use crate::commands::logs::line::{Cursor, Line, Source};
-use crate::commands::logs::output::{End, Output, columns_name, utc};
 use crate::commands::logs::notice;
+use crate::commands::logs::output::{End, Output, columns_name, utc};
 use crate::failure::{Failure, Outcome, code};
 
 /// One context's stream.
@@ -66,7 +66,11 @@ impl Lanes {
         Self {
             lanes: streams.into_iter().map(lane).collect(),
             sources: Vec::new(),
-            summary: LogSummary { stopped: "done".into(), completeness: "unproven".into(), ..LogSummary::default() },
+            summary: LogSummary {
+                stopped: "done".into(),
+                completeness: "unproven".into(),
+                ..LogSummary::default()
+            },
             failures: Vec::new(),
             window,
             began: Instant::now(),

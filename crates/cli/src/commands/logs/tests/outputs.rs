@@ -348,3 +348,19 @@ fn counts_stand_instead_of_lines() {
     "#]]
     .assert_eq(&counted);
 }
+
+#[test]
+fn secrets_are_masked_on_request_and_cannot_be_searched_for() {
+    let bed = Bed::new();
+    let text = cri(0, "stdout", "password=hunter2hunter2 user=ann") + &cri(1, "stdout", "plain hunter line");
+    let source = format!("file:{}", bed.file("secret.log", &text).display());
+    let (_, _, out) = bed.run(&[&source, "--all", "--redact", "-o", "raw"]);
+    assert!(!out.contains("hunter2") && out.contains("[masked:") && out.contains("user=ann"), "{out}");
+    assert_eq!(bed.run(&[&source, "--all", "--redact", "-o", "raw", "-g", "hunter2"]).2, "");
+    assert_eq!(
+        bed.run(&[&source, "--all", "--redact", "-o", "raw", "-g", "hunter"]).2,
+        "plain hunter line\n"
+    );
+    assert!(bed.run(&[&source, "--all", "-o", "raw", "-g", "hunter2"]).2.contains("hunter2"));
+    assert_eq!(bed.run(&[&source, "--redact", "--patterns"]).0, 6);
+}

@@ -25,7 +25,11 @@ fn records(source: usize, lines: &[(i64, &str)]) -> LogEvent {
 }
 
 fn joined(pod: &str) -> LogEvent {
-    LogEvent::Joined(Arc::new(kube_logs::Source { pod: pod.into(), container: "app".into(), ..Default::default() }))
+    LogEvent::Joined(Arc::new(kube_logs::Source {
+        pod: pod.into(),
+        container: "app".into(),
+        ..Default::default()
+    }))
 }
 
 fn done() -> LogEvent {
@@ -37,14 +41,17 @@ async fn check(flags: &[&str], lanes: Vec<Vec<LogEvent>>) -> (String, String) {
     let path = dir.path().join("out");
     let mut line = vec!["pilothouse", "logs", "x", "-o", "text", "--stats=off"];
     line.extend(flags);
-    let Command::Logs(args) = Cli::try_parse_from(line).unwrap().command else { panic!("logs was asked for") };
+    let Command::Logs(args) = Cli::try_parse_from(line).unwrap().command else {
+        panic!("logs was asked for")
+    };
     let now: jiff::Zoned = "2026-11-21T12:00:00+00:00[UTC]".parse().unwrap();
     let ask = Ask::new(&args, &now).unwrap();
     let around = Around { terminal: false, watched: false, no_colour: true, width: None };
     let look = Look::new(&args.view, &args.limits, (&ask.filter, around)).unwrap();
     let sink = Sink::file(&path, false).unwrap();
     let mut out = Output::new(look, Clock::new(jiff::tz::TimeZone::UTC), (sink, Bounds::default()));
-    let streams = lanes.into_iter().enumerate().map(|(i, events)| (format!("c{i}"), stream::iter(events))).collect();
+    let streams =
+        lanes.into_iter().enumerate().map(|(i, events)| (format!("c{i}"), stream::iter(events))).collect();
     let mut lanes = Lanes::new(streams, &ask, false);
     let end = lanes.run(&ask, &mut out).await.unwrap();
     let outcome = out.finish(&lanes.summary(), end);
@@ -54,7 +61,13 @@ async fn check(flags: &[&str], lanes: Vec<Vec<LogEvent>>) -> (String, String) {
 
 fn two() -> Vec<Vec<LogEvent>> {
     vec![
-        vec![joined("a"), records(0, &[(1, "one"), (3, "three")]), joined("b"), records(1, &[(5, "five")]), done()],
+        vec![
+            joined("a"),
+            records(0, &[(1, "one"), (3, "three")]),
+            joined("b"),
+            records(1, &[(5, "five")]),
+            done(),
+        ],
         vec![joined("a"), records(0, &[(2, "two"), (4, "four")]), done()],
     ]
 }
@@ -68,7 +81,8 @@ async fn the_smallest_time_goes_first_over_all_contexts() {
 
 #[tokio::test]
 async fn heads_and_tails_are_of_all_together() {
-    let texts = |out: String| out.lines().map(|l| l.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let texts =
+        |out: String| out.lines().map(|l| l.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(texts(check(&["--tail=2"], two()).await.0), ["four", "five"]);
     assert_eq!(texts(check(&["--head=2"], two()).await.0), ["one", "two"]);
 }
