@@ -190,6 +190,7 @@ impl Job {
             matches: stats.matches,
             cut_lines: stats.cut_lines,
             gaps: stats.gaps,
+            unknown_levels: stats.unknown_levels,
             took_ms: self.began.elapsed().as_millis() as u64,
             stopped: "done".into(),
             completeness: if stats.gaps > 0 { "incomplete".into() } else { "proven".into() },

@@ -181,5 +181,6 @@ fn plus(a: ph_taillog::Stats, b: ph_taillog::Stats) -> ph_taillog::Stats {
         matches: a.matches + b.matches,
         cut_lines: a.cut_lines + b.cut_lines,
         gaps: a.gaps + b.gaps,
+        unknown_levels: a.unknown_levels + b.unknown_levels,
     }
 }
