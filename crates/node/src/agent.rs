@@ -51,6 +51,7 @@ impl NodeAgent {
         let (docker, containers) = watch::channel(Arc::default());
         let pods = Pods::default();
         let config = Arc::new(config);
+        let watching = ph_taillog::Watching::default();
         let services = service::Services {
             config: config.clone(),
             pods: pods.clone(),
@@ -63,6 +64,7 @@ impl NodeAgent {
             tasks: TaskTracker::new(),
             stop: stop.child_token(),
             masks: service::Masks::default(),
+            watching: watching.clone(),
         };
         let link = AgentLink::new(LinkConfig {
             origin: deps.origin.clone(),
@@ -80,8 +82,16 @@ impl NodeAgent {
         let poster = Poster::new(&deps.origin, link.tokens(), own.clone())?;
         let (sender, to_sender) =
             MetricSender::open(&config.state, config.limits(), poster.clone(), own.clone())?;
-        let feed =
-            Feed { config, pods, place: Arc::new(place), docker, own, to_sender, started_ms: now_ms() };
+        let feed = Feed {
+            config,
+            pods,
+            place: Arc::new(place),
+            docker,
+            own,
+            to_sender,
+            watching,
+            started_ms: now_ms(),
+        };
 
         // Each group of parts is stopped before the one it feeds.
         let (reading, sending) = (Part::new(), Part::new());

@@ -13,6 +13,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ph_taillog::Watching;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,8 @@ pub struct Feed {
     pub docker: watch::Sender<Arc<Vec<Container>>>,
     pub own: Own,
     pub to_sender: mpsc::Sender<Outgoing>,
+    /// The inotify instance of this process.
+    pub watching: Watching,
     /// When the agent started, ms UTC.
     pub started_ms: i64,
 }

@@ -2,6 +2,7 @@
 //!
 //! `Agent.Status` is served by the link itself from this agent's report.
 
+mod count;
 mod masking;
 mod objects;
 mod read;
@@ -15,8 +16,8 @@ use std::time::Duration;
 use ph_link::v1::logs_server::{Logs, LogsServer};
 use ph_link::v1::objects_server::ObjectsServer;
 use ph_link::v1::{CountAsk, CountEvent, ReadControl, ReadEvent, SourcesAsk, SourcesReply};
-use ph_taillog::Roots;
-use tokio::sync::{mpsc, oneshot, watch};
+use ph_taillog::{Roots, Watching};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,8 @@ pub struct Services {
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
     pub masks: Masks,
+    /// The inotify instance of this process.
+    pub watching: Watching,
 }
 
 /// Reads at once.
@@ -78,6 +81,17 @@ struct LogService {
     slots: Arc<tokio::sync::Semaphore>,
 }
 
+impl LogService {
+    fn slot(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let busy = |_| {
+            Status::resource_exhausted(format!(
+                "{MAX_READS} logs are being read on this node; try again later"
+            ))
+        };
+        self.slots.clone().try_acquire_owned().map_err(busy)
+    }
+}
+
 #[tonic::async_trait]
 impl Logs for LogService {
     async fn sources(&self, ask: Request<SourcesAsk>) -> Result<Response<SourcesReply>, Status> {
@@ -94,8 +108,21 @@ impl Logs for LogService {
 
     type CountStream = ReceiverStream<Result<CountEvent, Status>>;
 
-    async fn count(&self, _ask: Request<CountAsk>) -> Result<Response<Self::CountStream>, Status> {
-        Err(Status::unimplemented("this agent cannot count yet"))
+    async fn count(&self, ask: Request<CountAsk>) -> Result<Response<Self::CountStream>, Status> {
+        let mut ask = ask.into_inner();
+        let slot = self.slot()?;
+        let mut open = ask.open.take().unwrap_or_default();
+        let admission = self.services.tickets.admit(&mut open).await?;
+        ask.open = Some(open);
+        let counting = count::Counting::new(&self.services, ask, admission.denied)?;
+        let (events, out) = mpsc::channel(EVENTS);
+        let services = self.services.clone();
+        log_thread("log-count", move || {
+            count::run(&services, counting, &events);
+            drop(slot);
+        })
+        .map_err(|e| Status::resource_exhausted(format!("start a thread: {e}")))?;
+        Ok(Response::new(ReceiverStream::new(out)))
     }
 
     type ReadStream = ReceiverStream<Result<ReadEvent, Status>>;
@@ -105,11 +132,7 @@ impl Logs for LogService {
         let Some(mut open) = read::first(&mut controls).await? else {
             return Err(Status::invalid_argument("the first message of a read must be `open`"));
         };
-        let slot = self.slots.clone().try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!(
-                "{MAX_READS} logs are being read on this node; try again later"
-            ))
-        })?;
+        let slot = self.slot()?;
         let tickets::Admission { denied, lease } = self.services.tickets.admit(&mut open).await?;
         let plan = read::Plan::new(&self.services, open)?.without(denied);
         let (credit, follow) = (read::Credit::new(plan.credit_bytes), plan.follow);

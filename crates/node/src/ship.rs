@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ph_model::Signal;
-use ph_taillog::{Roots, SourceId, State, WatchId, Watcher, discover};
+use ph_taillog::{Follower, Roots, SourceId, State, WatchId, discover};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -71,7 +71,11 @@ pub fn start(feed: &Feed, poster: Poster, (tasks, stop): (&TaskTracker, &Cancell
         numbers: Mutex::new(numbers),
         journal,
         roots: Roots::new(&feed.config.logs.pods, &feed.config.logs.docker),
-        watcher: Watcher::new().map_err(|error| tracing::warn!(%error, "shipping without notices")).ok(),
+        watcher: feed
+            .watching
+            .follower()
+            .map_err(|error| tracing::warn!(%error, "shipping without notices"))
+            .ok(),
         lanes: HashMap::new(),
         unknown: HashMap::new(),
         chunks: Vec::new(),
@@ -115,7 +119,7 @@ struct Shipper {
     numbers: Mutex<Queue>,
     journal: Journal,
     roots: Roots,
-    watcher: Option<Watcher>,
+    watcher: Option<Follower>,
     lanes: HashMap<SourceId, Lane>,
     /// Logs whose pod is not known yet, and since when.
     unknown: HashMap<SourceId, Instant>,

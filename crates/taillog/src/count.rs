@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use ph_model::Level;
+use ph_model::{Level, Position};
 
 use crate::batch::{Batch, Record};
 use crate::escapes;
@@ -56,6 +56,16 @@ pub struct Bucket {
     pub last_ns: i64,
 }
 
+/// One message of a pattern, and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// As the caller named the source.
+    pub source: u32,
+    pub position: Position,
+    /// At most 512 bytes of it.
+    pub message: Vec<u8>,
+}
+
 /// A count that goes on.
 #[derive(Clone, Debug)]
 pub struct Count {
@@ -65,6 +75,8 @@ pub struct Count {
     records: u64,
     /// Records without the field, or outside of the time range.
     outside: u64,
+    /// Of patterns, by slot of the table.
+    examples: Vec<Option<Example>>,
 }
 
 impl Count {
@@ -79,18 +91,43 @@ impl Count {
             }
             CountBy::Pattern { top } => (CountBy::Pattern { top: top.clamp(1, MAX_PATTERNS) }, MAX_PATTERNS),
         };
-        Self { by, table: Table { room, ..Table::default() }, records: 0, outside: 0 }
+        Self { by, table: Table { room, ..Table::default() }, records: 0, outside: 0, examples: Vec::new() }
     }
 
     /// Counts a batch's matches; context is none.
     pub fn add(&mut self, batch: &Batch) {
+        self.add_from(0, batch);
+    }
+
+    /// The same for one of several sources, so that examples say where they stand.
+    pub fn add_from(&mut self, source: u32, batch: &Batch) {
         for record in batch.records.iter().filter(|r| !r.context) {
+            let message = batch.message(record);
+            let fresh = self.add_one(record, message);
+            if let (CountBy::Pattern { .. }, Some(slot)) = (&self.by, fresh) {
+                let message = message.get(..PATTERN_BYTES).unwrap_or(message).to_vec();
+                self.examples.resize_with(self.examples.len().max(slot + 1), || None);
+                if let Some(place) = self.examples.get_mut(slot) {
+                    *place = Some(Example { source, position: record.position, message });
+                }
+            }
+        }
+    }
+
+    /// One message of a pattern.
+    pub fn example(&self, key: &str) -> Option<&Example> {
+        self.examples.get(*self.table.index.get(key)?)?.as_ref()
+    }
+
+    /// Counts those of a batch's matches that the test passes.
+    pub fn add_where(&mut self, batch: &Batch, test: impl Fn(&Record) -> bool) {
+        for record in batch.records.iter().filter(|r| !r.context && test(r)) {
             self.add_one(record, batch.message(record));
         }
     }
 
-    /// Counts one record with what the caller may see of its message.
-    pub fn add_one(&mut self, record: &Record, message: &[u8]) {
+    /// Counts one record with what the caller may see of its message. The slot when its key is new.
+    fn add_one(&mut self, record: &Record, message: &[u8]) -> Option<usize> {
         let key = match &self.by {
             CountBy::Time { from_ns, to_ns, buckets } => step(record.ts_ns, (*from_ns, *to_ns, *buckets)),
             CountBy::Level => Some(record.level.as_str().to_owned()),
@@ -102,9 +139,12 @@ impl Count {
         match key {
             Some(key) => {
                 self.records += 1;
-                self.table.add(key, record.ts_ns);
+                self.table.add(key, record.ts_ns)
             }
-            None => self.outside += 1,
+            None => {
+                self.outside += 1;
+                None
+            }
         }
     }
 
@@ -169,25 +209,27 @@ struct Table {
 }
 
 impl Table {
-    fn add(&mut self, key: String, ts: i64) {
+    /// The key's slot when it is new there.
+    fn add(&mut self, key: String, ts: i64) -> Option<usize> {
         if let Some(slot) = self.index.get(&key).and_then(|i| self.slots.get_mut(*i)) {
             slot.count += 1;
             slot.first_ns = slot.first_ns.min(ts);
             slot.last_ns = slot.last_ns.max(ts);
-            return;
+            return None;
         }
         let mut fresh = Bucket { key: key.clone(), count: 1, over: 0, first_ns: ts, last_ns: ts };
         if self.slots.len() < self.room {
             self.index.insert(key, self.slots.len());
             self.slots.push(fresh);
-            return;
+            return Some(self.slots.len() - 1);
         }
         let rarest = self.rarest();
-        let Some(slot) = self.slots.get_mut(rarest) else { return };
+        let slot = self.slots.get_mut(rarest)?;
         (fresh.over, fresh.count) = (slot.count, slot.count + 1);
         self.index.remove(&slot.key);
         self.index.insert(key, rarest);
         *slot = fresh;
+        Some(rarest)
     }
 
     fn rarest(&mut self) -> usize {

@@ -33,7 +33,7 @@ mod watch;
 
 pub use batch::{Batch, Gap, GapKind, Marker, Note, Record, State, Stream};
 pub use context::Context;
-pub use count::{Bucket, Count, CountBy, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, pattern};
+pub use count::{Bucket, Count, CountBy, Example, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, pattern};
 pub use error::Error;
 pub use escapes::{Plain, plain};
 pub use feed::Feed;
@@ -43,4 +43,4 @@ pub use reader::{Mode, ReadAsk, Reader, Seek, Stats, Streams};
 pub use roots::Roots;
 pub use source::{SourceDir, SourceId, Warning, discover, inspect, list_sources, local_sources};
 pub use together::{Event, Extent, Order, RecordRun, Together, Turn};
-pub use watch::{Change, WatchId, Watcher};
+pub use watch::{Change, Follower, WatchId, Watcher, Watching};

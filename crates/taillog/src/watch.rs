@@ -4,6 +4,8 @@
 //! Never:  loses a change: when the kernel's queue overflows, everything may have changed, and it says so.
 //! Source: inotify(7).
 
+mod shared;
+
 use std::collections::{HashMap, HashSet};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -16,6 +18,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
 use crate::Error;
+pub use shared::{Follower, Watching};
 
 /// Names one watched directory. The same directory watched twice has one id and is let go by the second `unwatch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +39,10 @@ impl Change {
     /// Whether this directory may have changed.
     pub fn touches(&self, id: WatchId) -> bool {
         self.overflow || self.changed.contains(&id)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        !self.overflow && self.changed.is_empty()
     }
 }
 

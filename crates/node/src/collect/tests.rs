@@ -19,6 +19,7 @@ fn feed(config: NodeConfig) -> (Feed, mpsc::Receiver<Outgoing>) {
         docker,
         own: Own::default(),
         to_sender,
+        watching: ph_taillog::Watching::default(),
         started_ms: 1,
     };
     (feed, sent)

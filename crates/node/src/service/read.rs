@@ -16,8 +16,12 @@ use tonic::{Status, Streaming};
 
 use super::Services;
 pub use credit::Credit;
-pub use plan::Plan;
+pub use plan::{Plan, Wanted};
 
+/// Progress is told so often,
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// or after so many scanned bytes.
+pub const PROGRESS_BYTES: u64 = 1 << 20;
 /// How long the reader may take to say what it wants.
 const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 

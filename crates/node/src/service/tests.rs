@@ -15,6 +15,8 @@ use tonic::transport::{Channel, Server};
 use super::*;
 use crate::docker::Health;
 
+mod counts;
+mod reads;
 mod tickets;
 
 struct Host {
@@ -23,6 +25,7 @@ struct Host {
     containers: watch::Sender<Arc<Vec<Container>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    watching: Watching,
 }
 
 impl Host {
@@ -45,10 +48,12 @@ impl Host {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             masks: Masks::default(),
+            watching: Watching::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, tasks) = (services.stop.clone(), services.tasks.clone());
+        let watching = services.watching.clone();
         let server = Server::builder().add_routes(routes(&services));
         let ended = stop.clone();
         tokio::spawn(async move {
@@ -56,7 +61,7 @@ impl Host {
             server.serve_with_incoming_shutdown(incoming, ended.cancelled_owned()).await.unwrap();
         });
         let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
-        Self { dir, channel, containers, stop, tasks }
+        Self { dir, channel, containers, stop, tasks, watching }
     }
 
     fn write(&self, lines: std::ops::Range<u32>) {

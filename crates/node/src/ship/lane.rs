@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ph_model::{Attributes, Position};
-use ph_taillog::{Batch, Change, Error, Mode, ReadAsk, Reader, Roots, SourceId, State, WatchId, Watcher};
+use ph_taillog::{Batch, Change, Error, Follower, Mode, ReadAsk, Reader, Roots, SourceId, State, WatchId};
 
 use crate::time::now_ms;
 
@@ -35,7 +35,7 @@ impl Lane {
         roots: &Roots,
         source: &SourceId,
         (begin, max_line): (Begin, usize),
-        watcher: Option<&Watcher>,
+        watcher: Option<&Follower>,
     ) -> Result<Self, Error> {
         let mut ask = ReadAsk { follow: true, all_runs: true, max_line, ..ReadAsk::default() };
         match begin {
@@ -69,7 +69,7 @@ impl Lane {
         self.resource = resource;
     }
 
-    fn watch(&mut self, watcher: Option<&Watcher>) {
+    fn watch(&mut self, watcher: Option<&Follower>) {
         let Some(watcher) = watcher else { return };
         let fresh: Vec<WatchId> =
             self.reader.dirs().iter().filter_map(|dir| watcher.watch(dir).ok()).collect();
@@ -78,7 +78,7 @@ impl Lane {
         }
     }
 
-    pub fn close(self, watcher: Option<&Watcher>) {
+    pub fn close(self, watcher: Option<&Follower>) {
         for id in self.watches {
             if let Some(watcher) = watcher {
                 watcher.unwatch(id);
@@ -107,7 +107,7 @@ impl Lane {
     }
 
     /// Takes notice of changes.
-    pub fn wake(&mut self, change: &Change, watcher: Option<&Watcher>) {
+    pub fn wake(&mut self, change: &Change, watcher: Option<&Follower>) {
         let State::CaughtUp { wake_at_ns } = self.state else { return };
         for (id, name) in &change.closed {
             if self.watches.contains(id) {

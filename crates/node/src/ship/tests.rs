@@ -87,6 +87,7 @@ impl Node {
             docker,
             own: own.clone(),
             to_sender,
+            watching: ph_taillog::Watching::default(),
             started_ms: 1,
         };
         let poster = Poster::new(&server.origin, server.tokens.clone(), own.clone()).unwrap();

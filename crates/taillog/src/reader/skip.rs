@@ -36,6 +36,15 @@ impl Reader {
         Ok(())
     }
 
+    /// Whether more than so many bytes lie between here and the end of the log, as far as that shows.
+    ///
+    /// # Errors
+    /// `not_found`, `denied`, `unavailable`.
+    pub fn is_behind(&mut self, bytes: u64) -> Result<bool, Error> {
+        let runs = layout::list(&self.roots, &self.source, &mut self.probes)?;
+        Ok(self.bytes_behind(&runs).is_none_or(|behind| behind > bytes))
+    }
+
     /// Decompressed bytes from the place reached to the last whole line; `None` when some of it is gzipped or gone.
     fn bytes_behind(&self, runs: &[Run]) -> Option<u64> {
         let cur = self.cur.as_ref()?;

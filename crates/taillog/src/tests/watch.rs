@@ -83,3 +83,75 @@ fn a_writer_that_races_with_the_follower_loses_nothing() {
     let near = |v: &[String]| differ.map(|i| v[i.saturating_sub(2)..v.len().min(i + 4)].to_vec());
     assert_eq!((near(&got), got.len()), (near(&want), want.len()));
 }
+
+#[test]
+fn followers_share_one_instance_and_leave_nothing() {
+    let mut node = Node::new();
+    let other = node.temp.path().join("pods/other");
+    std::fs::create_dir_all(&other).unwrap();
+    let watching = Watching::default();
+    let (here, there) = (watching.follower().unwrap(), watching.follower().unwrap());
+    let (mine, theirs) = (here.watch(&node.dir).unwrap(), there.watch(&other).unwrap());
+    // Each waits on its own thread; whoever reads the instance hands on what is the other's.
+    let waiting = std::thread::spawn(move || {
+        loop {
+            let change = there.wait(Duration::from_secs(10)).unwrap();
+            if !change.is_empty() {
+                return (change, there);
+            }
+        }
+    });
+    node.line("a");
+    let change = loop {
+        let change = here.wait(Duration::from_secs(10)).unwrap();
+        if !change.is_empty() {
+            break change;
+        }
+    };
+    assert!(change.touches(mine) && !change.touches(theirs));
+    std::fs::write(other.join("x"), "x").unwrap();
+    let (change, there) = loop {
+        // Reads for the other one, too.
+        assert!(here.wait(Duration::from_millis(1)).unwrap().is_empty());
+        if waiting.is_finished() {
+            break waiting.join().unwrap();
+        }
+    };
+    assert!(change.touches(theirs) && !change.touches(mine));
+    assert_eq!((watching.watched(), watching.followers()), (2, 2));
+    let again = here.watch(&other).unwrap();
+    assert_eq!((again, watching.watched()), (theirs, 2));
+    drop(there);
+    assert_eq!((watching.watched(), watching.followers()), (2, 1));
+    here.unwatch(again);
+    assert_eq!(watching.watched(), 1);
+    drop(here);
+    assert_eq!((watching.watched(), watching.followers()), (0, 0));
+}
+
+#[test]
+fn a_thousand_followers_are_one_instance_and_no_trace() {
+    let descriptors = || {
+        std::fs::read_dir("/proc/self/fd").unwrap().filter(|e| {
+            let target = std::fs::read_link(e.as_ref().unwrap().path());
+            target.is_ok_and(|t| t.to_string_lossy().contains("inotify"))
+        })
+    };
+    let node = Node::new();
+    let watching = Watching::default();
+    let dirs: Vec<_> = (0..1_000).map(|i| node.dir.join(format!("d{i}"))).collect();
+    dirs.iter().for_each(|d| std::fs::create_dir(d).unwrap());
+    let followers: Vec<_> = dirs
+        .iter()
+        .map(|dir| {
+            let follower = watching.follower().unwrap();
+            follower.watch(dir).unwrap();
+            follower
+        })
+        .collect();
+    assert_eq!((watching.watched(), watching.followers()), (1_000, 1_000));
+    // Other tests of this process have instances, too, but not hundreds.
+    assert!(descriptors().count() < 100);
+    drop(followers);
+    assert_eq!((watching.watched(), watching.followers()), (0, 0));
+}

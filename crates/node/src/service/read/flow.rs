@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use ph_link::v1::read_event::M;
 use ph_link::v1::{LogProgress, LogSummary, ReadEvent};
 use ph_model::Position;
-use ph_taillog::{Batch, Marker, Mode, Note, Reader, Record, Roots, Seek, State, WatchId, Watcher, inspect};
+use ph_taillog::{Batch, Follower, Marker, Mode, Note, Reader, Record, Roots, Seek, State, WatchId, inspect};
 use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::credit::Credit;
 use super::plan::{Plan, Wanted};
 use super::rows::Rows;
+use super::{PROGRESS_BYTES, PROGRESS_EVERY};
 use crate::service::masking::Redactions;
 use crate::service::{Services, sources, wire};
 use crate::time::now_ms;
@@ -22,8 +23,8 @@ const BATCH_BYTES: usize = 64 << 10;
 const GLANCE: Duration = Duration::from_millis(500);
 /// After a change a little is waited, so that lines that come together travel together.
 const GATHER: Duration = Duration::from_millis(10);
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-const PROGRESS_BYTES: u64 = 1 << 20;
+/// A slow reader that is to skip is taken to the end when so many bytes wait for it.
+const LAG_BYTES: u64 = 1 << 20;
 /// Message bytes that reading backwards keeps until it can be turned around.
 const BACKWARD_BYTES: usize = 8 << 20;
 
@@ -49,6 +50,10 @@ struct Lane {
     /// Backwards: where it began.
     before: Option<Position>,
     told_caught_up: bool,
+    /// Whether it was at the end once.
+    was_current: bool,
+    /// The reader's credit was used up.
+    held_back: bool,
 }
 
 impl Lane {
@@ -69,7 +74,7 @@ pub struct Flow<'a> {
     plan: Plan,
     credit: &'a Credit,
     events: &'a mpsc::Sender<Result<ReadEvent, Status>>,
-    watcher: Option<Watcher>,
+    watcher: Option<Follower>,
     lanes: Vec<Lane>,
     summary: LogSummary,
     began: Instant,
@@ -89,7 +94,11 @@ impl<'a> Flow<'a> {
     ) -> Result<Self, End> {
         let watcher = if plan.follow {
             // Without an instance of its own it looks by itself, as often as it glances.
-            Watcher::new().map_err(|error| tracing::warn!(%error, "following without notices")).ok()
+            services
+                .watching
+                .follower()
+                .map_err(|error| tracing::warn!(%error, "following without notices"))
+                .ok()
         } else {
             None
         };
@@ -158,6 +167,8 @@ impl<'a> Flow<'a> {
             resume: None,
             before,
             told_caught_up: false,
+            was_current: false,
+            held_back: false,
         };
         self.watch(&mut lane);
         self.lanes.push(lane);
@@ -171,8 +182,11 @@ impl<'a> Flow<'a> {
     /// Watches what this source's reading depends on now.
     fn watch(&self, lane: &mut Lane) {
         let Some(watcher) = &self.watcher else { return };
-        let fresh: Vec<WatchId> =
-            lane.reader.dirs().iter().filter_map(|dir| watcher.watch(dir).ok()).collect();
+        let dirs = lane.reader.dirs();
+        let fresh: Vec<WatchId> = dirs.iter().filter_map(|dir| watcher.watch(dir).ok()).collect();
+        if fresh.len() < dirs.len() {
+            lane.reader.note_unwatched();
+        }
         for old in std::mem::replace(&mut lane.watches, fresh) {
             watcher.unwatch(old);
         }
@@ -211,6 +225,11 @@ impl<'a> Flow<'a> {
     /// One batch of one source. Says why the whole read is over.
     fn turn(&mut self, i: usize) -> Result<Option<&'static str>, End> {
         let Some(lane) = self.lanes.get_mut(i) else { return Ok(None) };
+        let slow = std::mem::take(&mut lane.held_back) && lane.was_current;
+        if self.plan.skip && slow && lane.reader.is_behind(LAG_BYTES).unwrap_or(false) {
+            // When it cannot be done now, it is tried again as long as the reader is slow.
+            let _ = lane.reader.skip_to_end();
+        }
         let backward = lane.wanted.ask.mode == Mode::Backward;
         let read = if backward { backwards(&mut lane.reader) } else { forwards(&mut lane.reader) };
         let batches = match read {
@@ -317,7 +336,12 @@ impl<'a> Flow<'a> {
         let resume = run.last().map(|(_, r)| r.resume);
         self.summary.cut_lines += run.iter().filter(|(_, r)| r.full_bytes > 0).count() as u64;
         run.clear();
-        while !self.credit.take(batch.raw_bytes, GLANCE) {
+        let mut patience = Duration::ZERO;
+        while !self.credit.take(batch.raw_bytes, patience) {
+            patience = GLANCE;
+            if let Some(lane) = self.lanes.get_mut(i) {
+                lane.held_back = true;
+            }
             self.alive()?;
             if self.late() {
                 return Err(End::Failed(Status::deadline_exceeded("no credit before the deadline")));
@@ -363,6 +387,7 @@ impl<'a> Flow<'a> {
         let news = caught_up && !lane.told_caught_up;
         let due = lane.progress_at.elapsed() >= PROGRESS_EVERY || lane.progress_bytes >= PROGRESS_BYTES;
         lane.told_caught_up = caught_up;
+        lane.was_current |= caught_up;
         if !news && !due {
             return Ok(());
         }

@@ -32,6 +32,8 @@ pub struct Plan {
     /// Sources that may not be read, each with why.
     pub denied: Vec<(u32, String)>,
     pub follow: bool,
+    /// A reader that falls behind is taken to the end.
+    pub skip: bool,
     /// Records of all sources together.
     pub limit: Option<u64>,
     /// Lines after each match.
@@ -46,8 +48,9 @@ impl Plan {
     /// Errors: `invalid_argument` naming the field; `unimplemented` for what this agent cannot do.
     pub fn new(services: &Services, open: ReadOpen) -> Result<Self, Status> {
         let bad = |text: String| Err(Status::invalid_argument(text));
-        if open.on_lag() == OnLag::Skip {
-            return Err(Status::unimplemented("on_lag SKIP is not offered by this agent; use WAIT"));
+        let skip = open.on_lag() == OnLag::Skip;
+        if skip && !open.follow {
+            return bad("on_lag SKIP is for reads that follow; use WAIT".to_owned());
         }
         if open.sources.is_empty() || open.sources.len() > MAX_SOURCES {
             return bad(format!("name 1 to {MAX_SOURCES} sources, not {}", open.sources.len()));
@@ -89,6 +92,7 @@ impl Plan {
             wanted,
             denied: Vec::new(),
             follow: open.follow,
+            skip,
             limit: match (open.limit, open.max_rows) {
                 (0, allowed) => some(allowed),
                 (asked, 0) => Some(asked),

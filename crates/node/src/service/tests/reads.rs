@@ -1,0 +1,282 @@
+//! What a read masks, where it stops and goes on, and what it leaves behind.
+
+use ph_filter::{Case, Filter};
+use ph_link::v1::{LogGap, LogPosition};
+
+use super::*;
+
+/// Lines written as they are, a nanosecond apart.
+pub fn write_lines(host: &Host, lines: &[String]) {
+    let path = host.dir.path().join("pods/shop_web_u1/app/0.log");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    for (n, line) in lines.iter().enumerate() {
+        writeln!(file, "2026-11-20T12:00:00.{n:09}Z stdout F {line}").unwrap();
+    }
+}
+
+pub fn secrets() -> Vec<String> {
+    let mut lines = Vec::new();
+    for n in 0..20 {
+        lines.push(format!("level=info request {n} done"));
+        lines.push(format!("level=warn login password=hunter{n}secret user={n}"));
+    }
+    lines.push("-----BEGIN RSA PRIVATE KEY-----".to_owned());
+    lines.extend(
+        (0..10).map(|n| format!("MIIBOgIBAAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf9Cnzj4p4WGeKLs1Pt8{n}")),
+    );
+    lines.push("-----END RSA PRIVATE KEY-----".to_owned());
+    lines.push("stopped".to_owned());
+    lines
+}
+
+pub fn json(filter: &Filter) -> String {
+    serde_json::to_string(filter).unwrap()
+}
+
+/// Filters that ask for a text in every way.
+pub fn ways(text: &str) -> Vec<Filter> {
+    let regex = |pattern: String| Filter::Regex { field: None, pattern, case: Case::Sensitive };
+    let not = |f: Filter| Filter::Not(Box::new(f));
+    vec![
+        Filter::contains(text),
+        regex(format!("{}[0-9a-z]*", &text[..text.len() - 1])),
+        regex(format!("{text}$|x{{40}}")),
+        Filter::Equal { field: "password".into(), value: text.into() },
+        not(not(Filter::contains(text))),
+        Filter::And(vec![Filter::contains("login"), not(Filter::contains(text))]),
+        not(regex(text.to_owned())),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_search_tells_of_what_is_masked() {
+    let host = Host::start().await;
+    write_lines(&host, &secrets());
+    let keyed = |open: ReadOpen| ReadOpen { mask_key: vec![7; 32].into(), ..open };
+    let (all, summary) = host.lines(keyed(open(ReadMode::All, 0))).await;
+    assert_eq!(all.len(), secrets().len());
+    assert!(!all.iter().any(|l| l.contains("hunter") || l.contains("MII")), "{all:?}");
+    let kinds: Vec<_> = summary.redactions.iter().map(|r| (r.kind.as_str(), r.count)).collect();
+    assert_eq!(kinds, [("pem", 12), ("named", 20)]);
+    // From inside the key, too.
+    for n in 1..all.len() as u64 {
+        let (tail, _) = host.lines(keyed(open(ReadMode::Tail, n))).await;
+        assert_eq!(tail, all[all.len() - tail.len()..], "tail {n}");
+        let (back, _) = host.lines(keyed(open(ReadMode::Backward, n))).await;
+        assert_eq!(back, tail, "backward {n}");
+    }
+    for (right, wrong) in [("hunter7secret", "huntex7secret"), ("MIIBOgIBAAJBAKj34", "MIIBOgIBAAJBAKj35")] {
+        for (right, wrong) in ways(right).iter().zip(ways(wrong)) {
+            let ask =
+                |filter: &Filter| ReadOpen { filter_json: json(filter), ..keyed(open(ReadMode::All, 0)) };
+            let (hit, missed) = (host.lines(ask(right)).await, host.lines(ask(&wrong)).await);
+            assert_eq!(hit, missed, "{right:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn masked_lines_carry_their_flag_and_unmasked_ones_are_the_owners_to_allow() {
+    let host = Host::start().await;
+    write_lines(&host, &secrets());
+    let (_tell, mut stream) = host.read(open(ReadMode::Head, 2)).await;
+    let mut flags = Vec::new();
+    while let Some(event) = stream.message().await.unwrap() {
+        if let Some(M::Batch(batch)) = event.m {
+            flags.extend(batch.flags);
+        }
+    }
+    assert_eq!(flags, [0, u32::from(ph_model::LogFlags::MASKED.0)]);
+    let (tell, hear) = mpsc::channel(1);
+    let ask = ReadOpen { unmasked: true, ..open(ReadMode::All, 0) };
+    tell.send(control(read_control::M::Open(ask))).await.unwrap();
+    let status = LogsClient::new(host.channel.clone()).read(ReceiverStream::new(hear)).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::PermissionDenied);
+    assert!(status.message().contains("logs.redact"), "{status:?}");
+}
+
+/// What one read gave, and where the next one goes on.
+struct Page {
+    lines: Vec<String>,
+    gaps: Vec<LogGap>,
+    summary: LogSummary,
+    resume: Option<LogPosition>,
+}
+
+async fn page(host: &Host, open: ReadOpen) -> Page {
+    let (tell, mut stream) = host.read(open).await;
+    let mut page = Page { lines: Vec::new(), gaps: Vec::new(), summary: LogSummary::default(), resume: None };
+    while let Some(event) = stream.message().await.unwrap() {
+        match event.m.unwrap() {
+            M::Batch(batch) => {
+                // The agent may have sent all and be gone.
+                let _ = tell.send(control(read_control::M::CreditBytes(batch.raw_bytes))).await;
+                page.lines.extend(messages(&batch));
+            }
+            M::Progress(progress) => page.resume = progress.resume.or(page.resume),
+            M::Gap(gap) => page.gaps.push(gap),
+            M::Summary(summary) => page.summary = summary,
+            M::Marker(_) => {}
+        }
+    }
+    page
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_together_are_the_whole_answer() {
+    let host = Host::start().await;
+    host.write(0..20_000);
+    let contains = |text: &str| json(&Filter::contains(text));
+    let asks = [
+        (ReadOpen { max_rows: 3_000, ..open(ReadMode::All, 0) }, "rows"),
+        (ReadOpen { max_rows: 7, limit: 90, filter_json: contains("777"), ..open(ReadMode::All, 0) }, "rows"),
+        (
+            ReadOpen {
+                max_rows: 2,
+                filter_json: contains("line 77"),
+                context_before: 3,
+                context_after: 2,
+                to_ns: 1_795_176_000_000_009_000,
+                ..open(ReadMode::All, 0)
+            },
+            "rows",
+        ),
+        (ReadOpen { budget_bytes: 150_000, ..open(ReadMode::All, 0) }, "bytes"),
+        (
+            ReadOpen {
+                budget_bytes: 150_000,
+                filter_json: contains("00"),
+                context_before: 2,
+                context_after: 2,
+                ..open(ReadMode::All, 0)
+            },
+            "bytes",
+        ),
+    ];
+    for (ask, stopped) in asks {
+        let unbounded = ReadOpen { max_rows: 0, limit: 0, budget_bytes: 0, ..ask.clone() };
+        let (want, _) = host.lines(unbounded).await;
+        assert!(!want.is_empty());
+        let (mut got, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let next = page(&host, ReadOpen { after, ..ask.clone() }).await;
+            got.extend(next.lines);
+            pages += 1;
+            if next.summary.stopped == "done" || pages > want.len() {
+                break;
+            }
+            assert_eq!(next.summary.stopped, stopped);
+            after = next.resume;
+        }
+        assert!(pages > 1, "{pages} pages of {ask:?}");
+        assert_eq!(got.len(), want.len(), "{ask:?}");
+        assert!(got == want, "{ask:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backward_pages_together_are_the_whole_answer() {
+    let host = Host::start().await;
+    host.write(0..100);
+    let (mut got, mut before) = (Vec::new(), None);
+    loop {
+        let ask = ReadOpen { max_rows: 7, before, ..open(ReadMode::Backward, 0) };
+        let mut next = page(&host, ask).await;
+        next.lines.append(&mut got);
+        got = next.lines;
+        if next.summary.stopped == "done" {
+            break;
+        }
+        before = next.resume;
+    }
+    assert_eq!(got, expected(0..100));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_around_matches_are_flagged_and_lines_of_unknown_level_are_told() {
+    let host = Host::start().await;
+    write_lines(&host, &["a", "b", "level=error c", "d", "e", "f"].map(str::to_owned));
+    let filter = Filter::Level(ph_filter::LevelTest::AtLeast(ph_model::Level::Warn));
+    let ask = ReadOpen {
+        filter_json: json(&filter),
+        context_before: 1,
+        context_after: 2,
+        ..open(ReadMode::All, 0)
+    };
+    let (lines, summary) = host.lines(ask).await;
+    assert_eq!(lines, ["b", "level=error c", "d", "e"]);
+    assert_eq!((summary.matches, summary.context_lines, summary.unknown_levels), (1, 3, 5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_earlier_run_is_read_and_a_missing_one_named() {
+    let host = Host::start().await;
+    host.write(0..3);
+    append(&host.dir.path().join("pods/shop_web_u1/app/1.log"), 3..5);
+    let (lines, _) = host.lines(ReadOpen { previous: 1, ..open(ReadMode::Tail, 2) }).await;
+    assert_eq!(lines, expected(1..3));
+    let (_tell, mut stream) = host.read(ReadOpen { previous: 2, ..open(ReadMode::All, 0) }).await;
+    let status = stream.message().await.unwrap_err();
+    assert!(status.code() == tonic::Code::NotFound && status.message().contains("2 runs"), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_that_asks_for_it_is_taken_to_the_end() {
+    let host = Host::start().await;
+    host.write(0..1);
+    let ask = ReadOpen { follow: true, on_lag: 1, credit_bytes: 1_000, ..open(ReadMode::Tail, 0) };
+    let (tell, mut stream) = host.read(ask).await;
+    let (mut gap, mut lines) = (None, Vec::new());
+    let mut written = false;
+    while lines.last().is_none_or(|l| l != "line 999999") {
+        match stream.message().await.unwrap().unwrap().m.unwrap() {
+            M::Progress(progress) if progress.caught_up && !written => {
+                host.write(1..100_000);
+                written = true;
+            }
+            M::Progress(progress) if progress.caught_up && gap.is_some() => host.write(999_999..1_000_000),
+            M::Batch(batch) => {
+                lines.extend(messages(&batch));
+                tell.send(control(read_control::M::CreditBytes(1_000))).await.unwrap();
+            }
+            M::Gap(found) => gap = Some(found),
+            _ => {}
+        }
+    }
+    let gap = gap.unwrap();
+    assert_eq!((gap.kind.as_str(), gap.exact), ("skipped", true));
+    assert!(gap.bytes > 1 << 20 && lines.len() < 90_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_abandoned_follows_leave_nothing() {
+    let host = Host::start().await;
+    host.write(0..3);
+    let logs = host.dir.path().join("pods");
+    let held = || {
+        let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        links.filter(|e| fs::read_link(e.path()).is_ok_and(|t| t.starts_with(&logs))).count()
+    };
+    let mut opened = 0;
+    while opened < 1_000 {
+        let (tell, hear) = mpsc::channel(1);
+        let ask = ReadOpen { follow: true, ..open(ReadMode::Tail, 0) };
+        tell.send(control(read_control::M::Open(ask))).await.unwrap();
+        match LogsClient::new(host.channel.clone()).read(ReceiverStream::new(hear)).await {
+            Ok(stream) => {
+                opened += 1;
+                drop(stream);
+            }
+            // Those before are still on their way out.
+            Err(status) => assert_eq!(status.code(), tonic::Code::ResourceExhausted),
+        }
+    }
+    while host.watching.followers() > 0 || held() > 0 {
+        LogsClient::new(host.channel.clone()).sources(SourcesAsk::default()).await.unwrap();
+    }
+    assert_eq!(host.watching.watched(), 0);
+    host.tasks.close();
+    host.tasks.wait().await;
+    host.stop.cancel();
+}
