@@ -102,15 +102,20 @@ export function Logs() {
     p.setRange(new Set());
     change({ [p.names.line]: row.key === address[p.names.line] ? undefined : row.key }, true);
   };
+  // The line that the keys went to last: the address follows a little later than keys repeat.
+  const reached = useRef<string | undefined>(undefined);
+  const here = address[pane.names.line];
+  useEffect(() => { reached.current = here; }, [here]);
   const move = (by: 1 | -1, extend: boolean): void => {
     pane.feed.hold();
     const { items } = pane.fold;
-    const start = selected ? pane.fold.indexOf(selected.key) : -1;
+    const start = reached.current === undefined ? -1 : pane.fold.indexOf(reached.current);
     let i = start === -1 ? (by === 1 ? 0 : items.length - 1) : start + by;
     while (items[i] && items[i]?.row.kind !== "line") i += by;
     const row = items[i]?.row;
     if (row?.kind !== "line") return;
     pane.setRange(extend && selected ? new Set([...pane.range, selected.key, row.key]) : new Set());
+    reached.current = row.key;
     change({ [pane.names.line]: row.key }, true);
     handles[pane.side].current?.show(i);
   };

@@ -139,7 +139,7 @@ function Stay({ pane, onFollow }: { readonly pane: Pane; readonly onFollow: () =
       {view.loading !== null ? <span className="t3">reading {view.loading} lines</span> : null}
       <button type="button" className="btn quiet" disabled={view.rows.length === 0} title="to the first line of the window" onClick={() => void feed.jump("start")}><Icon name="arrow-up" />Start</button>
       {view.older && view.loading === null ? <button type="button" className="btn quiet" onClick={() => void feed.older()}>Older lines</button> : null}
-      {live ? (view.following ? <button type="button" className="btn" onClick={() => feed.hold()}>Hold <kbd>f</kbd></button> : <button type="button" className="btn" onClick={onFollow}><Icon name="play" />Follow <kbd>f</kbd></button>) : <button type="button" className="btn" onClick={() => void feed.jump("end")}><Icon name="arrow-down" />End</button>}
+      {live ? (view.following && view.status !== "failed" ? <button type="button" className="btn" onClick={() => feed.hold()}>Hold <kbd>f</kbd></button> : <button type="button" className="btn" onClick={onFollow}><Icon name="play" />Follow <kbd>f</kbd></button>) : <button type="button" className="btn" onClick={() => void feed.jump("end")}><Icon name="arrow-down" />End</button>}
     </div>
   );
 }

@@ -11,6 +11,8 @@ import { complete, CONFIRM_BYTES, selectsOf } from "./ask";
 import type { Pane } from "./pane";
 
 const ASK_MS = 150;
+/** A line's cursor, pasted into the filter, leads to its line. */
+const CURSOR = /^p[ck]1_[\w-]+$/;
 
 interface Offer {
   readonly from: number;
@@ -100,6 +102,7 @@ export function FilterBox({ pane, box }: { readonly pane: Pane; readonly box: Re
             spellCheck={false} autoComplete="off" placeholder={'level>=warn "text" -"not this" status>=500 stream:stderr'} value={text}
             onChange={(e) => { set(e.target.value); setCaret(e.target.selectionStart ?? e.target.value.length); setUsed(true); }}
             onSelect={(e) => setCaret(e.currentTarget.selectionStart ?? 0)} onFocus={() => setUsed(true)} onBlur={() => setUsed(false)} onKeyDown={key}
+            onPaste={(e) => { const cursor = e.clipboardData.getData("text").trim(); if (CURSOR.test(cursor)) { e.preventDefault(); change({ [pane.names.line]: cursor }); void pane.feed.jump({ cursor }); } }}
             onScroll={(e) => { if (back.current) back.current.scrollLeft = e.currentTarget.scrollLeft; }}
           />
         </div>

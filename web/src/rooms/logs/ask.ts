@@ -41,7 +41,7 @@ export function useCount({ query, by, field, buckets, enabled }: CountOf): UseQu
       return post<LogCount>("/logs/count", { query: { ...query, from: String(end - length), to: String(end) }, by, ...(field === undefined ? {} : { field }), buckets }, signal);
     },
     enabled: enabled && query.sources.length > 0,
-    refetchInterval: span.live ? REFRESH_MS : false,
+    refetchInterval: (asked) => (span.live && !lacks(asked.state.error) ? REFRESH_MS : false),
     placeholderData: keepPreviousData,
     retry: false,
   });
