@@ -20,6 +20,7 @@ import { toast } from "../../ui/toast";
 import { useChangeView, useOrg, useView, useWindow } from "../../ui/view";
 import { CONFIRM_BYTES, useCount } from "./ask";
 import { Facets } from "./Facets";
+import { Act, FloatMenu } from "./FloatMenu";
 import type { LineRow } from "./feed";
 import { BUCKETS } from "./Histogram";
 import { CONTEXTS, LineDrawer, metricsAddress, permalink } from "./LineDrawer";
@@ -181,18 +182,7 @@ export function Logs() {
       {two ? <div className="panes">{drawn(a)}{drawn(b)}</div> : drawn(a)}
       {line ? <LineDrawer key={line.key} pane={linePane} row={line} context={context} onContext={() => setContext((c) => CONTEXTS[(CONTEXTS.indexOf(c as 5) + 1) % CONTEXTS.length] ?? 5)} onCopy={() => setCopying(true)} onAct={setOn} /> : null}
       <ActMenu on={on} pane={linePane.view.rows.includes(on?.row as never) ? linePane : pane} onClose={() => setOn(null)} onCopy={copy} />
-      {copying ? <CopyMenu onPick={copy} onClose={() => setCopying(false)} many={linePane.range.size} /> : null}
+      {copying ? <FloatMenu label={linePane.range.size > 1 ? `Copy ${linePane.range.size} lines as` : "Copy as"} x={innerWidth / 2 - 110} y={innerHeight / 4} onClose={() => setCopying(false)}>{COPIES.map(([as, text]) => <Act key={as} text={text} onPick={() => copy(as)} />)}</FloatMenu> : null}
     </Frame>
-  );
-}
-
-/** `y`: in which form. The first letter of the keyboard row is the first form. */
-function CopyMenu({ onPick, onClose, many }: { readonly onPick: (as: CopyAs) => void; readonly onClose: () => void; readonly many: number }) {
-  const first = useRef<HTMLButtonElement>(null);
-  useEffect(() => first.current?.focus(), []);
-  return (
-    <div className="pop copyas" role="menu" aria-label={many > 1 ? `Copy ${many} lines as` : "Copy as"} onKeyDown={(e) => { if (e.key === "Escape") { e.stopPropagation(); onClose(); } const at = ["ArrowDown", "ArrowUp"].indexOf(e.key); if (at !== -1) { e.preventDefault(); const all = [...e.currentTarget.querySelectorAll<HTMLButtonElement>("button")]; all[(all.indexOf(document.activeElement as HTMLButtonElement) + (at === 0 ? 1 : all.length - 1)) % all.length]?.focus(); } }} onBlur={(e) => { if (!e.currentTarget.contains(e.relatedTarget)) onClose(); }}>
-      {COPIES.map(([as, text], i) => <button type="button" role="menuitem" className="opt" key={as} ref={i === 0 ? first : undefined} onClick={() => onPick(as)}>{text}</button>)}
-    </div>
   );
 }

@@ -1,7 +1,7 @@
 /** Menus of the logs room: acts on a value or line, columns and time format, saved and recent filters. */
 
 import { useQueryClient } from "@tanstack/react-query";
-import { DropdownMenu, Popover } from "radix-ui";
+import { Popover } from "radix-ui";
 import { useState, type FormEvent } from "react";
 
 import { post, remove } from "../../api/client";
@@ -15,6 +15,7 @@ import { copyText } from "../../ui/parts";
 import { toast } from "../../ui/toast";
 import { useChangeView, useView } from "../../ui/view";
 import { lacks, useSavedViews, VIEWS_KEY } from "./ask";
+import { Act, FloatMenu } from "./FloatMenu";
 import type { ActOn } from "./LineView";
 import type { Pane } from "./pane";
 import { forgetRecent, recent } from "./recent";
@@ -36,36 +37,28 @@ export function ActMenu({ on, pane, onClose, onCopy }: ActProps) {
   const change = useChangeView();
   if (on === null) return null;
   const { name, value } = on;
+  const then = (act: () => void) => () => { act(); onClose(); };
   const filter = (q: string): void => change({ [pane.names.q]: q || undefined });
   const alike = similarTo(on.row.record);
   const columns = readColumns(address.cols);
   const extra = readList(address.facets);
   return (
-    <DropdownMenu.Root open modal={false} onOpenChange={(o) => { if (!o) onClose(); }}>
-      <DropdownMenu.Trigger asChild><span style={{ position: "fixed", left: on.x, top: on.y, width: 1, height: 1 }} /></DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
-        <DropdownMenu.Content className="pop" align="start" sideOffset={4} aria-label={name === "" ? "This line" : `${name}=${value}`}>
+    <FloatMenu key={`${on.x} ${on.y}`} label={name === "" ? "This line" : `${name}=${value}`} x={on.x} y={on.y} onClose={onClose}>
           {name === "" ? null : (
             <>
-              <DropdownMenu.Label className="t3 mono trunc" style={{ padding: "2px 8px 4px", maxWidth: 320 }}>{equal(name, value)}</DropdownMenu.Label>
-              <Act text="Only this value" keys="=" onPick={() => filter(only(pane.typed, name, value))} />
-              <Act text="Not this value" keys="!" onPick={() => filter(not(pane.typed, name, value))} />
-              <Act text={columns.includes(name) ? "Remove the column" : "Show as column"} onPick={() => change({ cols: printColumns(columns.includes(name) ? columns.filter((c) => c !== name) : [...columns.filter((c) => c !== "message"), name, "message"]) })} />
-              <Act text="Top values" onPick={() => change({ facets: printList(extra.includes(name) ? extra : [...extra, name]) })} />
-              <Act text="Copy the value" onPick={() => void copyText(value, name)} />
-              <DropdownMenu.Separator className="sep0" />
+              <p className="t3 mono trunc" role="presentation" style={{ padding: "2px 8px 4px", maxWidth: 320 }}>{equal(name, value)}</p>
+              <Act text="Only this value" keys="=" onPick={then(() => filter(only(pane.typed, name, value)))} />
+              <Act text="Not this value" keys="!" onPick={then(() => filter(not(pane.typed, name, value)))} />
+              <Act text={columns.includes(name) ? "Remove the column" : "Show as column"} onPick={then(() => change({ cols: printColumns(columns.includes(name) ? columns.filter((c) => c !== name) : [...columns.filter((c) => c !== "message"), name, "message"]) }))} />
+              <Act text="Top values" onPick={then(() => change({ facets: printList(extra.includes(name) ? extra : [...extra, name]) }))} />
+              <Act text="Copy the value" onPick={then(() => void copyText(value, name))} />
+              <div role="separator" className="sep0" />
             </>
           )}
-          {alike === "" ? null : <><Act text="Only similar lines" keys="s" onPick={() => filter(also(pane.typed, alike))} /><Act text="Without similar lines" keys="-" onPick={() => filter(also(pane.typed, `not ${alike}`))} /></>}
-          {COPIES.map(([as, text]) => <Act key={as} text={`Copy: ${text.toLowerCase()}`} onPick={() => onCopy(as)} />)}
-        </DropdownMenu.Content>
-      </DropdownMenu.Portal>
-    </DropdownMenu.Root>
+          {alike === "" ? null : <><Act text="Only similar lines" keys="s" onPick={then(() => filter(also(pane.typed, alike)))} /><Act text="Without similar lines" keys="-" onPick={then(() => filter(also(pane.typed, `not ${alike}`)))} /></>}
+          {COPIES.map(([as, text]) => <Act key={as} text={`Copy: ${text.toLowerCase()}`} onPick={then(() => onCopy(as))} />)}
+    </FloatMenu>
   );
-}
-
-function Act({ text, keys, onPick }: { readonly text: string; readonly keys?: string; readonly onPick: () => void }) {
-  return <DropdownMenu.Item className="opt" onSelect={onPick}>{text}<span className="sp" />{keys ? <kbd>{keys}</kbd> : null}</DropdownMenu.Item>;
 }
 
 /** Columns in their order, wrapping, folding, and how time is written. */
