@@ -11,6 +11,7 @@ pub mod keyring;
 pub mod keys;
 pub mod liveness;
 pub mod me;
+pub mod mask_seed;
 pub mod members;
 pub mod password;
 pub mod sessions;

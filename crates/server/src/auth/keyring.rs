@@ -1,4 +1,4 @@
-//! The server's own secrets on disk: signing key, pepper; files of mode 0600 in a directory of mode 0700.
+//! The server's own secrets on disk: signing key, pepper, mask seed; files of mode 0600 in a directory of mode 0700.
 //!
 //! Never: overwrites a file that is there, or reads one that others may read.
 
@@ -9,6 +9,7 @@ use std::path::Path;
 use ph_access::{Pepper, SigningKey, VerifyingKeys};
 use ph_model::Secret;
 
+use super::mask_seed::MaskSeed;
 use crate::gateway::error::Error;
 
 /// Keys that this installation signs and checks with.
@@ -17,6 +18,7 @@ pub struct Keyring {
     signing: SigningKey,
     verifying: VerifyingKeys,
     pepper: Pepper,
+    masks: MaskSeed,
 }
 
 impl Keyring {
@@ -39,8 +41,17 @@ impl Keyring {
                 pepper
             }
         };
+        let masks = match read_exact(&dir.join("mask.key"))? {
+            Some(bytes) => MaskSeed::from_bytes(bytes),
+            None => {
+                // Drawn as a pepper is: 32 bytes of the system's generator.
+                let masks = MaskSeed::from_bytes(*Pepper::generate()?.expose());
+                write_private(&dir.join("mask.key"), masks.expose())?;
+                masks
+            }
+        };
         let verifying = VerifyingKeys::of([&signing]);
-        Ok(Self { signing, verifying, pepper })
+        Ok(Self { signing, verifying, pepper, masks })
     }
 
     /// Signs agent tokens and resume tokens.
@@ -50,6 +61,11 @@ impl Keyring {
 
     pub fn verifying(&self) -> &VerifyingKeys {
         &self.verifying
+    }
+
+    /// Draws the keys under which organisations' secrets are masked.
+    pub fn masks(&self) -> &MaskSeed {
+        &self.masks
     }
 
     pub fn pepper(&self) -> &Pepper {

@@ -8,7 +8,7 @@ use ph_link::v1::logs_client::LogsClient;
 use ph_link::v1::read_control::M as Control;
 use ph_link::v1::read_event::M as Event;
 use ph_link::v1::{LogGap, LogMarker, LogSummary, ReadControl, ReadMode, ReadOpen, SourceRef};
-use ph_model::Position;
+use ph_model::{Position, Secret};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
@@ -47,6 +47,8 @@ pub struct NodeSources {
     pub sources: Vec<Source>,
     /// Where the cluster is asked whether they may be read.
     pub tickets: TicketDesk,
+    /// The organisation's, with which the node masks.
+    pub mask_key: Secret<Vec<u8>>,
 }
 
 /// What came back for one page.
@@ -83,6 +85,7 @@ pub fn open(node: &NodeSources, ask: &Ask, follow: bool) -> ReadOpen {
         deadline_ms: if follow { 0 } else { u64::try_from(DEADLINE.as_millis()).unwrap_or(0) },
         credit_bytes: CREDIT,
         all_runs: ask.all_runs,
+        mask_key: node.mask_key.expose().clone().into(),
         ..ReadOpen::default()
     };
     o.mode = match (ask.mode, &ask.token) {

@@ -196,7 +196,9 @@ pub fn by_node(
         .into_iter()
         .map(|((cluster, node), sources)| {
             let tickets = TicketDesk::new(app, ctx, cluster);
-            (cluster, NodeSources { channel: channel(app, ctx, cluster, &node), node, sources, tickets })
+            let channel = channel(app, ctx, cluster, &node);
+            let mask_key = app.auth.keyring().masks().key(ctx.org());
+            (cluster, NodeSources { channel, node, sources, tickets, mask_key })
         })
         .collect()
 }

@@ -55,6 +55,7 @@ fn of(authority: Authority) -> NodeSources {
         channel: None,
         sources: vec![source(4, "a"), source(9, "b")],
         tickets: TicketDesk::of(authority),
+        mask_key: ph_model::Secret::new(vec![1; 32]),
     }
 }
 
