@@ -3,8 +3,6 @@
 //! In:     `mask.key` in the keys' directory, made when missing. Out: 32 bytes for each organisation, always the same.
 //! Never:  two organisations with one key, so that equal tags say nothing across them.
 
-use std::path::Path;
-
 use ph_model::{OrgId, Secret};
 use sha2::{Digest, Sha256};
 
