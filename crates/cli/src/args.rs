@@ -81,17 +81,19 @@ pub fn read() -> Result<Cli, Failure> {
     let argv = joined(std::env::args_os());
     let matches = Cli::command().get_matches_from(&argv);
     let matches = match matches.subcommand() {
-        Some(("logs", given)) => {
-            let mut root = Cli::command();
-            root.build();
-            match logs::config::filled(&argv, given, &root)? {
-                Some(argv) => root.get_matches_from(argv),
-                None => matches,
-            }
-        }
+        Some(("logs", given)) => match logs::config::filled(&argv, given, described)? {
+            Some(argv) => described().get_matches_from(argv),
+            None => matches,
+        },
         _ => matches,
     };
     Cli::from_arg_matches(&matches).map_err(|e| Failure::usage(e.to_string()))
+}
+
+fn described() -> clap::Command {
+    let mut root = Cli::command();
+    root.build();
+    root
 }
 
 /// `--tail 100` means `--tail=100`: flags that may stand without a number take one that follows.

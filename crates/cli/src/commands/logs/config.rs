@@ -42,19 +42,20 @@ pub fn path() -> Result<PathBuf, Failure> {
 }
 
 /// The argument list with what the environment, the file and a saved command add; `None` when they add nothing.
-/// `root`: the whole command line's description, built.
+/// `root` makes the whole command line's description, built; it is asked for only when there is something to add.
 pub fn filled(
     argv: &[OsString],
     logs: &ArgMatches,
-    root: &Command,
+    root: impl FnOnce() -> Command,
 ) -> Result<Option<Vec<OsString>>, Failure> {
     let vars: Vec<(String, String)> = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     let alias =
         logs.get_many::<String>("sources").and_then(|mut s| s.next()).and_then(|s| s.strip_prefix('@'));
     let file = read(logs.get_one::<PathBuf>("config").map(PathBuf::as_path))?;
-    if vars.is_empty() && alias.is_none() && file.logs.is_empty() {
+    if vars.is_empty() && alias.is_none() && file == File::default() {
         return Ok(None);
     }
+    let root = root();
     let command =
         root.find_subcommand("logs").ok_or_else(|| Failure::new(code::INTERNAL, "logs is no command"))?;
     let given = |id: &str| logs.value_source(id) == Some(ValueSource::CommandLine);
@@ -72,7 +73,7 @@ pub fn filled(
     if let Err(error) = root.clone().try_get_matches_from(&out)
         && error.use_stderr()
     {
-        check(root, &added)?;
+        check(&root, &added)?;
     }
     Ok(Some(out))
 }
