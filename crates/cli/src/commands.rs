@@ -26,10 +26,19 @@ use crate::failure::Outcome;
 use crate::runtime::{Threads, block_on};
 use crate::trace;
 
+/// What is told on stderr unless `--log` says otherwise.
+fn told(command: &Command) -> &'static str {
+    match command {
+        Command::Serve(_) | Command::NodeAgent(_) | Command::ClusterAgent(_) => "info,kube_runtime=error",
+        Command::Logs(args) if args.place.verbose => "warn,pilothouse=debug,ph_cluster=debug",
+        // What a library tells of a request, the command says in its own words.
+        _ => "warn,kube_client=off",
+    }
+}
+
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Outcome {
-    let service = matches!(cli.command, Command::Serve(_) | Command::NodeAgent(_) | Command::ClusterAgent(_));
-    trace::start(&cli.log, if service { "info,kube_runtime=error" } else { "warn" })?;
+    trace::start(&cli.log, told(&cli.command))?;
     match cli.command {
         Command::Serve(args) => block_on(Threads::Server, serve::run(args)),
         Command::NodeAgent(args) => block_on(Threads::Agent, node_agent::run(*args)),
