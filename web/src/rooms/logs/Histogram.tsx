@@ -49,7 +49,7 @@ export function Histogram({ counted, why, rows, version, span, changes, onJump }
   const [drag, setDrag] = useState<{ from: number; to: number } | null>(null);
   const pressed = useRef<number | null>(null);
   const all = useMemo(() => (counted ? bars(counted.buckets) : loadedBars(rows, span)), [counted, counted ? 0 : version, counted ? 0 : span]);
-  const holes = useMemo(() => [...(counted?.gaps ?? []), ...rows.flatMap((r) => (r.kind === "gap" ? [r.gap] : []))].flatMap((g) => (g.from || g.to ? [{ from: g.from ? msOf(g.from) : span.fromMs, to: g.to ? msOf(g.to) : msOf(g.from ?? ""), text: g.text }] : [])), [counted, version, span]);
+  const holes = useMemo(() => [...(counted?.gaps ?? []), ...rows.filter((r) => r.kind === "gap").map((r) => r.gap)].flatMap((g) => (g.from || g.to ? [{ from: g.from ? msOf(g.from) : span.fromMs, to: g.to ? msOf(g.to) : msOf(g.from ?? ""), text: g.text }] : [])), [counted, version, span]);
   const inner = Math.max(1, width - 2 * PAD);
   const length = span.toMs - span.fromMs;
   const x = (ms: number): number => PAD + Math.min(1, Math.max(0, (ms - span.fromMs) / length)) * inner;

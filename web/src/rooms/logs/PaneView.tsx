@@ -6,7 +6,7 @@ import { ApiError } from "../../api/client";
 import type { LogCount } from "../../api/types";
 import { template } from "../../core/columns";
 import { bytes, count, plural } from "../../core/format";
-import { STAMP_WIDTH, type StampStyle } from "../../core/stamp";
+import { msOf, STAMP_WIDTH, type StampStyle } from "../../core/stamp";
 import { Icon, Mark } from "../../ui/Mark";
 import { Empty, Fault, Loading } from "../../ui/parts";
 import { useChangeView, useNow, useWindow } from "../../ui/view";
@@ -54,7 +54,7 @@ export function PaneView({ pane, looks, active, two, counted, handle, filterBox,
   const { span } = useWindow();
   const now = useNow();
   const [saving, setSaving] = useState(false);
-  const { view, feed, fold } = pane;
+  const { view, feed } = pane;
   const { columns, stamp, wrap, hues } = looks;
   const grid = template(columns, STAMP_WIDTH[stamp.format]);
   const known = useMemo(() => {
@@ -62,7 +62,7 @@ export function PaneView({ pane, looks, active, two, counted, handle, filterBox,
     for (const r of view.rows.slice(-SAMPLE)) if (r.kind === "line") for (const [k] of fieldsOf(r.record)) if (names.size < 20) names.add(k);
     return [...names];
   }, [pane.slow, view.rows]);
-  const changes = useMemo(() => fold.items.flatMap((i) => (i.row.kind === "event" && i.row.tone === "change" ? [Date.parse(`${i.row.time.slice(0, 23)}Z`)] : [])), [pane.slow, fold.generation]);
+  const changes = useMemo(() => pane.foldStyle.extras.flatMap((row) => (row.kind === "event" && row.tone === "change" ? [msOf(row.time)] : [])), [pane.foldStyle.extras]);
   return (
     <section className="pane well" aria-label={two ? (pane.side === "a" ? "Lines, first pane" : "Lines, second pane") : "Lines"} data-active={two && active ? true : undefined} onPointerDownCapture={onActive} onFocusCapture={onActive}>
       <div className="srch">

@@ -27,11 +27,18 @@ export function Rail({ items, height: total, version, onPick }: RailProps) {
     const style = getComputedStyle(element);
     const colour = { error: style.getPropertyValue("--crit-fill"), warn: style.getPropertyValue("--warn-fill"), gap: style.getPropertyValue("--warn"), change: style.getPropertyValue("--hand") };
     const least = Math.max(1.5, height / Math.max(1, items.length));
+    // Many lines share a pixel: each kind is drawn once there.
+    const drawn = new Uint8Array(Math.ceil(height) + 1);
     for (const { row, top } of items) {
       const kind = row.kind === "gap" ? "gap" : row.kind === "event" ? (row.tone === "change" ? "change" : "gap") : row.kind === "line" && (row.record.level === "error" || row.record.level === "fatal") ? "error" : row.kind === "line" && row.record.level === "warn" ? "warn" : null;
       if (kind === null) continue;
+      const y = (top / Math.max(1, total)) * height;
+      const bit = kind === "warn" ? 1 : kind === "error" ? 2 : kind === "gap" ? 4 : 8;
+      const pixel = Math.floor(y);
+      if (((drawn[pixel] ?? 0) & bit) !== 0) continue;
+      drawn[pixel] = (drawn[pixel] ?? 0) | bit;
       pen.fillStyle = colour[kind];
-      pen.fillRect(kind === "warn" ? 7 : 3, (top / Math.max(1, total)) * height, kind === "warn" ? 4 : kind === "error" ? 7 : 9, least);
+      pen.fillRect(kind === "warn" ? 7 : 3, y, kind === "warn" ? 4 : kind === "error" ? 7 : 9, least);
     }
   }, [items, version, width, height]);
   const pick = (share: number): void => {

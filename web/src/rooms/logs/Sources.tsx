@@ -110,16 +110,18 @@ function InView({ pane, hues, listed }: { readonly pane: Pane; readonly hues: Re
   const now = useNow();
   const { sources, rows } = pane.view;
   const written = useMemo(() => {
-    const out = new Map<number, { last: number; lines: number; first: number }>();
+    // Stamps sort as text: only the outermost are read as times.
+    const spans = new Map<number, { first: string; last: string; lines: number }>();
     for (const r of rows) {
       if (r.kind !== "line") continue;
-      const at = msOf(r.time);
-      const entry = out.get(r.record.source) ?? { last: at, lines: 0, first: at };
-      entry.last = Math.max(entry.last, at);
-      entry.lines += 1;
-      out.set(r.record.source, entry);
+      const entry = spans.get(r.source);
+      if (!entry) spans.set(r.source, { first: r.time, last: r.time, lines: 1 });
+      else {
+        if (r.time > entry.last) entry.last = r.time;
+        entry.lines += 1;
+      }
     }
-    return out;
+    return new Map([...spans].map(([source, s]) => [source, { first: msOf(s.first), last: msOf(s.last), lines: s.lines }]));
   }, [pane.slow, rows]);
   if (sources.length === 0) return null;
   const repaint = (name: string): void => {

@@ -91,9 +91,9 @@ function useFeed(ask: FeedAsk, cursor: string | undefined): LogFeed {
   return feed;
 }
 
-const CALM_MS = 250;
+const CALM_MS = 1000;
 
-/** The view for all but the lines themselves: what a person did or must know shows at once, the rest four times a second. */
+/** The view for all but the lines themselves: what a person did or must know shows at once, the rest once a second. */
 function calmed(feed: LogFeed): { readonly listen: (listener: () => void) => () => void; readonly read: () => FeedView } {
   let shown = feed.read();
   const notable = (now: FeedView): boolean => now.status !== shown.status || now.following !== shown.following || now.cut !== shown.cut || now.loading !== shown.loading || now.error !== shown.error || now.notice !== shown.notice || (!now.following && now.shape !== shown.shape) || (now.rows.length > 0 && shown.version < 2);
