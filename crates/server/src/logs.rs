@@ -1,20 +1,36 @@
-//! Logs: sources, pages of history, streams that follow.
+//! Logs: sources, pages of history, counts, streams that follow, downloads, saved views.
 //!
 //! In:     files, read by the agents of the nodes they lie on; the store, for what files no longer hold.
 //! Out:    records with exact positions, gaps, markers, a summary of what was read and what is missing.
 //! Never:  a line without its audit row; a batch beyond a client's credit.
 
+mod around;
 mod ask;
+mod budget;
+mod complete;
+mod count;
+mod cut;
+mod download;
 mod follow;
+mod history;
+mod markers;
 mod merge;
+mod order;
 mod page;
+mod pump;
 mod read;
 mod record;
 mod resolve;
 mod routes;
 mod socket;
+mod sources;
+mod sse;
 mod stored;
+mod streams;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod token;
+mod views;
 
 pub use routes::{LogsRoom, routes};

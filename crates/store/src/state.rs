@@ -18,6 +18,7 @@ mod open;
 mod organisations;
 mod row;
 mod sessions;
+mod views;
 
 use sqlx::SqlitePool;
 
@@ -30,6 +31,7 @@ pub use links::NewLink;
 pub use members::{MemberRecord, NewMember};
 pub use organisations::{Bootstrap, Bootstrapped, OrganisationRecord};
 pub use sessions::{NewSession, SessionRecord, Spend, Via};
+pub use views::LogViewRecord;
 
 /// The state store. Cheap to clone.
 #[derive(Clone, Debug)]

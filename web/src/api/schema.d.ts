@@ -367,6 +367,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/logs/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What fits at a place in a filter. */
+        post: operations["post_logs_complete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How many lines of a query, by time, level, field or pattern. */
+        post: operations["post_logs_count"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/downloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a download and says what it will cost. */
+        post: operations["post_logs_downloads"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/downloads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lines themselves. The last line is the summary with the token that goes on behind it; `offset` continues a broken fetch. */
+        get: operations["get_logs_downloads_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/lines/{cursor}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A line and its neighbours in the same source: the permalink. */
+        get: operations["get_logs_lines_cursor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/logs/query": {
         parameters: {
             query?: never;
@@ -425,11 +510,49 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The stream as WebSocket, subprotocol `pilothouse.logs.v1`, JSON text frames. */
+        /**
+         * The stream: a WebSocket (subprotocol `pilothouse.logs.v1`, JSON text frames) by upgrade, else server-sent events, which
+         *     `Last-Event-ID` resumes.
+         */
         get: operations["get_logs_streams_id"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's own views and those that are shared, by name. */
+        get: operations["get_logs_views"];
+        put?: never;
+        /** Saves a view under its name; the caller's own one of that name is replaced. */
+        post: operations["post_logs_views"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/views/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes one of the caller's own views. */
+        delete: operations["delete_logs_views_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1320,12 +1443,105 @@ export interface components {
             /** Format: double */
             value: number;
         };
+        LogBucket: {
+            /** Format: int64 */
+            count: number;
+            cursor?: string | null;
+            /** @description Patterns: one message. */
+            example?: string | null;
+            from?: string | null;
+            /** @description Level, value or pattern. */
+            key: string;
+            to?: string | null;
+        };
+        /** @description `POST /api/v1/logs/complete`: what fits at a place in a filter. */
+        LogCompleteAsk: {
+            /**
+             * Format: int32
+             * @description Byte offset of the cursor.
+             */
+            at: number;
+            sources?: components["schemas"]["LogSelect"][];
+            text: string;
+        };
+        LogCompletion: {
+            error?: components["schemas"]["LogFilterError"] | null;
+            /**
+             * Format: int32
+             * @description Byte range of `text` that a suggestion replaces.
+             */
+            from: number;
+            suggestions: components["schemas"]["LogSuggestion"][];
+            /** Format: int32 */
+            to: number;
+        };
         /** @description Lines around a match, at most 1,000 each way. */
         LogContext: {
             /** Format: int32 */
             after?: number;
             /** Format: int32 */
             before?: number;
+        };
+        LogCount: {
+            /** @description Time: oldest first, one a level; else most frequent first. */
+            buckets: components["schemas"]["LogBucket"][];
+            /** Format: int64 */
+            error: number;
+            /** @description False: counts may be too high, by at most `error`. */
+            exact: boolean;
+            gaps: components["schemas"]["LogGap"][];
+            /**
+             * Format: int64
+             * @description Matches in no bucket.
+             */
+            other: number;
+            summary: components["schemas"]["LogSummary"];
+        };
+        /** @description `POST /api/v1/logs/count` → [`LogCount`]. */
+        LogCountAsk: {
+            /**
+             * Format: int32
+             * @description At most 500 by time, 100 by field, 1,000 by pattern; defaults 60, 10, 20.
+             */
+            buckets?: number | null;
+            /** @description `time` (default), `level`, `field`, `pattern`. */
+            by?: string | null;
+            /** @description With `field`: its key. */
+            field?: string | null;
+            query: components["schemas"]["LogQuery"];
+        };
+        LogDownload: {
+            /** Format: int64 */
+            expires_ms: number;
+            file_name: string;
+            /** @description Fetched once from `/api/v1/logs/downloads/{id}` by its creator; `?after=` with the last summary's token resumes it. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Before the filter: bytes that will be scanned.
+             */
+            scan_bytes: number;
+            /** Format: int32 */
+            sources: number;
+        };
+        /** @description `POST /api/v1/logs/downloads` → 201 [`LogDownload`]. */
+        LogDownloadAsk: {
+            /** @description Keep colour sequences; else they are removed. */
+            ansi?: boolean;
+            /** @description Columns of csv and tsv; empty: timestamp, cluster, namespace, pod, container, level, message. */
+            columns?: string[];
+            /** @description gzip. */
+            compress?: boolean;
+            /** @description `text`, `json` (one object a line), `csv`, `tsv`. */
+            format: string;
+            /**
+             * Format: int64
+             * @description With `head` and `tail`.
+             */
+            lines?: number | null;
+            query: components["schemas"]["LogQuery"];
+            /** @description `all`, `head`, `tail`, `between` (the query's times). */
+            range: string;
         };
         /** @description All given conditions must hold. */
         LogFilter: {
@@ -1344,6 +1560,17 @@ export interface components {
             /** @description `stdout`, `stderr`. */
             stream?: string | null;
         };
+        LogFilterError: {
+            /**
+             * Format: int32
+             * @description Byte range.
+             */
+            from: number;
+            suggestion?: string | null;
+            text: string;
+            /** Format: int32 */
+            to: number;
+        };
         LogGap: {
             /** Format: int64 */
             bytes?: number | null;
@@ -1361,6 +1588,17 @@ export interface components {
             source_name: string;
             text: string;
             to?: string | null;
+        };
+        /** @description `GET /api/v1/logs/lines/{cursor}`: a line and its neighbours in the same source. */
+        LogLines: {
+            gaps: components["schemas"]["LogGap"][];
+            /**
+             * Format: int32
+             * @description Index of the line itself in `records`.
+             */
+            index: number;
+            records: components["schemas"]["LogRecord"][];
+            source: components["schemas"]["LogSource"];
         };
         LogMarker: {
             at?: string | null;
@@ -1603,6 +1841,16 @@ export interface components {
             expires_ms: number;
             id: string;
         };
+        LogSuggestion: {
+            /**
+             * Format: int64
+             * @description Lines that have it, where counted.
+             */
+            count?: number | null;
+            /** @description `field`, `value`, `operator`, `stage`. */
+            kind: string;
+            text: string;
+        };
         LogSummary: {
             /** @description `proven`, `unproven`, `incomplete`. */
             completeness: string;
@@ -1642,6 +1890,24 @@ export interface components {
              * @description Lines that a condition on the level left out because their level is unknown.
              */
             unknown_levels?: number;
+        };
+        /** @description A named query. `GET /api/v1/logs/views` → list, `POST` creates or replaces by name, `DELETE /api/v1/logs/views/{id}`. */
+        LogView: {
+            columns: string[];
+            id: string;
+            name: string;
+            owner: string;
+            query: components["schemas"]["LogQuery"];
+            /** @description Seen by the organisation, else by its owner alone. */
+            shared: boolean;
+            /** Format: int64 */
+            updated_ms: number;
+        };
+        LogViewAsk: {
+            columns?: string[];
+            name: string;
+            query: components["schemas"]["LogQuery"];
+            shared?: boolean;
         };
         /** @description `GET /api/v1/me`, and the answer to both sign-ins (which also set the session cookie). */
         Me: {
@@ -2885,6 +3151,210 @@ export interface operations {
             };
         };
     };
+    post_logs_complete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogCompleteAsk"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogCompletion"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_logs_count: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogCountAsk"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogCount"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_logs_downloads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogDownloadAsk"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogDownload"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_logs_downloads_id: {
+        parameters: {
+            query?: {
+                after?: string;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the lines, streamed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_logs_lines_cursor: {
+        parameters: {
+            query?: {
+                before?: number;
+                after?: number;
+            };
+            header?: never;
+            path: {
+                cursor: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLines"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_logs_query: {
         parameters: {
             query?: never;
@@ -2999,6 +3469,90 @@ export interface operations {
         responses: {
             /** @description WebSocket, subprotocol pilothouse.logs.v1 */
             101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description text/event-stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_logs_views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogView"][];
+                };
+            };
+        };
+    };
+    post_logs_views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogViewAsk"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogView"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_logs_views_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };

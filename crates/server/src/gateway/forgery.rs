@@ -18,7 +18,7 @@ pub struct Asked<'a> {
     pub public_origin: &'a str,
 }
 
-/// Refuses (403) unsafe requests and WebSockets that do not come from our own pages.
+/// Refuses (403) unsafe requests, WebSockets and event streams that do not come from our own pages.
 ///
 /// With a cookie the proof is needed; without one (a terminal, an agent) only a contradiction is refused, which
 /// keeps other sites from signing a browser in.
@@ -26,8 +26,11 @@ pub fn check(asked: Asked<'_>) -> Result<(), Problem> {
     let upgrade =
         asked.headers.get(header::UPGRADE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let safe = matches!(*asked.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let events = asked.headers.get_all(header::ACCEPT).iter().any(|v| {
+        v.to_str().is_ok_and(|t| t.split(',').any(|kind| kind.trim().starts_with("text/event-stream")))
+    });
     // An HTTP/2 WebSocket is an extended CONNECT, which is no safe method.
-    if safe && !upgrade {
+    if safe && !upgrade && !events {
         return Ok(());
     }
     let site = asked.headers.get("sec-fetch-site").map(|v| v.as_bytes() == b"same-origin");
@@ -41,7 +44,8 @@ pub fn check(asked: Asked<'_>) -> Result<(), Problem> {
         (Some(site), Some(origin)) if upgrade => site && origin,
         (Some(site), _) => site,
         (None, Some(origin)) => origin,
-        (None, None) => !with_cookie,
+        // A browser opens an event stream of its own page without `Origin`.
+        (None, None) => !with_cookie || (safe && !upgrade),
     };
     if proven {
         return Ok(());

@@ -40,5 +40,19 @@ pub fn fault(path: &str) -> Option<&'static str> {
     None
 }
 
+/// Whether a query string carries what looks like one of our credentials, or names one.
+pub fn carries_credential(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = name.to_ascii_lowercase();
+        let named = matches!(
+            name.as_str(),
+            "access_token" | "api_key" | "apikey" | "authorization" | "bearer" | "token"
+        );
+        (named && !value.is_empty())
+            || ["phs_", "phk_", "pha_", "phj_", "phl_"].iter().any(|p| value.starts_with(p))
+    })
+}
+
 #[cfg(test)]
 mod tests;

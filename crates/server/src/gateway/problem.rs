@@ -70,7 +70,7 @@ impl Problem {
 
     /// One more fault of the body or the parameters.
     #[must_use]
-    pub fn fault(mut self, path: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn fault(self, path: impl Into<String>, message: impl Into<String>) -> Self {
         self.fault_at(ph_api::FieldError { path: path.into(), message: message.into(), ..Default::default() })
     }
 

@@ -58,6 +58,14 @@ fn admit(app: &AppState, request: &mut Request, peer: &Peer) -> Result<(), Probl
     if let Some(fault) = paths::fault(request.uri().path()) {
         return Err(Problem::bad_request(fault));
     }
+    if request.uri().query().is_some_and(paths::carries_credential) {
+        return Err(Problem::with_status(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "a credential in an address is refused: addresses stand in logs and histories",
+        )
+        .next_step("send it as `Authorization: Bearer …`, or sign in"));
+    }
     if request.headers().get_all(header::HOST).iter().count() > 1 {
         return Err(Problem::bad_request("the request names two hosts"));
     }

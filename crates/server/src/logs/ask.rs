@@ -1,14 +1,19 @@
 //! What a caller asks of logs, checked and made ready.
 
-use ph_api::{LogFilter, LogQuery};
+mod filter;
+
+use ph_access::LogBudget;
+use ph_api::{FieldError, LogContext, LogQuery};
 use ph_filter::Filter;
-use ph_model::Level;
 
-use super::token::PageToken;
+use super::token::{Cursor, Named, PageToken};
 
-/// Records of a page unless the caller says otherwise, and at most.
+/// Records of a page unless the caller says otherwise.
 pub const DEFAULT_LIMIT: u32 = 300;
-pub const MAX_LIMIT: u32 = 1_000;
+/// Lines of context each way at most.
+pub const MAX_CONTEXT: u32 = 1_000;
+/// Keys of the message that one query may ask for.
+const MAX_FIELDS: usize = 50;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -25,9 +30,27 @@ pub enum Origin {
     Store,
 }
 
+/// In which order a stream gives the lines of several sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Strict,
+    Merge,
+    Arrival,
+}
+
+/// What the answer is: it decides what a query may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Page,
+    Stream,
+    /// Pages, counts and downloads that read all of a range.
+    Whole,
+}
+
 /// A checked query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
+    pub shape: Shape,
     pub mode: Mode,
     pub limit: u32,
     /// ns UTC; 0 is open.
@@ -38,90 +61,132 @@ pub struct Ask {
     pub streams: Vec<String>,
     pub origin: Origin,
     pub all_runs: bool,
+    pub previous: u32,
+    pub context: LogContext,
+    /// The line that the page is around.
+    pub at: Option<Named>,
+    pub order: Order,
+    pub with_events: bool,
+    pub fields: Vec<String>,
+    pub per_source: bool,
+    pub skip_on_lag: bool,
+    pub follow: bool,
+    pub unmasked: bool,
+    pub budget: LogBudget,
     pub token: Option<PageToken>,
     pub digest: u64,
 }
 
 /// A field of the query that cannot be used, and why.
-pub type Fault = (String, String);
+pub type Fault = FieldError;
+
+/// Collects faults, so that the caller learns all of them in one answer.
+#[derive(Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, path: &str, text: impl Into<String>) {
+        self.0.push(Fault { path: path.to_owned(), message: text.into(), ..Fault::default() });
+    }
+
+    /// One of the words, or the first of them and a fault.
+    fn word<T: Copy>(&mut self, path: &str, given: Option<&str>, words: &[(&str, T)]) -> Option<T> {
+        let given = given?;
+        let found = words.iter().find(|(w, _)| *w == given).map(|(_, v)| *v);
+        if found.is_none() {
+            let all: Vec<&str> = words.iter().map(|(w, _)| *w).collect();
+            self.add(path, format!("`{given}` is not one of {}", all.join(", ")));
+        }
+        found
+    }
+
+    fn time(&mut self, path: &str, text: Option<&str>) -> i64 {
+        let Some(text) = text else { return 0 };
+        time_ns(text).unwrap_or_else(|| {
+            self.add(path, "this is neither an RFC 3339 time nor ms since 1970");
+            0
+        })
+    }
+}
 
 impl Ask {
-    /// Checks everything at once, so that the caller learns all faults in one answer.
-    pub fn new(query: &LogQuery, limit_default: u32) -> Result<Self, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let mut fault = |path: &str, text: String| faults.push((path.to_owned(), text));
-        let mode = match query.mode.as_deref() {
-            None | Some("tail") => Mode::Tail,
-            Some("head") => Mode::Head,
-            Some("all") => Mode::All,
-            Some(other) => {
-                fault("mode", format!("`{other}` is not one of tail, head, all"));
-                Mode::Tail
-            }
-        };
-        let origin = match query.origin.as_deref() {
-            None | Some("auto") => Origin::Auto,
-            Some("files") => Origin::Files,
-            Some("store") => Origin::Store,
-            Some(other) => {
-                fault("origin", format!("`{other}` is not one of auto, files, store"));
-                Origin::Auto
-            }
-        };
-        let mut time = |path: &str, text: &Option<String>| match text.as_deref().map(time_ns) {
-            None => 0,
-            Some(Some(ns)) => ns,
-            Some(None) => {
-                fault(path, "this is neither an RFC 3339 time nor ms since 1970".into());
-                0
-            }
-        };
-        let (from_ns, to_ns) = (time("from", &query.from), time("to", &query.to));
+    /// Checks everything at once.
+    pub fn new(query: &LogQuery, (shape, budget): (Shape, LogBudget)) -> Result<Self, Vec<Fault>> {
+        let mut f = Faults::default();
+        let modes = [("tail", Mode::Tail), ("head", Mode::Head), ("all", Mode::All)];
+        let mode = f.word("mode", query.mode.as_deref(), &modes).unwrap_or(Mode::Tail);
+        let origins = [("auto", Origin::Auto), ("files", Origin::Files), ("store", Origin::Store)];
+        let origin = f.word("origin", query.origin.as_deref(), &origins).unwrap_or(Origin::Auto);
+        let (from_ns, to_ns) = (f.time("from", query.from.as_deref()), f.time("to", query.to.as_deref()));
         if from_ns != 0 && to_ns != 0 && from_ns >= to_ns {
-            fault("to", "the range ends before it begins".into());
+            f.add("to", "the range ends before it begins");
         }
-        let limit = query.limit.unwrap_or(limit_default);
-        if limit > MAX_LIMIT || (limit == 0 && !query.follow) {
-            fault("limit", format!("{limit} is not between 1 and {MAX_LIMIT}"));
+        let most = u32::try_from(budget.page_rows).unwrap_or(u32::MAX);
+        let limit = query.limit.unwrap_or(DEFAULT_LIMIT.min(most));
+        if limit > most || (limit == 0 && shape != Shape::Stream) {
+            f.add("limit", format!("{limit} is not between 1 and {most}"));
         }
         let digest = digest(query);
-        let token = match (&query.after, &query.before) {
-            (Some(_), Some(_)) => {
-                fault("before", "`after` and `before` exclude each other".into());
-                None
-            }
-            (Some(text), None) | (None, Some(text)) => match PageToken::parse(text, digest) {
-                Ok(t) => Some(PageToken { back: query.before.is_some(), ..t }),
-                Err(e) => {
-                    fault(if query.after.is_some() { "after" } else { "before" }, e.to_string());
-                    None
-                }
-            },
-            (None, None) => None,
-        };
-        let filter = match filter(&query.filter) {
-            Ok(f) => f,
-            Err((path, text)) => {
-                fault(&path, text);
-                Filter::All
-            }
-        };
-        let streams = query.filter.stream.iter().cloned().collect();
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        Ok(Self {
+        let token = token(query, digest, &mut f);
+        let order = order(query, shape, &mut f);
+        fits(query, (shape, origin), &mut f);
+        let mut ask = Self {
+            shape,
             mode,
             limit,
             from_ns,
             to_ns,
-            filter,
-            streams,
+            filter: Filter::All,
+            streams: query.filter.stream.iter().cloned().collect(),
             origin,
             all_runs: query.all_runs,
+            previous: query.previous.unwrap_or(0),
+            context: query.context,
+            at: at(query, shape, &mut f),
+            order,
+            with_events: query.with.iter().any(|w| w == "events"),
+            fields: query.fields.clone(),
+            per_source: query.per_source,
+            skip_on_lag: on_lag(query, shape, &mut f),
+            follow: query.follow && shape == Shape::Stream,
+            unmasked: query.unmasked,
+            budget,
             token,
             digest,
-        })
+        };
+        match filter::filter(&query.filter) {
+            Ok(filter) => ask.filter = filter,
+            Err(more) => f.0.extend(more),
+        }
+        if f.0.is_empty() { Ok(ask) } else { Err(f.0) }
+    }
+
+    /// Everything, within no budget of its own.
+    pub fn everything() -> Self {
+        Self {
+            shape: Shape::Page,
+            mode: Mode::Tail,
+            limit: DEFAULT_LIMIT,
+            from_ns: 0,
+            to_ns: 0,
+            filter: Filter::All,
+            streams: Vec::new(),
+            origin: Origin::Auto,
+            all_runs: true,
+            previous: 0,
+            context: LogContext::default(),
+            at: None,
+            order: Order::Strict,
+            with_events: false,
+            fields: Vec::new(),
+            per_source: false,
+            skip_on_lag: false,
+            follow: false,
+            unmasked: false,
+            budget: LogBudget::BOT,
+            token: None,
+            digest: 0,
+        }
     }
 
     /// Toward older records.
@@ -131,9 +196,118 @@ impl Ask {
             None => self.mode == Mode::Tail,
         }
     }
+
+    /// The same query from another place.
+    #[must_use]
+    pub fn from_token(&self, token: PageToken) -> Self {
+        Self { token: Some(token), ..self.clone() }
+    }
+
+    pub fn has_context(&self) -> bool {
+        self.context.before > 0 || self.context.after > 0
+    }
 }
 
-fn time_ns(text: &str) -> Option<i64> {
+fn token(query: &LogQuery, digest: u64, f: &mut Faults) -> Option<PageToken> {
+    let (path, text) = match (&query.after, &query.before) {
+        (Some(_), Some(_)) => {
+            f.add("before", "`after` and `before` exclude each other");
+            return None;
+        }
+        (Some(text), None) => ("after", text),
+        (None, Some(text)) => ("before", text),
+        (None, None) => return None,
+    };
+    match PageToken::parse(text, digest) {
+        Ok(t) => Some(PageToken { back: path == "before", ..t }),
+        Err(e) => {
+            f.add(path, e.to_string());
+            None
+        }
+    }
+}
+
+fn order(query: &LogQuery, shape: Shape, f: &mut Faults) -> Order {
+    let words = [("strict", Order::Strict), ("merge", Order::Merge), ("arrival", Order::Arrival)];
+    let order = f.word("order", query.order.as_deref(), &words);
+    if shape != Shape::Stream && order.is_some_and(|o| o != Order::Strict) {
+        f.add(
+            "order",
+            "pages, counts and downloads are `strict`; `merge` and `arrival` are orders of streams",
+        );
+    }
+    order.unwrap_or(if shape == Shape::Stream { Order::Merge } else { Order::Strict })
+}
+
+fn on_lag(query: &LogQuery, shape: Shape, f: &mut Faults) -> bool {
+    let skip = f.word("on_lag", query.on_lag.as_deref(), &[("wait", false), ("skip", true)]).unwrap_or(false);
+    if skip && (shape != Shape::Stream || !query.follow) {
+        f.add("on_lag", "only a stream that follows can skip; a page never lags");
+    }
+    skip
+}
+
+fn at(query: &LogQuery, shape: Shape, f: &mut Faults) -> Option<Named> {
+    let text = query.at.as_deref()?;
+    if shape != Shape::Page {
+        f.add("at", "only a page can stand around a line");
+    }
+    if query.after.is_some() || query.before.is_some() {
+        f.add("at", "`at` excludes `after` and `before`; go on with the tokens of the page around the line");
+    }
+    match Cursor::parse(text) {
+        Ok(named) => Some(named),
+        Err(e) => {
+            f.add("at", e.to_string());
+            None
+        }
+    }
+}
+
+/// Parts that do not go together.
+fn fits(query: &LogQuery, (shape, origin): (Shape, Origin), f: &mut Faults) {
+    for word in query.with.iter().filter(|w| w.as_str() != "events") {
+        f.add("with", format!("`{word}` is not offered; the timeline can have `events`"));
+    }
+    if query.previous.is_some() && query.all_runs {
+        f.add("previous", "`previous` names one run; it excludes `all_runs`");
+    }
+    if query.previous.is_some() && query.follow {
+        f.add("previous", "a run that is over cannot be followed");
+    }
+    if query.previous.is_some_and(|n| n == 0 || n > 1_000) {
+        f.add("previous", "count runs back from the current one: 1 to 1000");
+    }
+    if query.follow && shape != Shape::Stream {
+        f.add("follow", "only a stream follows: POST /api/v1/logs/streams");
+    }
+    if shape == Shape::Stream && origin == Origin::Store {
+        f.add("origin", "a stream reads files; ask a page of the store first and go on with its `next`");
+    }
+    if shape == Shape::Whole && (query.after.is_some() || query.before.is_some()) {
+        f.add("after", "counts and downloads cover all of a range; give `from` and `to`");
+    }
+    if shape == Shape::Stream && query.before.is_some() {
+        f.add("before", "a stream goes toward newer lines only");
+    }
+    let (before, after) = (query.context.before, query.context.after);
+    if before > MAX_CONTEXT || after > MAX_CONTEXT {
+        f.add("context", format!("at most {MAX_CONTEXT} lines each way"));
+    }
+    if (before > 0 || after > 0) && query.at.is_none() {
+        if origin == Origin::Store {
+            f.add("context", "the store gives matches alone; lines around them come from files");
+        }
+        if query.before.is_some() {
+            f.add("context", "lines around matches come toward newer lines, or around one line with `at`");
+        }
+    }
+    if query.fields.len() > MAX_FIELDS {
+        f.add("fields", format!("at most {MAX_FIELDS} fields"));
+    }
+}
+
+pub fn time_ns(text: &str) -> Option<i64> {
     if let Ok(ms) = text.parse::<i64>() {
         return ms.checked_mul(1_000_000);
     }
@@ -141,81 +315,20 @@ fn time_ns(text: &str) -> Option<i64> {
     i64::try_from(t.as_nanosecond()).ok()
 }
 
-fn filter(f: &LogFilter) -> Result<Filter, Fault> {
-    let mut all = Vec::new();
-    if let Some(text) = f.contains.as_deref().filter(|t| !t.is_empty()) {
-        all.push(Filter::contains(text));
-    }
-    if let Some(text) = f.excludes.as_deref().filter(|t| !t.is_empty()) {
-        all.push(Filter::Not(Box::new(Filter::contains(text))));
-    }
-    if let Some(word) = f.level.as_deref() {
-        let level = Level::parse(word).ok_or_else(|| {
-            (
-                "filter.level".to_owned(),
-                format!("`{word}` is no level; use trace, debug, info, warn, error or fatal"),
-            )
-        })?;
-        all.push(Filter::at_least(level));
-    }
-    if let Some(s) = f.stream.as_deref().filter(|s| !matches!(*s, "stdout" | "stderr")) {
-        return Err(("filter.stream".into(), format!("`{s}` is not one of stdout, stderr")));
-    }
-    all.extend(f.fields.iter().map(|(k, v)| Filter::equal(k, v)));
-    Ok(match all.len() {
-        0 => Filter::All,
-        1 => all.remove(0),
-        _ => Filter::And(all),
-    })
-}
-
-/// What makes two queries the same for paging: everything but the page itself.
+/// What makes two queries the same for paging: what they select, not how much of it and how it is shown.
 fn digest(query: &LogQuery) -> u64 {
-    let same =
-        LogQuery { after: None, before: None, limit: None, follow: false, mode: None, ..query.clone() };
+    let same = LogQuery {
+        sources: query.sources.clone(),
+        from: query.from.clone(),
+        to: query.to.clone(),
+        filter: query.filter.clone(),
+        origin: query.origin.clone(),
+        all_runs: query.all_runs,
+        previous: query.previous,
+        ..LogQuery::default()
+    };
     xxhash_rust::xxh3::xxh3_64(&serde_json::to_vec(&same).unwrap_or_default())
 }
 
 #[cfg(test)]
-mod tests {
-    //! Faults are all reported at once; good queries compile.
-
-    use super::*;
-
-    #[test]
-    fn every_fault_is_named() {
-        let q = LogQuery {
-            mode: Some("middle".into()),
-            from: Some("yesterday-ish".into()),
-            limit: Some(5_000),
-            origin: Some("moon".into()),
-            after: Some("x".into()),
-            filter: LogFilter { level: Some("loud".into()), ..LogFilter::default() },
-            ..LogQuery::default()
-        };
-        let paths: Vec<_> = Ask::new(&q, DEFAULT_LIMIT).unwrap_err().into_iter().map(|f| f.0).collect();
-        assert_eq!(paths, ["mode", "origin", "from", "limit", "after", "filter.level"]);
-    }
-
-    #[test]
-    fn times_filters_and_paging() {
-        let q = LogQuery {
-            from: Some("2026-11-21T10:00:00Z".into()),
-            to: Some("1795345200000".into()),
-            filter: LogFilter {
-                contains: Some("boom".into()),
-                level: Some("warn".into()),
-                ..LogFilter::default()
-            },
-            ..LogQuery::default()
-        };
-        let ask = Ask::new(&q, DEFAULT_LIMIT).unwrap();
-        assert_eq!((ask.mode, ask.limit, ask.is_back()), (Mode::Tail, 300, true));
-        assert_eq!(ask.from_ns, 1_795_255_200_000_000_000);
-        assert!(matches!(ask.filter, Filter::And(ref parts) if parts.len() == 2));
-        let token =
-            PageToken { query: ask.digest, back: false, at: Default::default(), store: None }.to_text();
-        let next = LogQuery { after: Some(token), limit: Some(10), ..q };
-        assert!(!Ask::new(&next, DEFAULT_LIMIT).unwrap().is_back());
-    }
-}
+mod tests;

@@ -2,12 +2,13 @@
 //!
 //! Never: a batch beyond the client's credit. Back-pressure ends at the file.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ph_link::v1::logs_client::LogsClient;
 use ph_link::v1::read_control::M as Control;
 use ph_link::v1::read_event::M as Event;
-use ph_link::v1::{LogGap, LogMarker, LogProgress, ReadControl, ReadOpen};
+use ph_link::v1::{LogGap, LogMarker, LogProgress, LogSummary, ReadControl};
 use ph_model::Position;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -15,18 +16,26 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::ask::Ask;
-use super::read::{NodeSources, open, unreachable_gap};
-use super::record::{Record, records};
+use super::read::{
+    DEADLINE, FIRST_ANSWER, Lane, Missing, NodeSources, admitted_open, lanes, unreachable_gap,
+};
+use super::record::{Record, position, records};
 use super::ticket::{self, Stale};
 use super::token::PageToken;
 
 /// One thing that happened in one of the followed sources.
 #[derive(Debug)]
 pub enum Followed {
-    Records { records: Vec<Record>, bytes: u64 },
-    Gap { source: Option<u32>, node: String, gap: LogGap },
+    Records(Vec<Record>),
+    Gap {
+        source: Option<u32>,
+        node: String,
+        gap: LogGap,
+    },
     Marker(LogMarker),
     Progress(LogProgress),
+    /// A node has nothing more to give. Only where the stream does not follow.
+    Summary(Box<LogSummary>),
 }
 
 /// Finds the channel of a node's agent now; asked again after each loss.
@@ -37,34 +46,44 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 /// How long a node may be away before the client is told.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// The sources of one node, and where each stands.
+struct Follower {
+    node: NodeSources,
+    ask: Ask,
+    at: Mutex<PageToken>,
+    out: mpsc::Sender<Followed>,
+}
+
 /// Follows the sources of one node until `stop`, over any number of lost links: positions go on where they stood, so that
-/// nothing comes twice and nothing is left out.
+/// nothing comes twice and nothing is left out. Without `follow` it ends with a summary.
 pub async fn follow_node(
-    mut node: NodeSources,
-    mut ask: Ask,
+    node: NodeSources,
+    ask: Ask,
     (find, out): (FindChannel, mpsc::Sender<Followed>),
     stop: CancellationToken,
 ) {
+    let at = ask.token.clone().unwrap_or_else(|| PageToken::new(ask.digest, false));
+    let mut follower = Follower { node, ask, at: Mutex::new(at), out };
     let mut wait = RETRY_FIRST;
     let mut away_since: Option<tokio::time::Instant> = None;
     let mut told = false;
     // Why the node read nothing, while that is for want of a right.
     let mut refusal: Option<tonic::Status> = None;
     loop {
-        node.channel = find();
-        if let Some(channel) = node.channel.clone() {
-            let before = ask.token.clone();
+        follower.node.channel = find();
+        if let Some(channel) = follower.node.channel.clone() {
+            let before = follower.token();
             let end = tokio::select! {
                 () = stop.cancelled() => return,
-                end = run(&node, &mut ask, (channel, &out)) => end,
+                end = follower.run(channel) => end,
             };
-            if ask.token != before {
+            if follower.token() != before {
                 (wait, away_since, told) = (RETRY_FIRST, None, false);
             }
             match end {
                 Ok(()) => return,
                 Err(status) => {
-                    tracing::debug!(node = %node.node, error = %status, "log stream lost");
+                    tracing::debug!(node = %follower.node.node, error = %status, "log stream lost");
                     refusal = ticket::is_refusal(&status).then_some(status);
                 }
             }
@@ -73,22 +92,32 @@ pub async fn follow_node(
         if !told && since.elapsed() >= QUIET {
             told = true;
             let gaps = match &refusal {
-                Some(status) => ticket::refused(&node, None, status),
-                None => vec![unreachable_gap(&node, "its agent is away; the stream goes on when it is back")],
+                Some(status) => ticket::refused(&follower.node, None, status),
+                None => {
+                    let why = "its agent is away; the stream goes on when it is back";
+                    vec![unreachable_gap(&follower.node, why)]
+                }
             };
-            if !tell(&out, gaps).await {
+            if !tell(&follower.out, gaps).await {
                 return;
             }
         }
+        if !follower.ask.follow && since.elapsed() >= DEADLINE {
+            let summary = LogSummary { completeness: "incomplete".into(), ..LogSummary::default() };
+            // Nobody waits for it when the client left.
+            let _ = follower.out.send(Followed::Summary(Box::new(summary))).await;
+            return;
+        }
         tokio::select! {
             () = stop.cancelled() => return,
+            () = follower.out.closed() => return,
             () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
         }
     }
 }
 
 /// False when the client left.
-async fn tell(out: &mpsc::Sender<Followed>, gaps: Vec<(Option<u32>, String, LogGap)>) -> bool {
+async fn tell(out: &mpsc::Sender<Followed>, gaps: Vec<Missing>) -> bool {
     for (source, node, gap) in gaps {
         if out.send(Followed::Gap { source, node, gap }).await.is_err() {
             return false;
@@ -97,94 +126,130 @@ async fn tell(out: &mpsc::Sender<Followed>, gaps: Vec<(Option<u32>, String, LogG
     true
 }
 
-/// One stream under tickets. `Ok` when all sources ended, none may be read, or the client left.
-async fn run(
-    node: &NodeSources,
-    ask: &mut Ask,
-    (channel, out): (Channel, &mpsc::Sender<Followed>),
-) -> Result<(), tonic::Status> {
-    let admitted = ticket::admit(node).await;
-    let left = admitted.node;
-    if !tell(out, admitted.gaps).await || left.sources.is_empty() {
-        return Ok(());
+impl Follower {
+    fn token(&self) -> PageToken {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-    let (control, controls) = mpsc::channel::<ReadControl>(8);
-    let first = ReadOpen { ticket: admitted.ticket, ..open(&left, ask, true) };
-    let _ = control.send(ReadControl { m: Some(Control::Open(first)) }).await;
-    let renew = |ticket| {
-        let control = control.clone();
-        async move {
-            // The stream may have ended meanwhile.
-            let _ = control.send(ReadControl { m: Some(Control::RenewTicket(ticket)) }).await;
-        }
-    };
-    let received = receive((&left, &mut *ask), (channel, controls), (&control, out));
-    tokio::select! {
-        end = received => end,
-        stale = ticket::keep(&left, renew) => match stale {
-            Stale::Refused(gaps) => {
-                tell(out, gaps).await;
-                Ok(())
-            }
-            Stale::Fewer => Err(tonic::Status::aborted("some sources may no longer be read")),
-        },
-    }
-}
 
-async fn receive(
-    (node, ask): (&NodeSources, &mut Ask),
-    (channel, controls): (Channel, mpsc::Receiver<ReadControl>),
-    (control, out): (&mpsc::Sender<ReadControl>, &mpsc::Sender<Followed>),
-) -> Result<(), tonic::Status> {
-    let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
-    let mut events = tokio::time::timeout(Duration::from_secs(5), client.read(ReceiverStream::new(controls)))
-        .await
-        .map_err(|_| tonic::Status::deadline_exceeded("the agent did not answer within 5 s"))??
-        .into_inner();
-    while let Some(event) = events.message().await? {
-        let sent = match event.m {
-            Some(Event::Batch(batch)) => {
-                let Some(source) = node.sources.get(batch.source as usize) else { continue };
-                let list =
-                    records(&batch, source.index).map_err(|e| tonic::Status::data_loss(e.to_string()))?;
-                if let Some(last) = list.last() {
-                    note(ask, &source.id, &last.resume);
-                }
-                let sent = out.send(Followed::Records { records: list, bytes: batch.raw_bytes }).await;
-                let _ = control.send(ReadControl { m: Some(Control::CreditBytes(batch.raw_bytes)) }).await;
-                sent
-            }
-            Some(Event::Gap(gap)) => {
-                let source = node.sources.get(gap.source as usize);
-                if let (Some(s), Some(to)) = (source, &gap.to) {
-                    note(ask, &s.id, &super::record::position(to));
-                }
-                out.send(Followed::Gap { source: source.map(|s| s.index), node: node.node.clone(), gap })
-                    .await
-            }
-            Some(Event::Marker(m)) => {
-                let index = node.sources.get(m.source as usize).map_or(m.source, |s| s.index);
-                out.send(Followed::Marker(LogMarker { source: index, ..m })).await
-            }
-            Some(Event::Progress(p)) => {
-                let index = node.sources.get(p.source as usize).map_or(p.source, |s| s.index);
-                out.send(Followed::Progress(LogProgress { source: index, ..p })).await
-            }
-            Some(Event::Summary(s)) if s.error.is_empty() => return Ok(()),
-            Some(Event::Summary(s)) => return Err(tonic::Status::internal(s.error)),
-            None => Ok(()),
-        };
-        if sent.is_err() {
+    /// Remembers where a source stands, so that the next stream goes on there.
+    fn note(&self, source: &str, at: &Position) {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner).set(source, at);
+    }
+
+    /// `Ok` when all sources ended, none may be read, or the client left.
+    async fn run(&self, channel: Channel) -> Result<(), tonic::Status> {
+        let token = self.token();
+        let begun = self.ask.token.is_some() || !token.at.is_empty();
+        let ask = Ask { token: begun.then_some(token), ..self.ask.clone() };
+        let lanes = lanes(&self.node, &ask);
+        let runs = lanes.iter().map(|lane| self.lane(lane, channel.clone()));
+        futures::future::try_join_all(runs).await.map(drop)
+    }
+
+    /// One read under tickets.
+    async fn lane(&self, lane: &Lane, channel: Channel) -> Result<(), tonic::Status> {
+        let admitted = ticket::admit(&lane.node).await;
+        let asked = admitted_open(lane, &admitted);
+        let left = admitted.node;
+        if !tell(&self.out, admitted.gaps).await || left.sources.is_empty() {
             return Ok(());
         }
+        let (control, controls) = mpsc::channel::<ReadControl>(8);
+        let _ = control.send(ReadControl { m: Some(Control::Open(asked)) }).await;
+        let renew = |ticket| {
+            let control = control.clone();
+            async move {
+                // The stream may have ended meanwhile.
+                let _ = control.send(ReadControl { m: Some(Control::RenewTicket(ticket)) }).await;
+            }
+        };
+        let received = self.receive((lane, &left), (channel, controls), &control);
+        tokio::select! {
+            end = received => end,
+            stale = ticket::keep(&left, renew) => match stale {
+                Stale::Refused(gaps) => {
+                    tell(&self.out, gaps).await;
+                    Ok(())
+                }
+                Stale::Fewer => Err(tonic::Status::aborted("some sources may no longer be read")),
+            },
+        }
     }
-    Err(tonic::Status::unavailable("the link closed"))
-}
 
-/// Remembers where a source stands, so that the next stream goes on there.
-fn note(ask: &mut Ask, source: &str, at: &Position) {
-    let digest = ask.digest;
-    ask.token
-        .get_or_insert_with(|| PageToken { query: digest, back: false, at: Default::default(), store: None })
-        .set(source, at);
+    async fn receive(
+        &self,
+        (lane, node): (&Lane, &NodeSources),
+        (channel, controls): (Channel, mpsc::Receiver<ReadControl>),
+        control: &mpsc::Sender<ReadControl>,
+    ) -> Result<(), tonic::Status> {
+        let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
+        let mut events = tokio::time::timeout(FIRST_ANSWER, client.read(ReceiverStream::new(controls)))
+            .await
+            .map_err(|_| tonic::Status::deadline_exceeded("the agent did not answer within 5 s"))??
+            .into_inner();
+        while let Some(event) = events.message().await? {
+            let gone = match event.m {
+                Some(Event::Batch(batch)) => {
+                    let Some(source) = node.sources.get(batch.source as usize) else { continue };
+                    let mut list =
+                        records(&batch, source.index).map_err(|e| tonic::Status::data_loss(e.to_string()))?;
+                    let resume = list.last().map(|r| r.resume);
+                    lane.fresh(source.index, &mut list);
+                    let sent = self.out.send(Followed::Records(list)).await;
+                    // Only what is on its way to the client is done with.
+                    if let Some(resume) = resume.filter(|_| sent.is_ok()) {
+                        self.note(&source.id, &resume);
+                    }
+                    let _ =
+                        control.send(ReadControl { m: Some(Control::CreditBytes(batch.raw_bytes)) }).await;
+                    sent.is_err()
+                }
+                Some(Event::Summary(s)) if s.error.is_empty() => {
+                    // Nobody waits for it when the client left.
+                    let _ = self.out.send(Followed::Summary(Box::new(s))).await;
+                    return Ok(());
+                }
+                Some(Event::Summary(s)) => return Err(tonic::Status::internal(s.error)),
+                Some(other) => self.pass(node, other).await.is_err(),
+                None => false,
+            };
+            if gone {
+                return Ok(());
+            }
+        }
+        Err(tonic::Status::unavailable("the link closed"))
+    }
+
+    /// What stands between the records.
+    async fn pass(&self, node: &NodeSources, event: Event) -> Result<(), mpsc::error::SendError<Followed>> {
+        let index = |source: u32| node.sources.get(source as usize).map(|s| s.index);
+        match event {
+            Event::Gap(gap) => {
+                let source = node.sources.get(gap.source as usize);
+                let to = gap.to.as_ref().map(position);
+                let followed =
+                    Followed::Gap { source: source.map(|s| s.index), node: node.node.clone(), gap };
+                self.out.send(followed).await?;
+                if let (Some(s), Some(to)) = (source, to) {
+                    self.note(&s.id, &to);
+                }
+                Ok(())
+            }
+            Event::Marker(m) => {
+                let source = index(m.source).unwrap_or(m.source);
+                self.out.send(Followed::Marker(LogMarker { source, ..m })).await
+            }
+            Event::Progress(p) => {
+                let source = node.sources.get(p.source as usize);
+                let resume = p.resume.as_ref().map(position);
+                let index = source.map_or(p.source, |s| s.index);
+                self.out.send(Followed::Progress(LogProgress { source: index, ..p })).await?;
+                if let (Some(s), Some(resume)) = (source, resume) {
+                    self.note(&s.id, &resume);
+                }
+                Ok(())
+            }
+            Event::Batch(_) | Event::Summary(_) => Ok(()),
+        }
+    }
 }

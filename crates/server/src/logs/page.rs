@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use ph_api::{LogGap, LogMarker, LogPage, LogSource, LogSummary};
 use ph_link::v1;
 
-use super::read::Page;
+use super::ask::Ask;
+use super::history::Page;
 use super::record::{json, time_text};
 use super::resolve::Resolved;
 use super::token::Cursor;
@@ -61,19 +62,48 @@ pub fn summary(s: &v1::LogSummary, (read, known): (u32, u32), took_ms: u64) -> L
 }
 
 /// The whole page.
-pub fn page(p: Page, sources: &[(u32, Resolved)], took_ms: u64) -> LogPage {
+pub fn page(p: Page, (sources, ask): (&[(u32, Resolved)], &Ask), took_ms: u64) -> LogPage {
     let by_index: BTreeMap<u32, LogSource> = sources.iter().map(|(i, r)| (*i, r.json.clone())).collect();
     let cursors: BTreeMap<u32, Cursor> = sources.iter().map(|(i, r)| (*i, r.cursor())).collect();
     let known = u32::try_from(sources.len()).unwrap_or(u32::MAX);
-    let away = p.gaps.iter().filter(|(source, ..)| source.is_none()).count();
-    let read = if away == 0 { known } else { p.summary.sources.min(known) };
+    let read = known.saturating_sub(u32::try_from(p.unread.len()).unwrap_or(known));
     LogPage {
-        records: p.records.iter().filter_map(|r| Some(json(r, cursors.get(&r.source)?))).collect(),
+        records: p
+            .records
+            .iter()
+            .filter_map(|r| Some(json(r, cursors.get(&r.source)?, &ask.fields)))
+            .collect(),
         gaps: p.gaps.iter().map(|(source, node, g)| gap(*source, node, g, &by_index)).collect(),
         markers: p.markers.iter().map(marker).collect(),
         next: p.next.map(|t| t.to_text()),
         prev: p.prev.map(|t| t.to_text()),
         summary: summary(&p.summary, (read, known), took_ms),
         sources: by_index.into_values().collect(),
+    }
+}
+
+/// Names a result without telling it: SHA-256 over places and contents of the lines, for the audit row.
+pub fn digest<'a>(records: impl Iterator<Item = &'a super::record::Record>) -> String {
+    let mut sum = Digest::default();
+    records.for_each(|r| sum.add(r));
+    sum.text()
+}
+
+/// The digest of a result that comes in pieces.
+#[derive(Default)]
+pub struct Digest(sha2::Sha256);
+
+impl Digest {
+    pub fn add(&mut self, r: &super::record::Record) {
+        use sha2::Digest as _;
+        self.0.update(r.position.segment_key.to_be_bytes());
+        self.0.update(r.position.offset.to_be_bytes());
+        self.0.update((r.message.len() as u64).to_be_bytes());
+        self.0.update(&r.message);
+    }
+
+    pub fn text(self) -> String {
+        use sha2::Digest as _;
+        self.0.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
     }
 }

@@ -1,33 +1,32 @@
-//! One page of history: ask every node, merge, cut, say where to go on.
+//! Reading the files of many nodes at once: what each source gives from where it stands, and how far it was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use ph_link::v1::logs_client::LogsClient;
 use ph_link::v1::read_control::M as Control;
 use ph_link::v1::read_event::M as Event;
-use ph_link::v1::{LogGap, LogMarker, LogSummary, ReadControl, ReadMode, ReadOpen, SourceRef};
+use ph_link::v1::{LogGap, LogMarker, LogSummary, OnLag, ReadControl, ReadMode, ReadOpen, SourceRef};
 use ph_model::{Position, Secret};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-use super::ask::{Ask, Mode};
-use super::merge::merge;
-use super::record::{Record, records, wire};
+use super::ask::{Ask, Mode, Shape};
+use super::record::{Record, position, records, wire};
 use super::ticket::{self, Admitted, TicketDesk};
-use super::token::PageToken;
+use super::token::Mark;
 
 /// History ends by then; what is not read is a gap.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 /// A node that does not begin to answer by then is a gap.
-const FIRST_ANSWER: Duration = Duration::from_secs(5);
+pub const FIRST_ANSWER: Duration = Duration::from_secs(5);
 /// Records of all sources of one node, in bytes, before they are merged.
 const MAX_NODE_BYTES: u64 = 64 << 20;
 /// Bytes granted to a node at once.
 const CREDIT: u64 = 1 << 20;
 /// Nodes asked at the same time.
-const CONCURRENT: usize = 50;
+pub const CONCURRENT: usize = 50;
 
 /// A source with its place in the query's list.
 #[derive(Clone, Debug)]
@@ -51,29 +50,52 @@ pub struct NodeSources {
     pub mask_key: Secret<Vec<u8>>,
 }
 
-/// What came back for one page.
+/// A gap with the source's index, or the node's name where all its sources are meant.
+pub type Missing = (Option<u32>, String, LogGap);
+
+/// What the nodes gave.
 #[derive(Debug, Default)]
-pub struct Page {
-    pub records: Vec<Record>,
-    /// Gaps with the source's index, or the node's name where all its sources are meant.
-    pub gaps: Vec<(Option<u32>, String, LogGap)>,
+pub struct Found {
+    /// By source, in file order.
+    pub lists: BTreeMap<u32, Vec<Record>>,
+    /// Everything before it (toward older ones: behind it) is in the lists.
+    pub scans: BTreeMap<u32, Position>,
+    /// Sources of which nothing is left in this direction.
+    pub ended: BTreeSet<u32>,
+    /// Sources that could not be read now.
+    pub unread: BTreeSet<u32>,
+    pub gaps: Vec<Missing>,
     pub markers: Vec<LogMarker>,
     pub summary: LogSummary,
-    pub next: Option<PageToken>,
-    pub prev: Option<PageToken>,
 }
 
-#[derive(Default)]
-struct NodeAnswer {
-    records: BTreeMap<u32, Vec<Record>>,
-    resumes: BTreeMap<u32, Position>,
-    gaps: Vec<(Option<u32>, String, LogGap)>,
-    markers: Vec<LogMarker>,
-    summary: LogSummary,
+impl Found {
+    pub fn and(&mut self, other: Self) {
+        self.lists.extend(other.lists);
+        self.scans.extend(other.scans);
+        self.ended.extend(other.ended);
+        self.unread.extend(other.unread);
+        self.gaps.extend(other.gaps);
+        self.markers.extend(other.markers);
+        add(&mut self.summary, &other.summary);
+    }
+
+    pub fn missing(gaps: Vec<Missing>, node: &NodeSources) -> Self {
+        let summary = LogSummary {
+            gaps: gaps.len() as u64,
+            completeness: "incomplete".into(),
+            ..LogSummary::default()
+        };
+        let named: BTreeSet<u32> = gaps.iter().filter_map(|(source, ..)| *source).collect();
+        let all = gaps.iter().any(|(source, ..)| source.is_none());
+        let unread = if all { node.sources.iter().map(|s| s.index).collect() } else { named };
+        Self { gaps, summary, unread, ..Self::default() }
+    }
 }
 
-/// The `open` message of a read over one node's sources.
-pub fn open(node: &NodeSources, ask: &Ask, follow: bool) -> ReadOpen {
+/// The `open` message of a read over one node's sources, without places to go on from.
+pub fn open(node: &NodeSources, ask: &Ask) -> ReadOpen {
+    let history = ask.budget.scan_ms.min(u64::try_from(DEADLINE.as_millis()).unwrap_or(u64::MAX));
     let mut o = ReadOpen {
         sources: node.sources.iter().map(|s| s.wire.clone()).collect(),
         lines: u64::from(ask.limit),
@@ -81,97 +103,121 @@ pub fn open(node: &NodeSources, ask: &Ask, follow: bool) -> ReadOpen {
         to_ns: ask.to_ns,
         filter_json: serde_json::to_string(&ask.filter).unwrap_or_default(),
         streams: ask.streams.clone(),
-        follow,
-        deadline_ms: if follow { 0 } else { u64::try_from(DEADLINE.as_millis()).unwrap_or(0) },
+        follow: ask.follow,
+        deadline_ms: if ask.shape == Shape::Stream { 0 } else { history },
+        budget_bytes: ask.budget.scan_bytes,
         credit_bytes: CREDIT,
         all_runs: ask.all_runs,
+        previous: ask.previous,
+        context_before: ask.context.before,
+        context_after: ask.context.after,
         mask_key: node.mask_key.expose().clone().into(),
+        unmasked: ask.unmasked,
         ..ReadOpen::default()
     };
+    if ask.skip_on_lag {
+        o.on_lag = OnLag::Skip.into();
+    }
     o.mode = match (ask.mode, &ask.token) {
         (_, Some(t)) if t.back => ReadMode::Backward,
-        (_, Some(_)) if !follow => ReadMode::Head,
-        (Mode::Head, _) => ReadMode::Head,
-        (Mode::Tail, _) => ReadMode::Tail,
-        (Mode::All, _) => ReadMode::All,
+        (_, Some(_)) if ask.shape == Shape::Stream => ReadMode::All,
+        (_, Some(_)) => ReadMode::Head,
+        (Mode::All, None) if ask.shape == Shape::Stream => ReadMode::All,
+        (Mode::Head | Mode::All, None) => ReadMode::Head,
+        (Mode::Tail, None) => ReadMode::Tail,
     }
     .into();
-    if let Some(token) = &ask.token {
-        for (i, s) in (0_u32..).zip(&node.sources) {
-            let Some(p) = token.position(&s.id) else { continue };
-            let at = wire(&p);
-            if token.back {
-                o.before_by_source.insert(i, at)
-            } else {
-                o.after_by_source.insert(i, at)
-            };
-        }
-    }
     o
 }
 
-/// Reads one page over all nodes. Nodes that cannot answer become gaps; the others are not held up beyond the deadline.
-pub async fn page(nodes: Vec<NodeSources>, ask: &Ask) -> Page {
-    let asked: Vec<_> = nodes.iter().map(|n| read_node(n, ask).boxed()).collect();
-    let answers: Vec<NodeAnswer> = futures::stream::iter(asked).buffer_unordered(CONCURRENT).collect().await;
-    let mut page = Page::default();
-    let mut lists: BTreeMap<u32, Vec<Record>> = BTreeMap::new();
-    let mut resumes = BTreeMap::new();
-    for a in answers {
-        lists.extend(a.records);
-        resumes.extend(a.resumes);
-        page.gaps.extend(a.gaps);
-        page.markers.extend(a.markers);
-        add(&mut page.summary, &a.summary);
-    }
-    cut(&mut page, (lists, resumes), &nodes, ask);
-    page
+/// One call to a node: its sources in the order of the call.
+pub struct Lane {
+    pub node: NodeSources,
+    pub open: ReadOpen,
+    /// Places whose record was given before.
+    behind: BTreeMap<u32, Position>,
 }
 
-/// Merges, keeps the asked number, and notes for every source where the pages before and after begin.
-fn cut(
-    page: &mut Page,
-    (lists, resumes): (BTreeMap<u32, Vec<Record>>, BTreeMap<u32, Position>),
-    nodes: &[NodeSources],
-    ask: &Ask,
-) {
-    let firsts: BTreeMap<u32, Position> =
-        lists.iter().filter_map(|(i, l)| Some((*i, l.first()?.position))).collect();
-    let read: usize = lists.values().map(Vec::len).sum();
-    let mut all = merge(lists.into_values().collect());
-    let limit = ask.limit as usize;
-    let unlimited = ask.mode == Mode::All && ask.token.is_none();
-    let kept_from = if ask.is_back() { all.len().saturating_sub(limit) } else { 0 };
-    if !unlimited {
-        all.drain(..kept_from);
-        all.truncate(limit);
-    }
-    let mut before = PageToken { query: ask.digest, back: true, at: BTreeMap::new(), store: None };
-    let mut after = PageToken { query: ask.digest, back: false, at: BTreeMap::new(), store: None };
-    for s in nodes.iter().flat_map(|n| &n.sources) {
-        let old = ask.token.as_ref().and_then(|t| t.position(&s.id));
-        let first = all.iter().find(|r| r.source == s.index).map(|r| r.position);
-        let last = all.iter().rev().find(|r| r.source == s.index).map(|r| r.resume);
-        let end = resumes.get(&s.index).copied();
-        // A source none of whose records was kept stands where the cut left it: behind them toward older ones, before them toward newer ones.
-        let dropped = if ask.is_back() { end } else { firsts.get(&s.index).copied() };
-        if let Some(p) = first.or(dropped).or(old) {
-            before.set(&s.id, &p);
-        }
-        if let Some(p) = last.or(dropped).or(end).or(old) {
-            after.set(&s.id, &p);
+/// The calls that a page or stream needs of one node: sources that go on where they stand, and those that begin at a time.
+pub fn lanes(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
+    let Some(token) = &ask.token else {
+        return vec![Lane { node: node.clone(), open: open(node, ask), behind: BTreeMap::new() }];
+    };
+    let (mut placed, mut timed) = (node.clone(), node.clone());
+    placed.sources.clear();
+    timed.sources.clear();
+    for s in &node.sources {
+        match token.mark(&s.id) {
+            Some(Mark::Done) if token.back => {}
+            Some(Mark::Store { .. }) if token.back => {}
+            None if token.since.is_some() || ask.shape == Shape::Stream => timed.sources.push(s.clone()),
+            _ => placed.sources.push(s.clone()),
         }
     }
-    let more_older = ask.is_back() && (kept_from > 0 || read >= limit);
-    page.prev = (more_older || (!ask.is_back() && ask.token.is_some())).then_some(before);
-    page.next = (!all.is_empty() || ask.token.is_some()).then_some(after);
-    if page.summary.stopped.is_empty() || (all.len() < read && page.summary.stopped == "done") {
-        page.summary.stopped = if all.len() < read { "rows".into() } else { "done".into() };
+    let mut behind = BTreeMap::new();
+    let mut first = open(&placed, ask);
+    for (i, s) in (0_u32..).zip(&placed.sources) {
+        let Some(mark) = token.mark(&s.id) else { continue };
+        let Some(p) = mark.position() else { continue };
+        if token.back {
+            first.before_by_source.insert(i, wire(&p));
+        } else {
+            first.after_by_source.insert(i, wire(&p));
+        }
+        if matches!(mark, Mark::Behind { .. }) && !token.back {
+            behind.insert(s.index, p);
+        }
     }
-    page.records = all;
+    if !behind.is_empty() && first.lines > 0 {
+        first.lines += 1;
+    }
+    let mut second = match token.since {
+        // A stream's source that has not yet begun begins as it was asked to.
+        None => open(&timed, &Ask { token: None, ..ask.clone() }),
+        Some(_) => open(&timed, ask),
+    };
+    if let Some(since) = token.since {
+        if token.back {
+            second.to_ns = if ask.to_ns == 0 { since } else { ask.to_ns.min(since) };
+        } else {
+            second.from_ns = ask.from_ns.max(since);
+        }
+    }
+    [Lane { node: placed, open: first, behind }, Lane { node: timed, open: second, behind: BTreeMap::new() }]
+        .into_iter()
+        .filter(|lane| !lane.node.sources.is_empty())
+        .collect()
 }
 
-fn add(sum: &mut LogSummary, one: &LogSummary) {
+impl Lane {
+    /// Takes away records that were given before.
+    pub fn fresh(&self, source: u32, list: &mut Vec<Record>) {
+        let Some(p) = self.behind.get(&source) else { return };
+        list.retain(|r| {
+            (r.position.run, r.position.segment_key, r.position.offset) != (p.run, p.segment_key, p.offset)
+        });
+    }
+}
+
+/// Reads all nodes at once, each within the query's budget. Nodes that cannot answer become gaps; the others are not held
+/// up beyond the deadline.
+pub async fn files(nodes: &[NodeSources], ask: &Ask) -> Found {
+    let mut ask = ask.clone();
+    ask.budget.scan_bytes /= (nodes.len() as u64).max(1);
+    let asked: Vec<_> = nodes
+        .iter()
+        .flat_map(|n| lanes(n, &ask))
+        .map(|lane| async move { read_lane(&lane).await }.boxed())
+        .collect();
+    let mut answers = futures::stream::iter(asked).buffer_unordered(CONCURRENT);
+    let mut found = Found::default();
+    while let Some(answer) = answers.next().await {
+        found.and(answer);
+    }
+    found
+}
+
+pub fn add(sum: &mut LogSummary, one: &LogSummary) {
     sum.sources += one.sources;
     sum.segments_read += one.segments_read;
     sum.segments_known += one.segments_known;
@@ -203,44 +249,53 @@ fn add(sum: &mut LogSummary, one: &LogSummary) {
     }
 }
 
-async fn read_node(node: &NodeSources, ask: &Ask) -> NodeAnswer {
+async fn read_lane(lane: &Lane) -> Found {
+    let node = &lane.node;
     let Some(channel) = node.channel.clone() else {
         return unreachable(node, "no agent of this node is connected");
     };
     let admitted = ticket::admit(node).await;
-    let gaps = admitted.gaps.clone();
     let left = &admitted.node;
-    let answer = if left.sources.is_empty() {
-        NodeAnswer::default()
+    let mut found = if left.sources.is_empty() {
+        Found::default()
     } else {
-        match tokio::time::timeout(DEADLINE + FIRST_ANSWER, collect(&admitted, ask, channel)).await {
+        let within = Duration::from_millis(lane.open.deadline_ms) + FIRST_ANSWER;
+        match tokio::time::timeout(within, collect(lane, &admitted, channel)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(status)) if ticket::is_refusal(&status) => {
-                refused(ticket::refused(left, admitted.unasked.as_deref(), &status))
+                Found::missing(ticket::refused(left, admitted.unasked.as_deref(), &status), left)
             }
             Ok(Err(status)) => unreachable(left, status.message()),
             Err(_) => unreachable(left, "the agent did not finish within its deadline"),
         }
     };
-    if gaps.is_empty() { answer } else { answer.and(refused(gaps)) }
-}
-
-fn refused(gaps: Vec<(Option<u32>, String, LogGap)>) -> NodeAnswer {
-    let summary = LogSummary {
-        sources: u32::try_from(gaps.len()).unwrap_or(u32::MAX),
-        gaps: gaps.len() as u64,
-        completeness: "incomplete".into(),
-        ..LogSummary::default()
-    };
-    NodeAnswer { gaps, summary, ..NodeAnswer::default() }
-}
-
-impl NodeAnswer {
-    fn and(mut self, other: Self) -> Self {
-        self.gaps.extend(other.gaps);
-        add(&mut self.summary, &other.summary);
-        self
+    if !admitted.gaps.is_empty() {
+        found.and(Found::missing(admitted.gaps.clone(), node));
+        found.summary.sources += u32::try_from(admitted.gaps.len()).unwrap_or(u32::MAX);
     }
+    found
+}
+
+/// Keeps what is asked of the sources that are left.
+pub fn admitted_open(lane: &Lane, admitted: &Admitted) -> ReadOpen {
+    let mut o = ReadOpen { ticket: admitted.ticket.clone(), ..lane.open.clone() };
+    if admitted.node.sources.len() == lane.node.sources.len() {
+        return o;
+    }
+    o.sources = admitted.node.sources.iter().map(|s| s.wire.clone()).collect();
+    let moved = |of: &std::collections::HashMap<u32, ph_link::v1::LogPosition>| {
+        let mut out = std::collections::HashMap::new();
+        for (i, s) in (0_u32..).zip(&admitted.node.sources) {
+            let old = lane.node.sources.iter().position(|o| o.index == s.index);
+            if let Some(p) = old.and_then(|at| of.get(&u32::try_from(at).unwrap_or(u32::MAX))) {
+                out.insert(i, p.clone());
+            }
+        }
+        out
+    };
+    o.after_by_source = moved(&lane.open.after_by_source);
+    o.before_by_source = moved(&lane.open.before_by_source);
+    o
 }
 
 /// A gap that stands for every source of a node.
@@ -253,60 +308,75 @@ pub fn unreachable_gap(node: &NodeSources, why: &str) -> (Option<u32>, String, L
     (None, node.node.clone(), gap)
 }
 
-fn unreachable(node: &NodeSources, why: &str) -> NodeAnswer {
-    let summary = LogSummary { gaps: 1, completeness: "incomplete".into(), ..LogSummary::default() };
-    NodeAnswer { gaps: vec![unreachable_gap(node, why)], summary, ..NodeAnswer::default() }
+fn unreachable(node: &NodeSources, why: &str) -> Found {
+    Found::missing(vec![unreachable_gap(node, why)], node)
 }
 
-async fn collect(admitted: &Admitted, ask: &Ask, channel: Channel) -> Result<NodeAnswer, tonic::Status> {
+async fn collect(lane: &Lane, admitted: &Admitted, channel: Channel) -> Result<Found, tonic::Status> {
     let node = &admitted.node;
     let (control, controls) = tokio::sync::mpsc::channel::<ReadControl>(8);
-    let asked = ReadOpen { ticket: admitted.ticket.clone(), ..open(node, ask, false) };
-    let first = ReadControl { m: Some(Control::Open(asked)) };
+    let first = ReadControl { m: Some(Control::Open(admitted_open(lane, admitted))) };
     let _ = control.send(first).await;
     let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
     let mut events = tokio::time::timeout(FIRST_ANSWER, client.read(ReceiverStream::new(controls)))
         .await
         .map_err(|_| tonic::Status::deadline_exceeded("the agent did not answer within 5 s"))??
         .into_inner();
-    let mut answer = NodeAnswer::default();
+    let mut found = Found::default();
     let mut bytes = 0_u64;
+    let mut done = false;
     while let Some(event) = events.message().await? {
         match event.m {
             Some(Event::Batch(batch)) => {
                 let Some(source) = node.sources.get(batch.source as usize) else { continue };
                 bytes += batch.raw_bytes.max(batch.payload.len() as u64);
+                if bytes > MAX_NODE_BYTES && lane.open.mode() == ReadMode::Head {
+                    // Every list is the begin of what there is: the page goes on behind it.
+                    found.summary.stopped = "bytes".into();
+                    break;
+                }
                 if bytes > MAX_NODE_BYTES {
                     return Err(tonic::Status::resource_exhausted(
-                        "more than 64 MiB in one page; name fewer sources, a shorter time or a filter",
+                        "more than 64 MiB in one page; name fewer sources, a smaller limit or a filter",
                     ));
                 }
-                let list =
+                let mut list =
                     records(&batch, source.index).map_err(|e| tonic::Status::data_loss(e.to_string()))?;
-                if let Some(last) = list.last() {
-                    answer.resumes.insert(source.index, last.resume);
-                }
-                answer.records.entry(source.index).or_default().extend(list);
+                lane.fresh(source.index, &mut list);
+                found.scans.remove(&source.index);
+                found.lists.entry(source.index).or_default().extend(list);
                 let credit = ReadControl { m: Some(Control::CreditBytes(batch.raw_bytes)) };
                 let _ = control.send(credit).await;
             }
             Some(Event::Gap(gap)) => {
                 let index = node.sources.get(gap.source as usize).map(|s| s.index);
-                answer.gaps.push((index, node.node.clone(), gap));
+                found.gaps.push((index, node.node.clone(), gap));
             }
             Some(Event::Marker(marker)) => {
                 let index = node.sources.get(marker.source as usize).map_or(marker.source, |s| s.index);
-                answer.markers.push(LogMarker { source: index, ..marker });
+                found.markers.push(LogMarker { source: index, ..marker });
+            }
+            Some(Event::Progress(p)) => {
+                if let (Some(s), Some(at)) = (node.sources.get(p.source as usize), &p.resume) {
+                    found.scans.insert(s.index, position(at));
+                }
             }
             Some(Event::Summary(summary)) => {
                 if !summary.error.is_empty() {
                     return Err(tonic::Status::internal(summary.error));
                 }
-                answer.summary = summary;
+                done = summary.stopped == "done";
+                found.summary = summary;
                 break;
             }
-            Some(Event::Progress(_)) | None => {}
+            None => {}
         }
     }
-    Ok(answer)
+    for s in node.sources.iter().filter(|_| done) {
+        let matches = found.lists.get(&s.index).map_or(0, |l| l.iter().filter(|r| !r.is_context()).count());
+        if (matches as u64) < lane.open.lines.saturating_sub(u64::from(lane.behind.contains_key(&s.index))) {
+            found.ended.insert(s.index);
+        }
+    }
+    Ok(found)
 }

@@ -34,6 +34,11 @@ impl Record {
     pub fn key(&self) -> (i64, u32, u32, u64) {
         (self.ts_ns, self.source, self.position.run, self.position.offset)
     }
+
+    /// It stands beside a match and is none.
+    pub fn is_context(&self) -> bool {
+        self.flags.has(LogFlags::CONTEXT)
+    }
 }
 
 /// Why a batch is no batch.
@@ -42,7 +47,7 @@ impl Record {
 pub struct BadBatch(&'static str);
 
 pub fn position(p: &LogPosition) -> Position {
-    Position { run: p.run, segment_key: key(&p.segment_key), offset: p.offset, rewind: p.rewind }
+    Position { run: p.run, segment_key: position_key(&p.segment_key), offset: p.offset, rewind: p.rewind }
 }
 
 pub fn wire(p: &Position) -> LogPosition {
@@ -54,7 +59,8 @@ pub fn wire(p: &Position) -> LogPosition {
     }
 }
 
-fn key(bytes: &[u8]) -> u128 {
+/// A segment's key from its 16 bytes; 0 for anything else.
+pub fn position_key(bytes: &[u8]) -> u128 {
     <[u8; 16]>::try_from(bytes).map(u128::from_be_bytes).unwrap_or(0)
 }
 
@@ -72,7 +78,7 @@ pub fn records(batch: &LogBatch, source: u32) -> Result<Vec<Record>, BadBatch> {
     } else {
         batch.payload.clone()
     };
-    let segment_key = key(&batch.segment_key);
+    let segment_key = position_key(&batch.segment_key);
     let (mut ts, mut offset, mut start) = (batch.base_ns, batch.base_offset, 0_usize);
     let mut out: Vec<Record> = Vec::with_capacity(n);
     for (i, ((length, d_ns), d_offset)) in
@@ -113,8 +119,8 @@ pub fn time_text(ns: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| ns.to_string(), |t| format!("{t:.9}"))
 }
 
-/// A record as JSON shows it; `cursor` names the source it is of.
-pub fn json(r: &Record, cursor: &Cursor) -> LogRecord {
+/// A record as JSON shows it, with those of `fields` that its message has; `cursor` names the source it is of.
+pub fn json(r: &Record, cursor: &Cursor, fields: &[String]) -> LogRecord {
     let text = std::str::from_utf8(&r.message);
     LogRecord {
         ts: time_text(r.ts_ns),
@@ -133,6 +139,9 @@ pub fn json(r: &Record, cursor: &Cursor) -> LogRecord {
         restart: r.position.run,
         cursor: cursor.at(&r.position).to_text(),
         origin: if r.stored { "store".into() } else { "files".into() },
-        fields: std::collections::BTreeMap::new(),
+        fields: fields
+            .iter()
+            .filter_map(|name| Some((name.clone(), ph_filter::field(&r.message, name)?.into_owned())))
+            .collect(),
     }
 }

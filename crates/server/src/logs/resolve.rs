@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::read::{NodeSources, Source};
 use super::ticket::TicketDesk;
-use super::token::Cursor;
+use super::token::{Cursor, Named};
 use crate::app::AppState;
 use crate::gateway::problem::Problem;
 use crate::objects::{ClusterRoom, Home, containers, picked_clusters, workload};
@@ -57,6 +57,46 @@ pub fn resolve(app: &AppState, ctx: &TenantCtx, selects: &[LogSelect]) -> Result
     };
     out.sort_by_key(key);
     Ok(out)
+}
+
+/// The container that a cursor names, when the caller's organisation has it.
+pub fn of_named(app: &AppState, ctx: &TenantCtx, named: &Named) -> Option<Resolved> {
+    let room = app.inventories.find(ctx, named.cluster)?;
+    let all = LogSelect { all_containers: true, ..LogSelect::default() };
+    of_room(&room, &all).into_iter().find(|r| named.is_of(&r.cursor()))
+}
+
+/// A container that only its shipped lines tell of.
+pub fn of_row(cluster: ClusterId, row: &ph_model::LogRow) -> Resolved {
+    Resolved {
+        cluster,
+        node: row.node.clone(),
+        wire: SourceRef {
+            namespace: row.namespace.clone(),
+            pod: row.pod.clone(),
+            pod_uid: row.pod_uid.clone(),
+            container: row.container.clone(),
+            container_id: String::new(),
+        },
+        json: LogSource {
+            id: format!("{cluster}/{}/{}/{}", row.namespace, row.pod_uid, row.container),
+            cluster: row.cluster.clone(),
+            namespace: row.namespace.clone(),
+            workload_kind: row.workload_kind.clone(),
+            workload: row.workload.clone(),
+            pod: row.pod.clone(),
+            pod_uid: row.pod_uid.clone(),
+            container: row.container.clone(),
+            node: row.node.clone(),
+            state: "gone".to_owned(),
+            runs: Vec::new(),
+            bytes: 0,
+            first_ns: None,
+            last_ns: None,
+            lines_per_s: None,
+            restarts: row.restart,
+        },
+    }
 }
 
 fn of_room(room: &Arc<ClusterRoom>, select: &LogSelect) -> Vec<Resolved> {

@@ -1,54 +1,164 @@
-//! Lines that were shipped: the same records, from the store.
+//! Lines that were shipped: the same records, from the store, without those that are still in files.
 
-use ph_access::TenantCtx;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use ph_filter::Filter;
 use ph_model::{Level, LogRow, Position, RangeNs, Signal};
-use ph_store::{Order, SearchAsk, SearchRows, Store};
+use ph_store::{Order, SearchAsk, SearchRows};
 
 use super::ask::Ask;
+use super::history::Asked;
 use super::record::Record;
 use super::resolve::Resolved;
-use super::token::StoreMark;
+use super::token::Mark;
 
-/// Lines of the sources from the store, ascending, at most `limit`; and where to go on when there may be more.
-pub async fn read(
-    store: &std::sync::Arc<dyn Store>,
-    ctx: &TenantCtx,
-    (ask, sources): (&Ask, &[(u32, Resolved)]),
-    (mark, limit): (&StoreMark, usize),
-) -> Result<(Vec<Record>, Option<StoreMark>), ph_store::Error> {
-    let to = if ask.to_ns == 0 { mark.before_ns } else { ask.to_ns.min(mark.before_ns) };
-    let back = ask.is_back();
-    let page = store
-        .search(
-            ctx,
-            SearchAsk {
-                signal: Signal::Logs,
-                filter: filter(ask, sources),
-                range: RangeNs::new(if ask.from_ns == 0 { i64::MIN } else { ask.from_ns }, to),
-                order: if back { Order::Descending } else { Order::Ascending },
-                limit,
-                cursor: mark.cursor.clone(),
-            },
-        )
-        .await?;
-    let more = page.next.map(|cursor| StoreMark { cursor: Some(cursor), before_ns: mark.before_ns });
-    let SearchRows::Logs(rows) = page.rows else { return Ok((Vec::new(), None)) };
-    let mut records: Vec<Record> = rows.into_iter().filter_map(|r| record(r, sources)).collect();
-    if back {
-        records.reverse();
-    }
-    Ok((records, more))
+/// Rows of one question to the store.
+const ROWS: usize = 1_000;
+
+/// What is read from the store.
+pub struct Shelf<'a> {
+    pub sources: Vec<&'a (u32, Resolved)>,
+    /// Segments that files still hold, by source. Their rows are not given: the files give them.
+    pub kept: BTreeMap<u32, BTreeSet<u128>>,
+    /// Sources whose files cannot be read: the store stands for them.
+    pub whole: BTreeSet<u32>,
 }
 
-fn filter(ask: &Ask, sources: &[(u32, Resolved)]) -> Filter {
-    let one = |r: &Resolved| {
-        Filter::And(vec![
+/// Rows in the order of the files.
+#[derive(Default)]
+pub struct Stored {
+    pub records: Vec<Record>,
+    /// There is nothing more in this direction.
+    pub exhausted: bool,
+    pub scanned_bytes: u64,
+    /// What could not be read, in words.
+    pub incomplete: Vec<String>,
+}
+
+/// At most `want` rows over all sources of the shelf, the nearest to where they stand.
+pub async fn read(
+    asked: &Asked<'_>,
+    ask: &Ask,
+    (shelf, want): (&Shelf<'_>, usize),
+) -> Result<Stored, ph_store::Error> {
+    let mut out = Stored::default();
+    if shelf.sources.is_empty() || want == 0 {
+        out.exhausted = shelf.sources.is_empty();
+        return Ok(out);
+    }
+    let back = ask.is_back();
+    let names: HashMap<(&str, &str), u32> = shelf
+        .sources
+        .iter()
+        .map(|(i, r)| ((r.json.pod_uid.as_str(), r.json.container.as_str()), *i))
+        .collect();
+    let mut marks: BTreeMap<u32, Skip> = shelf
+        .sources
+        .iter()
+        .filter_map(|(i, r)| Some((*i, Skip::of(ask.token.as_ref()?.mark(&r.json.id)?))))
+        .collect();
+    let low = if ask.from_ns == 0 { i64::MIN } else { ask.from_ns };
+    let high = if ask.to_ns == 0 { i64::MAX } else { ask.to_ns };
+    let mut search = SearchAsk {
+        signal: Signal::Logs,
+        filter: filter(ask, shelf),
+        range: RangeNs::new(low, high),
+        order: if back { Order::Descending } else { Order::Ascending },
+        limit: want.clamp(1, ROWS),
+        cursor: None,
+    };
+    loop {
+        let page = asked.app.telemetry.search(asked.ctx, search.clone()).await?;
+        out.scanned_bytes += page.scanned_bytes;
+        out.incomplete.extend(page.incomplete);
+        let SearchRows::Logs(rows) = page.rows else { break };
+        for row in rows {
+            let name = (row.pod_uid.as_str(), row.container.as_str());
+            let Some(source) = names.get(&name).copied() else { continue };
+            let given = marks.get_mut(&source).is_some_and(|m| m.given(&row, back));
+            if !given && out.records.len() < want {
+                out.records.push(record(row, source));
+            } else if !given {
+                return Ok(finished(out, back));
+            }
+        }
+        match page.next {
+            Some(next) => search.cursor = Some(next),
+            None => {
+                out.exhausted = true;
+                break;
+            }
+        }
+    }
+    Ok(finished(out, back))
+}
+
+fn finished(mut out: Stored, back: bool) -> Stored {
+    if back {
+        out.records.reverse();
+    }
+    out
+}
+
+/// Which rows around a mark were given before.
+struct Skip {
+    mark: Mark,
+    met: bool,
+}
+
+impl Skip {
+    fn of(mark: Mark) -> Self {
+        Self { mark, met: false }
+    }
+
+    fn given(&mut self, row: &LogRow, back: bool) -> bool {
+        match self.mark {
+            // Files were read down to here; what they no longer hold goes on before it.
+            Mark::File { key, offset, .. } | Mark::Behind { key, offset, .. } => {
+                back && row.segment_key == key && row.offset >= offset
+            }
+            Mark::Store { ns, key, offset, past, .. } => {
+                if self.met || (if back { row.ts < ns } else { row.ts > ns }) {
+                    return false;
+                }
+                self.met = (row.segment_key, row.offset) == (key, offset) && row.ts == ns;
+                !self.met || past
+            }
+            Mark::Done => true,
+        }
+    }
+}
+
+fn filter(ask: &Ask, shelf: &Shelf<'_>) -> Filter {
+    let one = |(index, r): &(u32, Resolved)| {
+        let mut all = vec![
             Filter::equal("pod_uid", r.json.pod_uid.clone()),
             Filter::equal("container", r.json.container.clone()),
-        ])
+        ];
+        match ask.token.as_ref().map(|t| (t.mark(&r.json.id), t.back, t.since)) {
+            Some((Some(Mark::File { ns, .. } | Mark::Behind { ns, .. }), true, _)) if ns != 0 => {
+                all.push(Filter::Time { from: None, to: Some(ns.saturating_add(1)) });
+            }
+            Some((Some(Mark::Store { ns, .. }), true, _)) => {
+                all.push(Filter::Time { from: None, to: Some(ns.saturating_add(1)) });
+            }
+            Some((Some(Mark::Store { ns, .. }), false, _)) => {
+                all.push(Filter::Time { from: Some(ns), to: None });
+            }
+            Some((None, true, Some(since))) => all.push(Filter::Time { from: None, to: Some(since) }),
+            Some((None, false, Some(since))) => all.push(Filter::Time { from: Some(since), to: None }),
+            _ => {}
+        }
+        if let Some(keys) = shelf.kept.get(index).filter(|k| !k.is_empty()) {
+            let held = keys.iter().map(|k| Filter::equal("segment_key", format!("{k:032x}"))).collect();
+            all.push(Filter::Or(held).negated());
+        }
+        if ask.previous > 0 {
+            all.push(Filter::equal("restart", r.json.restarts.saturating_sub(ask.previous).to_string()));
+        }
+        Filter::And(all)
     };
-    let mut all = vec![Filter::Or(sources.iter().map(|(_, r)| one(r)).collect())];
+    let mut all = vec![Filter::Or(shelf.sources.iter().map(|s| one(s)).collect())];
     if ask.filter != Filter::All {
         all.push(ask.filter.clone());
     }
@@ -58,12 +168,15 @@ fn filter(ask: &Ask, sources: &[(u32, Resolved)]) -> Filter {
     Filter::And(all)
 }
 
-fn record(r: LogRow, sources: &[(u32, Resolved)]) -> Option<Record> {
-    let (source, _) =
-        sources.iter().find(|(_, s)| s.json.pod_uid == r.pod_uid && s.json.container == r.container)?;
+/// The condition alone, for counts.
+pub fn condition(ask: &Ask, shelf: &Shelf<'_>) -> Filter {
+    filter(ask, shelf)
+}
+
+pub fn record(r: LogRow, source: u32) -> Record {
     let position = Position { run: r.restart, segment_key: r.segment_key, offset: r.offset, rewind: 0 };
-    Some(Record {
-        source: *source,
+    Record {
+        source,
         ts_ns: r.ts,
         position,
         resume: position,
@@ -77,5 +190,5 @@ fn record(r: LogRow, sources: &[(u32, Resolved)]) -> Option<Record> {
         full_bytes: r.full_bytes,
         message: r.message.into(),
         stored: true,
-    })
+    }
 }

@@ -36,16 +36,15 @@ impl Cursor {
         b.extend_from_slice(&self.position.segment_key.to_be_bytes());
         b.extend_from_slice(&self.position.offset.to_be_bytes());
         b.extend_from_slice(&self.position.rewind.to_be_bytes());
-        b.extend_from_slice(&(xxhash_rust::xxh3::xxh3_64(self.container.as_bytes())).to_be_bytes());
+        b.extend_from_slice(&container_hash(&self.container).to_be_bytes());
         b.extend_from_slice(self.pod_uid.as_bytes());
         let sum = xxhash_rust::xxh3::xxh3_64(&b) as u32;
         b.extend_from_slice(&sum.to_be_bytes());
         format!("{CURSOR}{}", URL_SAFE_NO_PAD.encode(b))
     }
 
-    /// Cluster, pod UID, hash of the container's name, position.
-    #[cfg(test)]
-    fn parse(text: &str) -> Result<(ClusterId, String, u64, Position), Invalid> {
+    /// What a cursor names. That it can be read says nothing about a right to what it names.
+    pub fn parse(text: &str) -> Result<Named, Invalid> {
         let bad = Invalid("this is not a line cursor");
         let raw = text.strip_prefix(CURSOR).ok_or(Invalid("a line cursor begins with pc1_"))?;
         let b = URL_SAFE_NO_PAD.decode(raw).map_err(|_| Invalid("this is not a line cursor"))?;
@@ -63,52 +62,126 @@ impl Cursor {
         };
         let container = u64::from_be_bytes(take(&mut rest)?);
         let pod = String::from_utf8(rest.to_vec()).map_err(|_| Invalid("this is not a line cursor"))?;
-        Ok((cluster, pod, container, position))
+        Ok(Named { cluster, pod_uid: pod, container, position })
     }
 }
 
-#[cfg(test)]
+/// What a cursor names: the container only by the hash of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub cluster: ClusterId,
+    /// Pod UID, or a Docker container's id.
+    pub pod_uid: String,
+    pub container: u64,
+    pub position: Position,
+}
+
+impl Named {
+    /// Whether a source of this cluster with this name is meant.
+    pub fn is_of(&self, source: &Cursor) -> bool {
+        self.cluster == source.cluster
+            && self.pod_uid == source.pod_uid
+            && self.container == container_hash(&source.container)
+    }
+}
+
+pub fn container_hash(name: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(name.as_bytes())
+}
+
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Invalid> {
     let (head, tail) = rest.split_first_chunk::<N>().ok_or(Invalid("this line cursor is cut off"))?;
     *rest = tail;
     Ok(*head)
 }
 
+/// Where one source stands. Toward older records a mark is exclusive and toward newer ones inclusive, unless it says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mark {
+    /// In a file.
+    #[serde(rename = "f")]
+    File {
+        run: u32,
+        key: u128,
+        offset: u64,
+        rewind: u32,
+        /// Time of a record there, ns UTC; 0: not known.
+        ns: i64,
+    },
+    /// The same, toward newer records: behind the record that begins there.
+    #[serde(rename = "b")]
+    Behind { run: u32, key: u128, offset: u64, ns: i64 },
+    /// At a row of the store.
+    #[serde(rename = "s")]
+    Store {
+        ns: i64,
+        key: u128,
+        offset: u64,
+        /// The row itself was given.
+        past: bool,
+        /// Its files could not be read: the store stands for them.
+        whole: bool,
+    },
+    /// Nothing is left in this direction.
+    #[serde(rename = "d")]
+    Done,
+}
+
+impl Mark {
+    pub fn file(p: &Position, ns: i64) -> Self {
+        Self::File { run: p.run, key: p.segment_key, offset: p.offset, rewind: p.rewind, ns }
+    }
+
+    /// The place in a file that it names.
+    pub fn position(&self) -> Option<Position> {
+        match *self {
+            Self::File { run, key, offset, rewind, .. } => {
+                Some(Position { run, segment_key: key, offset, rewind })
+            }
+            Self::Behind { run, key, offset, .. } => {
+                Some(Position { run, segment_key: key, offset, rewind: 0 })
+            }
+            Self::Store { .. } | Self::Done => None,
+        }
+    }
+}
+
 /// Where every source of a query stands, in one direction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageToken {
     /// Digest of the query that it continues.
     pub query: u64,
     /// Toward older records.
     pub back: bool,
-    /// Source id → (run, segment key, offset, rewind). A source that is not listed starts at its end (back) or beginning.
-    pub at: std::collections::BTreeMap<String, (u32, u128, u64, u32)>,
-    /// The files are done: the page goes on in the store.
+    /// By source id. A source that is not listed starts at `since`, else at its end (back) or beginning.
+    pub at: std::collections::BTreeMap<String, Mark>,
+    /// ns UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub store: Option<StoreMark>,
-}
-
-/// Where a page goes on in the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoreMark {
-    /// Of the store's own search; `None`: from the border on.
-    pub cursor: Option<String>,
-    /// ns UTC, exclusive: where the files begin.
-    pub before_ns: i64,
+    pub since: Option<i64>,
+    /// Records given so far, for the budget.
+    #[serde(default)]
+    pub given: u64,
 }
 
 impl PageToken {
+    pub fn new(query: u64, back: bool) -> Self {
+        Self { query, back, ..Self::default() }
+    }
+
+    pub fn mark(&self, source: &str) -> Option<Mark> {
+        self.at.get(source).copied()
+    }
+
     pub fn position(&self, source: &str) -> Option<Position> {
-        self.at.get(source).map(|(run, segment_key, offset, rewind)| Position {
-            run: *run,
-            segment_key: *segment_key,
-            offset: *offset,
-            rewind: *rewind,
-        })
+        self.mark(source)?.position()
+    }
+
+    pub fn put(&mut self, source: &str, mark: Mark) {
+        self.at.insert(source.to_owned(), mark);
     }
 
     pub fn set(&mut self, source: &str, p: &Position) {
-        self.at.insert(source.to_owned(), (p.run, p.segment_key, p.offset, p.rewind));
+        self.put(source, Mark::file(p, 0));
     }
 
     pub fn to_text(&self) -> String {
@@ -149,8 +222,11 @@ mod tests {
     fn a_cursor_round_trips_within_200_characters() {
         let text = cursor().to_text();
         assert!(text.len() <= 200, "{}", text.len());
-        let (cluster, pod, _, position) = Cursor::parse(&text).unwrap();
-        assert_eq!((cluster, pod, position), (cursor().cluster, cursor().pod_uid, cursor().position));
+        let named = Cursor::parse(&text).unwrap();
+        assert_eq!((&named.pod_uid, named.position), (&cursor().pod_uid, cursor().position));
+        assert!(named.is_of(&cursor()));
+        assert!(!named.is_of(&Cursor { container: "other".into(), ..cursor() }));
+        assert!(!named.is_of(&Cursor { cluster: ClusterId::from_bytes([8; 16]), ..cursor() }));
     }
 
     #[test]
@@ -169,9 +245,12 @@ mod tests {
 
     #[test]
     fn a_page_token_belongs_to_its_query() {
-        let mut t = PageToken { query: 1, back: true, at: Default::default(), store: None };
+        let mut t = PageToken::new(1, true);
         t.set("a/b", &cursor().position);
-        assert_eq!(PageToken::parse(&t.to_text(), 1).unwrap().position("a/b"), Some(cursor().position));
+        t.put("a/c", Mark::Store { ns: 5, key: 1 << 100, offset: 7, past: true, whole: false });
+        t.put("a/d", Mark::Done);
+        let read = PageToken::parse(&t.to_text(), 1).unwrap();
+        assert_eq!((read.position("a/b"), &read), (Some(cursor().position), &t));
         assert!(PageToken::parse(&t.to_text(), 2).is_err());
         assert!(PageToken::parse("pp1_AAAA", 1).is_err());
     }

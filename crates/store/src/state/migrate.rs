@@ -7,7 +7,10 @@ use super::open::failed;
 use crate::Error;
 
 /// In order; a script is never edited once released, a new one is added.
-const SCRIPTS: &[(i64, &str, &str)] = &[(1, "state", include_str!("../../migrations/sqlite/0001_state.sql"))];
+const SCRIPTS: &[(i64, &str, &str)] = &[
+    (1, "state", include_str!("../../migrations/sqlite/0001_state.sql")),
+    (2, "log_view", include_str!("../../migrations/sqlite/0002_log_view.sql")),
+];
 
 /// Applies what is missing. `Invalid` on a newer schema or a changed script.
 pub(super) async fn run(db: &SqlitePool, at_ms: i64) -> Result<(), Error> {

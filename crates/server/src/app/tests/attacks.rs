@@ -22,7 +22,7 @@ impl Stack {
     }
 
     /// A further member, signed in.
-    pub(super) async fn member(&self, email: &str, role: Role) -> (String, TenantCtx) {
+    pub(crate) async fn member(&self, email: &str, role: Role) -> (String, TenantCtx) {
         let org = self.running.app.state.organisation_ids().await.unwrap()[0];
         let ctx = TenantCtx::system(org, "test");
         let token = Opaque::generate(OpaqueKind::SignInLink).unwrap();

@@ -142,6 +142,12 @@ fn body_for(route: &Route) -> Option<Value> {
         (&http::Method::POST, "/api/v1/members") => {
             Some(json!({"email": "eve@example.org", "role": "viewer"}))
         }
+        (&http::Method::POST, "/api/v1/logs/count") => Some(json!({"query": {"sources": []}})),
+        (&http::Method::POST, "/api/v1/logs/complete") => Some(json!({"text": "", "at": 0})),
+        (&http::Method::POST, "/api/v1/logs/views") => Some(json!({"name": "x", "query": {"sources": []}})),
+        (&http::Method::POST, "/api/v1/logs/downloads") => {
+            Some(json!({"query": {"sources": []}, "format": "text", "range": "all"}))
+        }
         (&http::Method::POST, path) if path.starts_with("/api/v1/logs/") => Some(json!({"sources": []})),
         (&http::Method::POST, "/api/v1/debug/exec") => {
             Some(json!({"cluster": "eu-1", "namespace": "shop", "pod": "web-1", "argv": ["id"]}))

@@ -50,3 +50,13 @@ fn ambiguous_paths_are_refused() {
         assert!(fault(path).is_some(), "{path}");
     }
 }
+
+#[test]
+fn credentials_in_an_address_are_seen() {
+    for bad in ["token=x", "a=1&access_token=eyJ", "x=phs_abc", "Authorization=Bearer%20x"] {
+        assert!(super::carries_credential(bad), "{bad}");
+    }
+    for good in ["", "limit=5", "after=pp1_x", "token", "name=tokens", "before=5&after=5"] {
+        assert!(!super::carries_credential(good), "{good}");
+    }
+}

@@ -1,0 +1,232 @@
+//! Cuts what was read to a page, and notes for every source where the pages before and after begin.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ph_model::Position;
+
+use super::ask::{Ask, Mode};
+use super::history::Page;
+use super::merge::merge;
+use super::read::Found;
+use super::record::Record;
+use super::resolve::Resolved;
+use super::token::{Mark, PageToken};
+
+/// How far files and store were read.
+#[derive(Default)]
+pub struct Ends {
+    pub files_only: bool,
+    /// Sources that the store was asked for.
+    pub shelved: BTreeSet<u32>,
+    /// Sources of which the store stands for the files.
+    pub whole: BTreeSet<u32>,
+    pub store_exhausted: bool,
+}
+
+/// First and last record of one source, as found and as kept.
+#[derive(Clone, Copy, Default)]
+struct Span<'a> {
+    first: Option<&'a Record>,
+    last: Option<&'a Record>,
+    count: usize,
+}
+
+impl<'a> Span<'a> {
+    fn add(&mut self, r: &'a Record) {
+        self.first.get_or_insert(r);
+        self.last = Some(r);
+        self.count += 1;
+    }
+}
+
+/// One source on the way from what was found to the tokens.
+struct Side<'a> {
+    found: Span<'a>,
+    kept: Span<'a>,
+    old: Option<Mark>,
+    scan: Option<Position>,
+    /// Nothing is left in the direction of reading.
+    ended: bool,
+    whole: bool,
+    /// Records were read toward newer ones, so that their resume points are exact.
+    ahead: bool,
+}
+
+/// The page of what was found.
+pub fn cut(found: Found, (sources, ask): (&[(u32, Resolved)], &Ask), ends: &Ends) -> Page {
+    let Found { lists, scans, ended, unread, gaps, markers, mut summary } = found;
+    let merged = merge(lists.values().cloned().collect());
+    let (kept, dropped) = keep(merged, ask);
+    let back = ask.is_back();
+    let given = ask.token.as_ref().map_or(0, |t| t.given) + kept.len() as u64;
+    let since = ask.token.as_ref().and_then(|t| t.since);
+    let token = |back| PageToken { since, given, ..PageToken::new(ask.digest, back) };
+    let (mut prev, mut next) = (token(true), token(false));
+    let (mut older, mut full) = (false, false);
+    let mut over = BTreeSet::new();
+    let mut spans: BTreeMap<u32, Span<'_>> = BTreeMap::new();
+    kept.iter().for_each(|r| spans.entry(r.source).or_default().add(r));
+    for (index, r) in sources {
+        let mut of = Span::default();
+        lists.get(index).into_iter().flatten().for_each(|r| of.add(r));
+        let shelved = ends.shelved.contains(index);
+        let files_ended = ended.contains(index) || ends.whole.contains(index) || unread.contains(index);
+        let side = Side {
+            found: of,
+            kept: spans.get(index).copied().unwrap_or_default(),
+            old: ask.token.as_ref().and_then(|t| t.mark(&r.json.id)),
+            scan: scans.get(index).copied(),
+            ended: match back {
+                true => (files_ended || shelved) && (ends.files_only || (shelved && ends.store_exhausted)),
+                false => files_ended && (!shelved || ends.store_exhausted),
+            },
+            whole: ends.whole.contains(index),
+            ahead: !back || ask.token.is_none(),
+        };
+        let (p, n) = if back { (side.prev_of_back(), side.next_of_back()) } else { side.of_forward() };
+        older |= back && !matches!(p, Some(Mark::Done)) && !(unread.contains(index) && side.found.count == 0);
+        if side.ended && side.all_kept() {
+            over.insert(*index);
+        }
+        full |= !side.ended && side.found.count > 0;
+        if let Some(mark) = p {
+            prev.put(&r.json.id, mark);
+        }
+        if let Some(mark) = n {
+            next.put(&r.json.id, mark);
+        }
+    }
+    let spent = given >= ask.budget.total_rows;
+    if matches!(summary.stopped.as_str(), "" | "done") {
+        summary.stopped =
+            if dropped || spent || (full && !back) || (older && back) { "rows" } else { "done" }.into();
+    }
+    let stopped = summary.stopped != "done";
+    let known = ask.token.is_some();
+    Page {
+        prev: (!spent && if back { older } else { known }).then_some(prev),
+        next: (!spent && (!kept.is_empty() || known || (stopped && !back))).then_some(next),
+        records: kept,
+        gaps,
+        markers,
+        summary,
+        unread,
+        ended: over,
+    }
+}
+
+/// The records of the page, and whether some were left out.
+fn keep(mut all: Vec<Record>, ask: &Ask) -> (Vec<Record>, bool) {
+    if ask.per_source {
+        return (all, false);
+    }
+    let total = all.len();
+    let back = ask.is_back();
+    if back {
+        all.reverse();
+    }
+    let (mut rows, mut bytes, mut n) = (0_u32, 0_u64, 0_usize);
+    for r in &all {
+        let size = r.message.len() as u64;
+        let over = n > 0 && bytes.saturating_add(size) > ask.budget.returned_bytes;
+        if over || (rows >= ask.limit && (!r.is_context() || back)) {
+            break;
+        }
+        (rows, bytes, n) = (rows + u32::from(!r.is_context()), bytes + size, n + 1);
+    }
+    if back && ask.mode == Mode::Tail {
+        // Lines that stand before the oldest match of the page belong to it.
+        let source = n.checked_sub(1).and_then(|i| all.get(i)).map(|r| r.source);
+        while all.get(n).is_some_and(|r| r.is_context() && Some(r.source) == source) {
+            n += 1;
+        }
+    }
+    all.truncate(n);
+    if back {
+        all.reverse();
+    }
+    (all, n < total)
+}
+
+impl Side<'_> {
+    /// At the begin of a record: toward older ones without it, toward newer ones with it.
+    fn at(&self, r: &Record, back: bool) -> Mark {
+        if r.stored {
+            let (key, offset) = (r.position.segment_key, r.position.offset);
+            Mark::Store { ns: r.ts_ns, key, offset, past: back, whole: self.whole }
+        } else {
+            Mark::file(&r.position, r.ts_ns)
+        }
+    }
+
+    /// Behind a record.
+    fn after(&self, r: &Record) -> Mark {
+        let (key, offset) = (r.position.segment_key, r.position.offset);
+        match (r.stored, self.ahead) {
+            (true, _) => Mark::Store { ns: r.ts_ns, key, offset, past: true, whole: self.whole },
+            (false, true) => Mark::file(&r.resume, r.ts_ns),
+            (false, false) => Mark::Behind { run: r.position.run, key, offset, ns: r.ts_ns },
+        }
+    }
+
+    /// Where reading stopped, when it went beyond the last match.
+    fn scanned(&self, ns: i64) -> Option<Mark> {
+        self.scan.map(|p| Mark::file(&p, ns))
+    }
+
+    fn all_kept(&self) -> bool {
+        self.found.count == self.kept.count
+    }
+
+    fn prev_of_back(&self) -> Option<Mark> {
+        if self.all_kept() && self.ended {
+            return Some(Mark::Done);
+        }
+        match (self.kept.first, self.found.last) {
+            (Some(first), _) if self.all_kept() && !first.stored && !self.ahead => {
+                self.scanned(first.ts_ns).or_else(|| Some(self.at(first, true)))
+            }
+            (Some(first), _) => Some(self.at(first, true)),
+            (None, Some(last)) => self.old.or_else(|| match (last.stored, self.ahead) {
+                (true, _) => Some(self.at(last, false)),
+                (false, true) => Some(self.after(last)),
+                (false, false) => None,
+            }),
+            (None, None) => self.scanned(0).filter(|_| !self.ended && !self.ahead).or(self.old),
+        }
+    }
+
+    fn next_of_back(&self) -> Option<Mark> {
+        match self.old {
+            Some(Mark::Store { ns, key, offset, past, whole }) => {
+                Some(Mark::Store { ns, key, offset, past: !past, whole })
+            }
+            Some(Mark::Done) => None,
+            Some(mark) => Some(mark),
+            None => match self.found.last {
+                Some(last) => Some(self.after(last)),
+                None => self.scanned(0).filter(|_| self.ahead),
+            },
+        }
+    }
+
+    /// Places before and after a page that goes toward newer records.
+    fn of_forward(&self) -> (Option<Mark>, Option<Mark>) {
+        let turned = match self.old {
+            Some(Mark::Store { ns, key, offset, past, whole }) => {
+                Some(Mark::Store { ns, key, offset, past: !past, whole })
+            }
+            other => other,
+        };
+        let prev = self.kept.first.or(self.found.first).map(|r| self.at(r, true)).or(turned);
+        let next = match (self.kept.last, self.found.first) {
+            (Some(last), _) if self.all_kept() && !last.stored => {
+                self.scanned(last.ts_ns).or_else(|| Some(self.after(last)))
+            }
+            (Some(last), _) => Some(self.after(last)),
+            (None, Some(first)) => Some(self.at(first, false)),
+            (None, None) => self.scanned(0).or(self.old),
+        };
+        (prev, next)
+    }
+}

@@ -1,0 +1,220 @@
+//! Pages both ways, budgets, the seam between files and store, what is refused.
+
+use super::super::ask::{Ask, Mode, Origin};
+use super::super::history::{Asked, page};
+use super::super::resolve::resolve;
+use super::super::routes::numbered;
+use super::*;
+
+/// All pages in one direction, oldest line first.
+async fn walk(room: &Room, query: Value, back: bool) -> Vec<String> {
+    let mut query = query;
+    let mut all: Vec<String> = Vec::new();
+    for _ in 0..100 {
+        let page = room.query(query.clone()).await;
+        let mut got = texts(&page);
+        let token = if back { &page["prev"] } else { &page["next"] };
+        let over = token.is_null() || (!back && got.is_empty() && page["summary"]["stopped"] == "done");
+        if back {
+            got.append(&mut all);
+            all = got;
+            query["before"] = token.clone();
+        } else {
+            all.append(&mut got);
+            query["after"] = token.clone();
+        }
+        if over {
+            return all;
+        }
+    }
+    panic!("the pages do not end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_of_one_time_come_once_in_pages_of_both_directions() {
+    let room = Room::start(&["a", "b"]).await;
+    let mut expected: Vec<String> = Vec::new();
+    for i in 0..1_500 {
+        room.write("a", 0, &format!("a{i}"));
+        expected.push(format!("a{i}"));
+    }
+    room.disk.rotate("b");
+    for i in 0..1_500 {
+        room.write("b", 0, &format!("b{i}"));
+        expected.push(format!("b{i}"));
+    }
+    for (mode, back) in [("head", false), ("tail", true)] {
+        for limit in [1_000, 700] {
+            let query = json!({"sources": [], "mode": mode, "limit": limit, "origin": "files"});
+            assert_eq!(walk(&room, query, back).await, expected, "{mode} {limit}");
+        }
+    }
+    // There and back again: the page after the page before is the page.
+    let tail = room.query(json!({"sources": [], "limit": 10})).await;
+    let older = room.query(json!({"sources": [], "limit": 10, "before": tail["prev"]})).await;
+    let again = room.query(json!({"sources": [], "limit": 10, "after": older["next"]})).await;
+    assert_eq!(texts(&again), texts(&tail));
+    assert_eq!(texts(&older).last().unwrap(), "b1489");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_used_up_budget_stops_and_its_token_goes_on_exactly() {
+    let room = Room::start(&["a", "b"]).await;
+    let mut expected = Vec::new();
+    for i in 0..60 {
+        let name = if i % 2 == 0 { "a" } else { "b" };
+        let text = format!("{} n={i}", if i % 7 == 0 { "hit" } else { "miss" });
+        room.write(name, i, &text);
+        expected.extend((i % 7 == 0).then_some(text));
+    }
+    let (app, ctx) = (&room.bed.stack.running.app, room.ctx().await);
+    let sources = numbered(resolve(app, &ctx, &[]).unwrap()).unwrap();
+    let asked = Asked { app, ctx: &ctx, sources: &sources };
+    for (mode, back) in [(Mode::Head, false), (Mode::Tail, true)] {
+        let mut ask = Ask {
+            mode,
+            origin: Origin::Files,
+            filter: ph_filter::Filter::contains("hit"),
+            limit: 3,
+            ..Ask::everything()
+        };
+        ask.budget.scan_bytes = 400;
+        let (mut got, mut stops) = (Vec::new(), 0);
+        for _ in 0..100 {
+            let found = page(&asked, &ask).await.unwrap();
+            got.extend(found.records.iter().map(|r| String::from_utf8(r.message.to_vec()).unwrap()));
+            stops += usize::from(found.summary.stopped == "bytes");
+            let token = if back { found.prev } else { found.next };
+            if token.is_none() || (!back && found.summary.stopped == "done") {
+                break;
+            }
+            ask.token = token;
+        }
+        got.sort();
+        let mut all = expected.clone();
+        all.sort();
+        assert_eq!(got, all, "{mode:?}");
+        assert!(stops > 1, "the budget was never used up");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_has_the_budget_of_a_bot() {
+    let room = Room::start(&["a"]).await;
+    for i in 0..2_300 {
+        room.write("a", i, &format!("{i}"));
+    }
+    let made = json!({"name": "bot", "role": "viewer"});
+    let (_, key) = room.post("/api/v1/keys", made).await;
+    let secret = key["secret"].as_str().unwrap().to_owned();
+    let ask = async |body: Value| -> Value {
+        let url = room.bed.stack.url("/api/v1/logs/query");
+        crate::app::tests::client()
+            .post(url)
+            .bearer_auth(&secret)
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    };
+    let refused = ask(json!({"sources": [], "limit": 201})).await;
+    assert_eq!(refused["errors"][0]["path"], "limit", "{refused}");
+    let unmasked = ask(json!({"sources": [], "unmasked": true})).await;
+    assert_eq!(unmasked["kind"], "denied", "{unmasked}");
+    let (mut rows, mut query) = (0, json!({"sources": [], "mode": "head", "limit": 200}));
+    let last = loop {
+        let page = ask(query.clone()).await;
+        rows += page["records"].as_array().unwrap().len();
+        if page["next"].is_null() {
+            break page;
+        }
+        query["after"] = page["next"].clone();
+    };
+    assert_eq!((rows, last["summary"]["stopped"].as_str()), (2_000, Some("rows")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shipped_lines_and_files_meet_with_no_line_twice_and_none_missing() {
+    let room = Room::start(&["a", "b"]).await;
+    let mut shipped: Vec<(i64, String, (u128, u64))> = Vec::new();
+    let mut expected = Vec::new();
+    for i in 0..40 {
+        if i % 10 == 0 && i > 0 {
+            room.disk.rotate("a");
+        }
+        let at = room.write("a", i, &format!("a{i}"));
+        shipped.push((i, format!("a{i}"), at));
+        expected.push((i, format!("a{i}")));
+    }
+    // Files of b reach back beyond those of a.
+    for i in 0..20 {
+        room.write("b", i, &format!("b{i}"));
+        expected.push((i, format!("b{i}")));
+    }
+    let rows: Vec<_> = shipped.iter().map(|(ms, t, at)| (*ms, t.as_str(), *at)).collect();
+    room.ship("a", &rows).await;
+    room.disk.forget("a");
+    room.disk.forget("a");
+    expected.sort();
+    let expected: Vec<String> = expected.into_iter().map(|(_, t)| t).collect();
+    for (mode, back) in [("tail", true), ("head", false)] {
+        for limit in [7, 13, 1_000] {
+            let query = json!({"sources": [], "mode": mode, "limit": limit});
+            assert_eq!(walk(&room, query, back).await, expected, "{mode} {limit}");
+        }
+    }
+    let page = room.query(json!({"sources": [], "limit": 1000})).await;
+    let seams: Vec<_> = page["markers"].as_array().unwrap().iter().filter(|m| m["kind"] == "seam").collect();
+    assert_eq!(seams.len(), 1, "{seams:?}");
+    let origins: Vec<_> = page["records"].as_array().unwrap().iter().map(|r| r["origin"].clone()).collect();
+    assert_eq!(origins.iter().filter(|o| **o == "store").count(), 20);
+    let files = room.query(json!({"sources": [], "limit": 1000, "origin": "files"})).await;
+    assert_eq!(files["records"].as_array().unwrap().len(), 40);
+    let store =
+        walk(&room, json!({"sources": [], "mode": "head", "limit": 9, "origin": "store"}), false).await;
+    assert_eq!(store, (0..40).map(|i| format!("a{i}")).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_language_selects_and_faults_are_named_with_their_place() {
+    let room = Room::start(&["a"]).await;
+    room.write("a", 0, r#"{"status":200,"path":"/healthz"}"#);
+    room.write("a", 1, r#"{"status":503,"path":"/buy"}"#);
+    room.write("a", 2, r#"{"status":500,"path":"/healthz"}"#);
+    let filter = json!({"expr": "status>=500 and not path:\"/healthz\""});
+    let page = room.query(json!({"sources": [], "filter": filter, "fields": ["status", "none"]})).await;
+    assert_eq!(texts(&page), [r#"{"status":503,"path":"/buy"}"#]);
+    assert_eq!(page["records"][0]["fields"], json!({"status": "503"}));
+    let (status, problem) = room
+        .post("/api/v1/logs/query", json!({"sources": [], "filter": {"expr": "status>=500 and (x"}}))
+        .await;
+    assert_eq!((status, problem["errors"][0]["path"].as_str()), (422, Some("filter.expr")), "{problem}");
+    assert!(problem["errors"][0]["from"].as_u64().is_some_and(|from| from >= 12), "{problem}");
+    let (status, problem) =
+        room.post("/api/v1/logs/query", json!({"sources": [], "order": "arrival", "with": ["alerts"]})).await;
+    assert_eq!(status, 422);
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 2, "{problem}");
+    let foreign = room.query(json!({"sources": [], "limit": 1})).await["prev"].clone();
+    let (status, problem) =
+        room.post("/api/v1/logs/query", json!({"sources": [], "from": "1", "before": foreign})).await;
+    assert_eq!((status, problem["kind"].as_str()), (422, Some("invalid_cursor")), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_row_a_query_names_figures_and_a_digest_and_never_text() {
+    let room = Room::start(&["a"]).await;
+    room.write("a", 0, "the secret word");
+    room.query(json!({"sources": []})).await;
+    let rows = room.bed.audit("logs.query").await;
+    let outcome =
+        rows.iter().find(|r| r["detail"]["digest"].is_string()).unwrap_or_else(|| panic!("{rows:?}"));
+    assert_eq!(outcome["detail"]["rows"], 1);
+    assert!(outcome["detail"]["bytes"].as_u64().unwrap() > 0);
+    assert!(!serde_json::to_string(&rows).unwrap().contains("secret word"));
+    // The key for masks reaches the agent, and no other organisation's would be the same.
+    let opened = room.disk.opened.lock().unwrap();
+    assert_eq!(opened.last().unwrap().mask_key.len(), 32);
+}
