@@ -1,4 +1,4 @@
-/** The server's JSON types by short names. Their shapes are derived from the server's own description; nothing here is written by hand but `Json`, `Page`, and at the end what the description does not name yet. */
+/** The server's JSON types by short names. Their shapes are derived from the server's own description; nothing here is written by hand but `Json` and `Page`. */
 
 import type { components, operations } from "./schema";
 
@@ -65,98 +65,15 @@ export type Summary = Schemas["Summary"];
 export type LiveFrame = WithSets<Schemas["LiveFrame"]>;
 
 type WithSets<F> = F extends { state: unknown } ? Omit<F, "state"> & { state: LiveSet[] } : F extends { set: unknown } ? Omit<F, "set"> & { set: LiveSet[] } : F;
-
-/** `POST /api/v1/logs/count` → [`LogCount`]. */
-export interface LogCountAsk {
-  query: LogQuery;
-  /** `time` (default), `level`, `field`, `pattern`. */
-  by?: string | null;
-  field?: string | null;
-  buckets?: number | null;
-}
-
-export interface LogCount {
-  buckets: LogBucket[];
-  other: number;
-  exact: boolean;
-  error: number;
-  gaps: LogGap[];
-  summary: LogSummary;
-}
-
-export interface LogBucket {
-  from?: string | null;
-  to?: string | null;
-  key: string;
-  count: number;
-  example?: string | null;
-  cursor?: string | null;
-}
-
-export interface LogLines {
-  source: LogSource;
-  records: LogRecord[];
-  index: number;
-  gaps: LogGap[];
-}
-
-export interface LogDownloadAsk {
-  query: LogQuery;
-  format: string;
-  range: string;
-  lines?: number | null;
-  ansi?: boolean;
-  compress?: boolean;
-  columns?: string[];
-}
-
-export interface LogDownload {
-  id: string;
-  file_name: string;
-  scan_bytes: number;
-  sources: number;
-  expires_ms: number;
-}
-
-export interface LogView {
-  id: string;
-  name: string;
-  query: LogQuery;
-  columns: string[];
-  shared: boolean;
-  owner: string;
-  updated_ms: number;
-}
-
-export interface LogViewAsk {
-  name: string;
-  query: LogQuery;
-  columns?: string[];
-  shared?: boolean;
-}
-
-export interface LogCompleteAsk {
-  text: string;
-  at: number;
-  sources?: LogSelect[];
-}
-
-export interface LogCompletion {
-  from: number;
-  to: number;
-  suggestions: LogSuggestion[];
-  error?: LogFilterError | null;
-}
-
-export interface LogSuggestion {
-  text: string;
-  kind: string;
-  count?: number | null;
-}
-
-export interface LogFilterError {
-  from: number;
-  to: number;
-  text: string;
-  suggestion?: string | null;
-}
+export type LogCountAsk = Schemas["LogCountAsk"];
+export type LogCount = Schemas["LogCount"];
+export type LogBucket = Schemas["LogBucket"];
+export type LogLines = Schemas["LogLines"];
+export type LogDownloadAsk = Schemas["LogDownloadAsk"];
+export type LogDownload = Schemas["LogDownload"];
+export type LogView = Schemas["LogView"];
+export type LogViewAsk = Schemas["LogViewAsk"];
+export type LogCompleteAsk = Schemas["LogCompleteAsk"];
+export type LogCompletion = Schemas["LogCompletion"];
+export type LogSuggestion = Schemas["LogSuggestion"];
+export type LogFilterError = Schemas["LogFilterError"];
