@@ -151,7 +151,8 @@ impl Counter<'_> {
             }
             untold += batch.scanned_bytes;
             let over = batch.state != State::More;
-            if over || told.elapsed() >= PROGRESS_EVERY || untold >= PROGRESS_BYTES {
+            let spent = self.spent().filter(|_| !over);
+            if over || spent.is_some() || told.elapsed() >= PROGRESS_EVERY || untold >= PROGRESS_BYTES {
                 (told, untold) = (Instant::now(), 0);
                 self.send(M::Progress(LogProgress {
                     source: wanted.index,
@@ -162,14 +163,8 @@ impl Counter<'_> {
                     resume: batch.resume.map(wire::position),
                 }))?;
             }
-            if over {
-                break None;
-            }
-            if self.plan.budget_bytes.is_some_and(|budget| self.summary.scanned_bytes >= budget) {
-                break Some("bytes");
-            }
-            if self.plan.deadline.is_some_and(|d| self.began.elapsed() >= d) {
-                break Some("time");
+            if over || spent.is_some() {
+                break spent;
             }
             if self.events.is_closed() || self.services.stop.is_cancelled() {
                 return Err(End::Cancelled);
@@ -181,6 +176,14 @@ impl Counter<'_> {
         self.summary.unknown_levels += stats.unknown_levels;
         self.proven &= reader.seek() == Seek::Proven;
         Ok(stopped)
+    }
+
+    /// The budget that is used up.
+    fn spent(&self) -> Option<&'static str> {
+        if self.plan.budget_bytes.is_some_and(|budget| self.summary.scanned_bytes >= budget) {
+            return Some("bytes");
+        }
+        self.plan.deadline.is_some_and(|d| self.began.elapsed() >= d).then_some("time")
     }
 
     /// Takes note of what lies on disk.
