@@ -22,7 +22,8 @@ node=$work/node started=()
 finish() {
   local status=$?
   trap - EXIT
-  for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+  # With what they started: of a function in the background the shell knows only its own copy that runs it.
+  for pid in "${started[@]}"; do pkill -P "$pid" || true; kill "$pid" 2>/dev/null || true; done
   [ ! -d "$node" ] || "$tool" down "$node" || true
   if [ "$status" = 0 ]; then rm -rf "$work"; else say "logs are kept in $work" >&2; fi
   exit "$status"
