@@ -71,10 +71,10 @@ function Page({ cluster: c, crumbs }: { readonly cluster: ClusterType; readonly 
         <h2 className="h"><Mark kind={clusterMark(c)} size={15} />{c.name}<span className="t3 s12" style={{ fontWeight: 400 }}>{platformName(c.platform) || c.kind}</span></h2>
         <span className="s12 t2"><Mark kind={link.mark} label={c.status} /> link {link.text}</span>
         <span className="s12"><Tier tier={c.tier} /></span>
-        <span className="s12 t2">{c.kind === "kubernetes" ? `${c.nodes_ready} of ${plural(c.nodes, "node")} ready, ${c.pods_ready} of ${plural(c.pods, "pod")}` : plural(c.pods, "container")}</span>
+        <span className="s12 t2">{c.kind === "kubernetes" ? `${c.nodes_ready} of ${plural(c.nodes, "node")} ready, ${c.pods_ready} of ${plural(c.pods, "pod")}` : c.kind === "docker" ? plural(c.pods, "container") : "its own metrics, no containers"}</span>
         <span className="sp" />
-        <Link className="btn" to="/o/$org/workloads" params={{ org }} search={{ ...carried, in: c.name } as never}><Icon name="boxes" />Workloads</Link>
-        <Link className="btn" to="/o/$org/logs" params={{ org }} search={{ ...carried, in: c.name } as never}><Icon name="scroll-text" />Logs</Link>
+        {kube ? <Link className="btn" to="/o/$org/workloads" params={{ org }} search={{ ...carried, in: c.name } as never}><Icon name="boxes" />Workloads</Link> : null}
+        {kube || c.kind === "docker" ? <Link className="btn" to="/o/$org/logs" params={{ org }} search={{ ...carried, in: c.name } as never}><Icon name="scroll-text" />Logs</Link> : null}
       </header>
       <div className="split" style={{ gridTemplateRows: "auto minmax(0, 1fr)" }}>
         <section className="charts" aria-label={`Charts of ${chosen?.name ?? c.name}`}>

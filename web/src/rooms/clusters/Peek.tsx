@@ -5,7 +5,7 @@ import { useState } from "react";
 
 import { ApiError, remove } from "../../api/client";
 import type { Agent, Cluster, ClusterRemoved } from "../../api/types";
-import { age, bytes, count, duration, moment, platformName, plural } from "../../core/format";
+import { age, bytes, duration, moment, platformName, plural } from "../../core/format";
 import { Icon, Mark } from "../../ui/Mark";
 import { Command } from "../../ui/parts";
 import { toast } from "../../ui/toast";
@@ -29,6 +29,12 @@ const RIGHTS: readonly (readonly [string, (typeof TIERS)[number] | "never", stri
   ["nodes/proxy", "never", "never"],
 ];
 const MOST_AGENTS = 12;
+
+/** What nobody sees any more once its agents are gone. */
+function dark(c: Cluster): string {
+  if (c.kind === "kubernetes") return `${plural(c.nodes, "node")} and ${plural(c.pods, "pod")} go dark`;
+  return c.kind === "docker" ? `the host and ${plural(c.pods, "container")} go dark` : "the host goes dark";
+}
 
 export function Peek({ cluster: c, agents, now, onClose, onOpen }: PeekProps) {
   const link = linkState(c, agents, now);
@@ -75,7 +81,7 @@ export function Remove({ cluster: c }: { readonly cluster: Cluster }) {
   return (
     <div className="sec" style={{ borderTop: "1px solid var(--line)", borderBottom: 0, flex: "none" }}>
       <div className="row"><Icon name="unplug" small className="c-crit" /><b className="strong">Remove</b><span className="sp" /><button type="button" className="btn crit-o sm" onClick={() => setOpen(true)}>Remove…</button></div>
-      <div className="t2" style={{ paddingLeft: 22 }}>Revokes its agents at once; {count(c.pods)} pods go dark here. Nothing in the cluster is deleted.</div>
+      <div className="t2" style={{ paddingLeft: 22 }}>Revokes its {plural(c.agents_connected, "agent")} at once; {dark(c)} here. Nothing {c.kind === "kubernetes" ? "in the cluster" : "on the host"} is deleted.</div>
       <Dialog.Root open={open} onOpenChange={(o) => { setOpen(o); setTyped(""); setDone(null); }}>
         <Dialog.Portal>
           <Dialog.Overlay className="scrim" />
@@ -89,7 +95,7 @@ export function Remove({ cluster: c }: { readonly cluster: Cluster }) {
               </>
             ) : (
               <>
-                <p className="t2" style={{ margin: "6px 0 8px" }}>Ends {plural(c.agents_connected, "live link")}; {plural(c.nodes, "node")} and {plural(c.pods, "pod")} go dark. Joining again needs a new token. Type the name to go on.</p>
+                <p className="t2" style={{ margin: "6px 0 8px" }}>Ends {plural(c.agents_connected, "live link")}; {dark(c)}. Joining again needs a new token. Type the name to go on.</p>
                 <div className="row"><div className="inp mono" style={{ flex: 1 }}><input aria-label="Name of the cluster" value={typed} placeholder={c.name} onChange={(e) => setTyped(e.target.value)} /></div><Dialog.Close className="btn" autoFocus>Keep</Dialog.Close><button type="button" className="btn crit-o" disabled={typed !== c.name} onClick={act}>Remove</button></div>
               </>
             )}

@@ -46,7 +46,8 @@ export function Facets({ pane, counted, counting }: FacetsProps) {
   return (
     <div className="facets">
       <div className="fg">
-        <h3 className="mono">level, at least <span className="sp" />{counted ? null : <span className="t3">of the lines loaded</span>}</h3>
+        <h3 className="mono">level, at least</h3>
+        {counted ? null : <p className="t3 s11">of the lines loaded</p>}
         {LEVELS.filter((l) => (counts.get(l) ?? 0) > 0).map((name) => (
           <button type="button" className="fv" key={name} aria-pressed={least === name} disabled={name === "unknown"} onClick={() => set(atLeast(pane.typed, least === name ? "" : name))}>
             <span className={`cbx${least === name ? " on" : ""}`}>{least === name ? <Icon name="check" /> : null}</span>
@@ -113,8 +114,8 @@ function Group({ pane, name, open, counting, onOpen, onSet, onDrop }: GroupProps
 }
 
 /** Why nothing is counted, when that is so. */
-export function whyNotCounted(pane: Pane, error: unknown): string {
+export function whyNotCounted(pane: Pane, { error, cheap }: { readonly error: unknown; readonly cheap: boolean }): string {
   if (error !== null && lacks(error)) return "of the lines loaded: this server does not count";
   if (error instanceof Error) return `of the lines loaded: ${error.message}`;
-  return pane.estimate ? `counting would read ${bytes(pane.estimate.bytes)}` : "";
+  return pane.estimate ? `${cheap ? "counting" : "counting would read"} ${bytes(pane.estimate.bytes)}` : "";
 }

@@ -33,7 +33,7 @@ interface PaneProps {
   readonly looks: PaneLooks;
   readonly active: boolean;
   readonly two: boolean;
-  readonly counted: { readonly data: LogCount | undefined; readonly error: unknown };
+  readonly counted: { readonly data: LogCount | undefined; readonly error: unknown; readonly cheap: boolean };
   readonly handle: RefObject<LinesHandle | null>;
   readonly filterBox: RefObject<HTMLInputElement | null>;
   readonly findBox: RefObject<HTMLInputElement | null>;
@@ -75,7 +75,7 @@ export function PaneView({ pane, looks, active, two, counted, handle, filterBox,
         <button type="button" className="btn icon" aria-label="Download" title="Download" disabled={pane.chosen.length === 0} onClick={() => setSaving(true)}><Icon name="download" /></button>
         {pane.side === "b" ? <button type="button" className="btn icon" aria-label="Close this pane" title="Close this pane" onClick={() => change({ src2: undefined, q2: undefined, find2: undefined, line2: undefined })}><Icon name="x" /></button> : null}
       </div>
-      <Histogram counted={counted.data} why={whyNotCounted(pane, counted.error)} rows={view.rows} version={pane.slow} span={span} changes={changes} onJump={(ms) => void feed.jump({ ms })} />
+      <Histogram counted={counted.data} why={whyNotCounted(pane, counted)} rows={view.rows} version={pane.slow} span={span} changes={changes} onJump={(ms) => void feed.jump({ ms })} />
       <div className="hdr">
         <span className="hdg" style={{ flex: 1, gridTemplateColumns: grid }}>{columns.map((c) => <span className="trunc" key={c}>{c === "time" ? `time, ${stamp.zone}` : c === "message" ? "message and fields" : c}</span>)}</span>
         <span className="legend"><span><i className="sq e" />error</span><span><i className="sq w" />warn</span><span><i className="sq r" />other</span></span>

@@ -95,12 +95,19 @@ function Node({ node: n, chosen, open, onOpen, onPick }: NodeProps) {
       {n.children.length > 0 ? <button type="button" className="tw" aria-label={`${open ? "Close" : "Open"} ${n.name}`} aria-expanded={open} onClick={onOpen}><Icon name="chevron-right" /></button> : <span className="tw" />}
       <button type="button" className="pick" role="checkbox" aria-checked={tick === "half" ? "mixed" : tick === "on"} title={n.id} onClick={onPick}>
         <span className={`cbx ${tick}`}>{tick === "on" ? <Icon name="check" /> : null}</span>
-        <span className={`trunc ${tick === "" ? "t2" : ""}`}>{n.name}</span>
+        <Name text={n.name} faint={tick === ""} />
         <span className="t3 s11 trunc">{n.note}</span>
         <span className="num">{n.state === "gone" ? "gone" : n.bytes > 0 ? bytes(n.bytes) : ""}</span>
       </button>
     </div>
   );
+}
+
+/** A name cut in its middle when it is too long: pods of one workload differ at the end. */
+function Name({ text, faint }: { readonly text: string; readonly faint: boolean }) {
+  const cut = text.lastIndexOf("-");
+  const tail = cut > 0 && text.length - cut <= 12 ? text.slice(cut) : "";
+  return <span className={`nm${faint ? " t2" : ""}`}><span className="trunc">{tail === "" ? text : text.slice(0, cut)}</span>{tail}</span>;
 }
 
 /** The sources whose lines are shown: their colour, how fast they write, when last, and whether they are shown. */
