@@ -202,7 +202,7 @@ pub struct LogRecord {
     pub restart: u32,
     /// Names this very line: survives rotation, gzip, restarts of agent and server.
     pub cursor: String,
-    /// `files` or `store`.
+    /// `files`, `store`, or `api`: read over the Kubernetes API.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub origin: String,
     /// Those of the query's `fields` that the message has, as text.

@@ -107,6 +107,11 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// Whether the API server itself said it.
+pub fn is_answer(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |e| e.source()).any(|e| answered(e).is_some())
+}
+
 fn answered<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Status> {
     let boxed = error.downcast_ref::<Box<kube::Error>>().map(AsRef::as_ref);
     if let Some(watcher::Error::WatchError(status)) = error.downcast_ref() {

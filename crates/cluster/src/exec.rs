@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::term::Whose;
 use session::Session;
 
 /// Output messages on their way to one client.
@@ -26,6 +27,7 @@ const IN_FLIGHT: usize = 16;
 
 pub struct ExecService {
     pub client: kube::Client,
+    pub whose: Whose,
     /// Set by the cluster's owner; below `debug` nothing is executed.
     pub ceiling: Tier,
     pub sessions: Arc<Sessions>,
@@ -89,7 +91,7 @@ impl ExecService {
         let pod = api
             .get(&open.pod)
             .await
-            .map_err(|e| status_of(&e, &format!("pod {}/{}", open.namespace, open.pod)))?;
+            .map_err(|e| status_of(&e, self.whose, &format!("pod {}/{}", open.namespace, open.pod)))?;
         if pod.metadata.uid.as_deref() != Some(&open.pod_uid) {
             return Err(Status::failed_precondition(format!(
                 "pod {}/{} is another one by now (its UID changed); open a new session",
@@ -105,10 +107,9 @@ impl ExecService {
             ..AttachParams::default()
         };
         tracing::info!(actor = %open.actor, namespace = %open.namespace, pod = %open.pod, container = %open.container, "command opened");
-        let process = api
-            .exec(&open.pod, open.argv.clone(), &params)
-            .await
-            .map_err(|e| status_of(&e, &format!("exec in pod {}/{}", open.namespace, open.pod)))?;
+        let process = api.exec(&open.pod, open.argv.clone(), &params).await.map_err(|e| {
+            status_of(&e, self.whose, &format!("exec in pod {}/{}", open.namespace, open.pod))
+        })?;
         let session = Session::new(process, open.size.filter(|_| open.tty));
         self.sessions.keep(&open.tty_id, session.clone());
         let (sessions, id, running, stop) =
@@ -121,13 +122,17 @@ impl ExecService {
     }
 }
 
-fn status_of(error: &kube::Error, what: &str) -> Status {
+fn status_of(error: &kube::Error, whose: Whose, what: &str) -> Status {
     let text = format!("{what}: {}", crate::error::chain(error));
+    let fix = match whose {
+        Whose::Account => {
+            "join the cluster with --tier debug, which grants pods/exec to ClusterRole pilothouse-cluster-agent"
+        }
+        Whose::Person => "get and create on pods/exec in its namespace would allow it",
+    };
     match error {
         kube::Error::Api(s) if s.code == 404 => Status::not_found(text),
-        kube::Error::Api(s) if s.code == 403 => Status::permission_denied(format!(
-            "{text}; join the cluster with --tier debug, which grants pods/exec to ClusterRole pilothouse-cluster-agent"
-        )),
+        kube::Error::Api(s) if s.code == 403 => Status::permission_denied(format!("{text}; {fix}")),
         _ => Status::unavailable(text),
     }
 }

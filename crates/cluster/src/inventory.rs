@@ -25,14 +25,19 @@ pub struct Entry {
     pub owner: Option<(String, String, String)>,
 }
 
+/// A namespace, or the whole cluster.
+pub type Place = Option<String>;
+
 #[derive(Default)]
 struct Kind {
     api_version: String,
     objects: HashMap<String, Entry>,
     synced: bool,
     failed: Option<(String, String)>,
-    /// UIDs not yet seen again while a relist runs.
-    unseen: Option<HashSet<String>>,
+    /// UIDs not yet seen again while a relist of a place runs.
+    unseen: HashMap<Place, HashSet<String>>,
+    /// Places that were never listed whole.
+    awaited: HashSet<Place>,
 }
 
 /// Shared by the watches that fill it and the streams that read it.
@@ -61,19 +66,26 @@ impl Inventory {
         let _ = self.changes.send(event(m));
     }
 
-    /// A (re)list begins: what it does not name is gone at its end.
-    pub fn begin(&self, kind: &str, api_version: &str) {
+    /// A kind is read from several places: it is whole when all of them were listed.
+    pub fn expect(&self, kind: &str, places: &[Place]) {
+        self.lock().entry(kind.to_owned()).or_default().awaited = places.iter().cloned().collect();
+    }
+
+    /// A (re)list of a place begins: what of it the list does not name is gone at its end.
+    pub fn begin(&self, kind: &str, (api_version, place): (&str, &Place)) {
         let mut kinds = self.lock();
         let k = kinds.entry(kind.to_owned()).or_default();
         api_version.clone_into(&mut k.api_version);
-        k.unseen = Some(k.objects.keys().cloned().collect());
+        let here = k.objects.iter().filter(|(_, e)| place.as_ref().is_none_or(|p| e.namespace == *p));
+        let here = here.map(|(uid, _)| uid.clone()).collect();
+        k.unseen.insert(place.clone(), here);
     }
 
     /// The list is complete.
-    pub fn done(&self, kind: &str) {
+    pub fn done(&self, kind: &str, place: &Place) {
         let mut kinds = self.lock();
         let Some(k) = kinds.get_mut(kind) else { return };
-        for uid in k.unseen.take().unwrap_or_default() {
+        for uid in k.unseen.remove(place).unwrap_or_default() {
             if let Some(e) = k.objects.remove(&uid) {
                 self.tell(M::Gone(ObjectGone {
                     kind: kind.to_owned(),
@@ -83,9 +95,19 @@ impl Inventory {
                 }));
             }
         }
+        k.awaited.remove(place);
+        if !k.awaited.is_empty() {
+            return;
+        }
         k.synced = true;
         k.failed = None;
         self.tell(M::Synced(KindSynced { kind: kind.to_owned() }));
+    }
+
+    /// There is nothing of this kind that may be looked at: it is whole and empty, and no failure.
+    pub fn without(&self, kind: &str, api_version: &str) {
+        self.begin(kind, (api_version, &None));
+        self.done(kind, &None);
     }
 
     /// Takes a pruned object; an object whose pruned bytes did not change is no news.
@@ -101,7 +123,7 @@ impl Inventory {
         };
         let mut kinds = self.lock();
         let k = kinds.entry(kind.to_owned()).or_default();
-        if let Some(unseen) = &mut k.unseen {
+        for unseen in k.unseen.values_mut() {
             unseen.remove(&uid);
         }
         let news = k.objects.get(&uid).is_none_or(|old| old.resource_version != entry.resource_version);
@@ -157,6 +179,11 @@ impl Inventory {
             }
         }
         (out, changes)
+    }
+
+    /// The changes from now on.
+    pub fn changes(&self) -> broadcast::Receiver<ObjectsEvent> {
+        self.changes.subscribe()
     }
 
     /// Objects of a kind: UID and entry, in no order. Cheap: bytes are shared.
@@ -224,24 +251,47 @@ mod tests {
     fn a_relist_tells_only_what_differs() {
         let inv = Inventory::default();
         let (_, mut rx) = inv.watch(&[]);
-        inv.begin("Pod", "v1");
+        inv.begin("Pod", ("v1", &None));
         inv.apply("Pod", &pod("a", "1"));
         inv.apply("Pod", &pod("b", "1"));
-        inv.done("Pod");
+        inv.done("Pod", &None);
         assert_eq!(told(&mut rx), ["set a 1", "set b 1", "synced Pod"]);
-        inv.begin("Pod", "v1");
+        inv.begin("Pod", ("v1", &None));
         inv.apply("Pod", &pod("a", "1"));
         inv.apply("Pod", &pod("c", "5"));
-        inv.done("Pod");
+        inv.done("Pod", &None);
         assert_eq!(told(&mut rx), ["set c 5", "gone b", "synced Pod"]);
+    }
+
+    #[test]
+    fn a_kind_of_two_namespaces_is_whole_when_both_were_listed() {
+        let inv = Inventory::default();
+        let (_, mut rx) = inv.watch(&[]);
+        let in_ = |namespace: &str, uid: &str| json!({"metadata": {"uid": uid, "name": uid, "namespace": namespace, "resourceVersion": "1"}});
+        let (a, b) = (Some("a".to_owned()), Some("b".to_owned()));
+        inv.expect("Pod", &[a.clone(), b.clone()]);
+        inv.begin("Pod", ("v1", &a));
+        inv.begin("Pod", ("v1", &b));
+        inv.apply("Pod", &in_("a", "1"));
+        inv.done("Pod", &a);
+        assert!(!inv.is_synced());
+        inv.apply("Pod", &in_("b", "2"));
+        inv.done("Pod", &b);
+        assert!(inv.is_synced());
+        assert_eq!(told(&mut rx), ["set 1 1", "set 2 1", "synced Pod"]);
+        inv.begin("Pod", ("v1", &b));
+        inv.done("Pod", &b);
+        assert_eq!(told(&mut rx), ["gone 2", "synced Pod"], "the other namespace is not touched");
+        inv.without("Node", "v1");
+        assert_eq!((told(&mut rx), inv.failures().len()), (vec!["synced Node".to_owned()], 0));
     }
 
     #[test]
     fn a_late_watcher_gets_the_whole_state() {
         let inv = Inventory::default();
-        inv.begin("Pod", "v1");
+        inv.begin("Pod", ("v1", &None));
         inv.apply("Pod", &pod("a", "1"));
-        inv.done("Pod");
+        inv.done("Pod", &None);
         inv.fail("Job", "forbidden", "grant it");
         let (all, mut rx) = inv.watch(&["Pod".into()]);
         assert_eq!(all.len(), 3);

@@ -6,6 +6,7 @@
 //!         container, except for what a head or tail keeps.
 //! Source: PodLogOptions of core/v1; the kubelet reads the live file, and that of one run before.
 
+mod alone;
 mod ask;
 mod choice;
 mod containers;
@@ -14,23 +15,31 @@ mod event;
 mod fetch;
 mod lane;
 mod line;
+mod mask;
 mod merge;
+mod place;
 mod pods;
 mod resolve;
 mod run;
 mod sift;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use futures::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use alone::Alone;
 pub use ask::{Context, Extent, LogAsk, Order, Runs, Timing};
 pub use choice::{Choice, Containers, Pick, StateWord, Target, glob_fits};
+pub(crate) use containers::all as containers_of;
 pub use containers::{ContainerKind, Source, State};
 pub use estimate::{Estimate, estimate};
 pub use event::{Gap, LogEvent, Marker, Position, Record, StreamName, Summary};
+pub(crate) use fetch::{first_line, tells_streams};
+pub(crate) use lane::{LaneEvent, Stats};
+pub use mask::Mask;
+pub use place::{Place, Start, check};
 pub use resolve::{Found, sources};
 
 /// Events that wait for the reader. When it takes none, nothing more is read from the API server.

@@ -6,11 +6,12 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, Sleep};
 use tower::{Layer, Service};
 
@@ -43,6 +44,52 @@ pub struct Reach {
 
 /// Told once, when requests have waited for their pace longer than a second.
 pub type Tell = Arc<dyn Fn() + Send + Sync>;
+
+/// The contexts of a kubeconfig.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contexts {
+    pub current: Option<String>,
+    /// In the file's order.
+    pub all: Vec<Context>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    pub name: String,
+    /// Address of its API server; empty when the file names none.
+    pub server: String,
+}
+
+impl Context {
+    /// Names what the context leads to as a cluster's own UID would: two contexts of one cluster are two ways to look at it, and
+    /// one name in two files may lead to two clusters.
+    pub fn uid(&self) -> String {
+        let digest =
+            Sha256::new().chain_update(&self.name).chain_update([0]).chain_update(&self.server).finalize();
+        let hex: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        format!("kubeconfig-{hex}")
+    }
+}
+
+/// Reads which contexts there are; `None`: of `$KUBECONFIG`, else of `~/.kube/config`.
+///
+/// # Errors
+/// `unavailable`: no kubeconfig, or a file that cannot be read.
+pub fn contexts(path: Option<&std::path::Path>) -> Result<Contexts, Error> {
+    let file = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+    let file = file.map_err(|e| Error::Kubeconfig(e.into()))?;
+    let current = file.current_context.filter(|c| !c.is_empty());
+    let server = |name: &str| {
+        let cluster = file.clusters.iter().find(|c| c.name == name)?.cluster.as_ref()?;
+        cluster.server.clone()
+    };
+    let all = file.contexts.iter().map(|c| Context {
+        name: c.name.clone(),
+        server: c.context.as_ref().and_then(|c| server(&c.cluster)).unwrap_or_default(),
+    });
+    Ok(Contexts { current, all: all.collect() })
+}
 
 /// Makes a client. Nothing is asked of the API yet.
 ///
@@ -108,7 +155,7 @@ impl<S: Service<R>, R> Service<R> for Pace<S> {
     type Error = S::Error;
     type Future = S::Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), S::Error>> {
         loop {
             if let Some(wait) = &mut self.wait {
                 ready!(wait.as_mut().poll(cx));

@@ -6,6 +6,7 @@
 //! Never:  Secret values, `nodes/proxy`, a listening socket.
 
 mod agent;
+mod desktop;
 mod error;
 mod events;
 mod exec;
@@ -19,18 +20,23 @@ pub mod kubeconfig;
 mod lease;
 mod log_review;
 pub mod log_tickets;
+mod logs;
 mod metrics;
 pub mod node_pods;
 mod objects;
 mod otlp;
+mod probe;
 mod prune;
 mod retry;
 mod review;
 mod rights;
+mod scope;
 mod send;
 mod telemetry;
+mod term;
 mod watch;
 
 pub use agent::{ClusterConfig, run};
+pub use desktop::{Desktop, DesktopConfig};
 pub use error::Error;
 pub use kinds::api_resource;

@@ -15,6 +15,8 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::api::{Api, PostParams};
 
+use crate::term::Whose;
+
 /// How long an answer is repeated without asking again, ms. A permission vouches for longer than it is repeated, so that a
 /// stream that renews every 20 s always gets a later end, and yet no ticket outlives its review by more than [`VOUCHED_MS`].
 const ALLOW_MS: i64 = 10_000;
@@ -70,12 +72,14 @@ struct Known {
 /// The reviewer with its memory.
 pub struct LogReview {
     client: kube::Client,
+    whose: Whose,
     known: Mutex<HashMap<Question, Known>>,
 }
 
 impl LogReview {
-    pub fn new(client: kube::Client) -> Self {
-        Self { client, known: Mutex::default() }
+    /// `whose`: whom the client speaks for, as refusals name it.
+    pub fn new(client: kube::Client, whose: Whose) -> Self {
+        Self { client, whose, known: Mutex::default() }
     }
 
     /// The answer for each `(namespace, pod)`, in their order. A namespace is asked once; pods only where it is refused.
@@ -177,7 +181,7 @@ impl LogReview {
                 api.create(&PostParams::default(), &review).await?.status
             }
         };
-        Ok(answer(question, status.unwrap_or_default(), now_ms))
+        Ok(answer((question, self.whose), status.unwrap_or_default(), now_ms))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Question, Known>> {
@@ -203,12 +207,12 @@ fn in_grace(known: Known, now_ms: i64) -> Option<Answer> {
     }
 }
 
-fn answer(question: &Question, status: SubjectAccessReviewStatus, now_ms: i64) -> Answer {
+fn answer((question, whose): (&Question, Whose), status: SubjectAccessReviewStatus, now_ms: i64) -> Answer {
     if status.allowed {
         return Answer::Allowed { until_ms: now_ms.saturating_add(VOUCHED_MS) };
     }
     let who = match &question.subject {
-        Subject::Own => "the cluster-agent's account",
+        Subject::Own => whose.subject(),
         Subject::User { name, .. } => name,
     };
     let reason = status.reason.or(status.evaluation_error).filter(|r| !r.is_empty());

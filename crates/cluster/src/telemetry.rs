@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::stream::SelectAll;
 use kube::api::{Api, DynamicObject};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
@@ -14,7 +15,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{BACKFILL_MS, EventPacer, EventRecord, last_ms};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Place};
 use crate::retry::Patience;
 use crate::send::Sender;
 use crate::{error, metrics as rules, otlp};
@@ -92,13 +93,23 @@ fn top(inventory: &Inventory, (kind, name, uid): (&str, &str, &str)) -> (String,
     }
 }
 
-/// Sends events as they come, updates at most once a minute.
-pub async fn events(client: kube::Client, sender: Arc<Sender>, stop: CancellationToken) {
+/// Sends events of all places as they come, updates at most once a minute.
+pub async fn events(
+    (client, places): (kube::Client, Vec<Place>),
+    sender: Arc<Sender>,
+    stop: CancellationToken,
+) {
     let resource =
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"), "events");
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let config = watcher::Config::default().page_size(500);
-    let mut stream = std::pin::pin!(watcher::watcher(api, config).backoff(Patience::default()));
+    let mut stream = SelectAll::new();
+    for place in places {
+        let api: Api<DynamicObject> = match place {
+            Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
+        let config = watcher::Config::default().page_size(500);
+        stream.push(watcher::watcher(api, config).backoff(Patience::default()).boxed());
+    }
     let mut pacer = EventPacer::default();
     let mut ready: Vec<EventRecord> = Vec::new();
     let mut clock = tokio::time::interval(Duration::from_secs(1));

@@ -11,21 +11,27 @@ use ph_model::ObjectKind;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Place};
 use crate::retry::Patience;
+use crate::term::Whose;
 use crate::{kinds, prune};
 
 const PAGE: u32 = 500;
 
-/// Keeps one kind of the inventory current until `stop`.
+/// Keeps one kind of the inventory current in one place until `stop`.
+///
+/// With a person's rights only refusals are failures of the kind: that the API server is away is told once for all kinds.
 pub async fn watch_kind(
-    client: Client,
-    kind: ObjectKind,
+    (client, whose): (Client, Whose),
+    (kind, place): (ObjectKind, Place),
     inventory: Arc<Inventory>,
     stop: CancellationToken,
 ) {
     let resource = kinds::api_resource(kind);
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let api: Api<DynamicObject> = match &place {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None => Api::all_with(client, &resource),
+    };
     let config = watcher::Config::default().page_size(PAGE);
     let mut events = std::pin::pin!(watcher::watcher(api, config).backoff(Patience::default()));
     loop {
@@ -34,12 +40,21 @@ pub async fn watch_kind(
             event = events.next() => event,
         };
         match event {
-            Some(Ok(event)) => take(&inventory, kind, event),
+            Some(Ok(event)) => take(&inventory, (kind, &place), event),
             Some(Err(error)) => {
                 let text = crate::error::chain(&error);
-                let fix = if text.contains("orbidden") { kinds::rbac_fix(kind) } else { String::new() };
                 tracing::warn!(%kind, error = %text, "watch failed");
-                inventory.fail(kind.as_str(), &text, &fix);
+                match whose {
+                    Whose::Account => {
+                        let fix =
+                            if text.contains("orbidden") { kinds::rbac_fix(kind) } else { String::new() };
+                        inventory.fail(kind.as_str(), &text, &fix);
+                    }
+                    Whose::Person if crate::error::is_answer(&error) => {
+                        inventory.fail(kind.as_str(), &text, "");
+                    }
+                    Whose::Person => {}
+                }
             }
             None => {
                 tokio::select! {
@@ -51,16 +66,16 @@ pub async fn watch_kind(
     }
 }
 
-fn take(inventory: &Inventory, kind: ObjectKind, event: Event<DynamicObject>) {
+fn take(inventory: &Inventory, (kind, place): (ObjectKind, &Place), event: Event<DynamicObject>) {
     match event {
-        Event::Init => inventory.begin(kind.as_str(), &kinds::api_version(kind)),
+        Event::Init => inventory.begin(kind.as_str(), (&kinds::api_version(kind), place)),
         Event::InitApply(o) | Event::Apply(o) => {
             if let Some(object) = pruned(&o, kind) {
                 inventory.apply(kind.as_str(), &object);
             }
         }
         Event::Delete(o) => inventory.remove(kind.as_str(), o.metadata.uid.as_deref().unwrap_or("")),
-        Event::InitDone => inventory.done(kind.as_str()),
+        Event::InitDone => inventory.done(kind.as_str(), place),
     }
 }
 

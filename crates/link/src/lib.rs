@@ -1,7 +1,7 @@
 //! The link between agents and the gateway: HTTP/2 with the roles reversed over one outbound WebSocket.
 //!
 //! The agent dials, proves possession of its key and serves gRPC; the gateway calls it. Also here: enrolment, the
-//! agent's identity and token, and what both ends of a command session share.
+//! agent's identity and token, the check of log tickets that every agent makes, and what both ends of a command session share.
 //!
 //! Never: Kubernetes, HTTP routes, policy.
 
@@ -17,6 +17,7 @@ mod identity;
 mod origin;
 mod proof;
 mod tasks;
+pub mod tickets;
 mod token;
 pub mod v1;
 
@@ -27,6 +28,13 @@ pub use identity::{Identity, Key};
 pub use origin::Origin;
 pub use proof::{HELLO_DOMAIN, TOKEN_DOMAIN, verify_hello, verify_token};
 pub use token::{HeldToken, TokenSource};
+
+/// Segment key of a [`v1::LogPosition`] that does not lie in a file: the line was read over the Kubernetes API. Its `offset` grows
+/// along the run; `rewind` names the line before it, 0: unknown.
+pub const API_SEGMENT: u128 = u128::from_be_bytes(*b"kubernetes-api/1");
+
+/// Kind of a [`v1::KindFailed`] that is about the cluster as a whole: nothing of it can be looked at now.
+pub const WHOLE_CLUSTER: &str = "Kubernetes API";
 
 /// WebSocket subprotocol of the link.
 pub const SUBPROTOCOL: &str = "pilothouse.link.v1";

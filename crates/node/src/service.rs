@@ -7,12 +7,12 @@ mod masking;
 mod objects;
 mod read;
 mod sources;
-mod tickets;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use ph_link::tickets;
 use ph_link::v1::logs_server::{Logs, LogsServer};
 use ph_link::v1::objects_server::ObjectsServer;
 use ph_link::v1::{CountAsk, CountEvent, ReadControl, ReadEvent, SourcesAsk, SourcesReply};
@@ -32,7 +32,7 @@ use crate::pods::Pods;
 use crate::rights::log_thread;
 pub use masking::Masks;
 
-pub use tickets::{LogTrust, LogTrustFeed, Tickets};
+pub use ph_link::tickets::{LogTrust, LogTrustFeed, Tickets};
 
 /// What the services need.
 #[derive(Clone, Debug)]

@@ -66,6 +66,15 @@ pub struct Example {
     pub message: Vec<u8>,
 }
 
+/// A matching line that no reader of this room gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    pub ts_ns: i64,
+    pub level: Level,
+    pub position: Position,
+    pub message: &'a [u8],
+}
+
 /// A count that goes on.
 #[derive(Clone, Debug)]
 pub struct Count {
@@ -102,14 +111,18 @@ impl Count {
     /// The same for one of several sources, so that examples say where they stand.
     pub fn add_from(&mut self, source: u32, batch: &Batch) {
         for record in batch.records.iter().filter(|r| !r.context) {
-            let message = batch.message(record);
-            let fresh = self.add_one(record, message);
-            if let (CountBy::Pattern { .. }, Some(slot)) = (&self.by, fresh) {
-                let message = message.get(..PATTERN_BYTES).unwrap_or(message).to_vec();
-                self.examples.resize_with(self.examples.len().max(slot + 1), || None);
-                if let Some(place) = self.examples.get_mut(slot) {
-                    *place = Some(Example { source, position: record.position, message });
-                }
+            self.add_line(source, &line(batch, record));
+        }
+    }
+
+    /// Counts one line of one of several sources.
+    pub fn add_line(&mut self, source: u32, line: &Line<'_>) {
+        let fresh = self.add_one(line);
+        if let (CountBy::Pattern { .. }, Some(slot)) = (&self.by, fresh) {
+            let message = line.message.get(..PATTERN_BYTES).unwrap_or(line.message).to_vec();
+            self.examples.resize_with(self.examples.len().max(slot + 1), || None);
+            if let Some(place) = self.examples.get_mut(slot) {
+                *place = Some(Example { source, position: line.position, message });
             }
         }
     }
@@ -122,24 +135,24 @@ impl Count {
     /// Counts those of a batch's matches that the test passes.
     pub fn add_where(&mut self, batch: &Batch, test: impl Fn(&Record) -> bool) {
         for record in batch.records.iter().filter(|r| !r.context && test(r)) {
-            self.add_one(record, batch.message(record));
+            self.add_one(&line(batch, record));
         }
     }
 
-    /// Counts one record with what the caller may see of its message. The slot when its key is new.
-    fn add_one(&mut self, record: &Record, message: &[u8]) -> Option<usize> {
+    /// Counts one line with what the caller may see of its message. The slot when its key is new.
+    fn add_one(&mut self, line: &Line<'_>) -> Option<usize> {
         let key = match &self.by {
-            CountBy::Time { from_ns, to_ns, buckets } => step(record.ts_ns, (*from_ns, *to_ns, *buckets)),
-            CountBy::Level => Some(record.level.as_str().to_owned()),
+            CountBy::Time { from_ns, to_ns, buckets } => step(line.ts_ns, (*from_ns, *to_ns, *buckets)),
+            CountBy::Level => Some(line.level.as_str().to_owned()),
             CountBy::Field { name, .. } => {
-                ph_filter::field(&escapes::plain(message).text, name).map(std::borrow::Cow::into_owned)
+                ph_filter::field(&escapes::plain(line.message).text, name).map(std::borrow::Cow::into_owned)
             }
-            CountBy::Pattern { .. } => Some(pattern(&escapes::plain(message).text)),
+            CountBy::Pattern { .. } => Some(pattern(&escapes::plain(line.message).text)),
         };
         match key {
             Some(key) => {
                 self.records += 1;
-                self.table.add(key, record.ts_ns)
+                self.table.add(key, line.ts_ns)
             }
             None => {
                 self.outside += 1;
@@ -184,6 +197,11 @@ impl Count {
             }
         }
     }
+}
+
+fn line<'a>(batch: &'a Batch, record: &Record) -> Line<'a> {
+    let Record { ts_ns, level, position, .. } = *record;
+    Line { ts_ns, level, position, message: batch.message(record) }
 }
 
 fn width((from, to, buckets): (i64, i64, usize)) -> i64 {

@@ -1688,7 +1688,7 @@ export interface components {
             /** @description Invalid UTF-8 replaced; exact bytes then in `message_b64`. */
             message: string;
             message_b64?: string | null;
-            /** @description `files` or `store`. */
+            /** @description `files`, `store`, or `api`: read over the Kubernetes API. */
             origin?: string;
             /** Format: int32 */
             restart: number;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ph_filter::Compiled;
 
 use super::event::{Position, StreamName};
+use super::mask::Mask;
+use super::place::{Place, Start};
 
 /// How much of what matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +57,16 @@ pub struct LogAsk {
     pub to_ns: Option<i64>,
     /// Go on behind this line. One container alone; it is an error with more.
     pub after: Option<Position>,
+    /// Go on at a place, in its run and through those after it, whatever `runs` says.
+    pub start: Option<Start>,
+    /// Only what stands before a place, in its run and those before it. With a tail: the lines right before it.
+    pub before: Option<(u32, Place)>,
+    /// Lines are gone on from by their place alone.
+    pub exact_places: bool,
     pub runs: Runs,
     pub filter: Arc<Compiled>,
+    /// Secrets are masked with it before anything looks at a line.
+    pub mask: Option<Arc<Mask>>,
     /// Only this stream, where the server can tell them apart.
     pub stream: Option<StreamName>,
     pub context: Context,
@@ -83,8 +93,12 @@ impl Default for LogAsk {
             from_ns: None,
             to_ns: None,
             after: None,
+            start: None,
+            before: None,
+            exact_places: false,
             runs: Runs::Current,
             filter: Arc::new(Compiled::all()),
+            mask: None,
             stream: None,
             context: Context::default(),
             follow: false,

@@ -56,6 +56,8 @@ pub struct Source {
     pub state: State,
     /// Number of the current run.
     pub restarts: u32,
+    /// When it began, ns UTC.
+    pub started_ns: Option<i64>,
     /// Exit code and reason of the run before.
     pub last: Option<(i32, String)>,
     /// The pod has run to its end; nothing of it starts again.
@@ -63,7 +65,7 @@ pub struct Source {
 }
 
 /// All containers of a pod: init, main, ephemeral, each in the pod's order.
-pub(super) fn all(pod: &Pod) -> Vec<Source> {
+pub(crate) fn all(pod: &Pod) -> Vec<Source> {
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     let (workload_kind, workload) = workload(pod);
@@ -97,6 +99,7 @@ pub(super) fn all(pod: &Pod) -> Vec<Source> {
                 workload: workload.clone(),
                 state: status.and_then(|s| s.state.as_ref()).map(state).unwrap_or_default(),
                 restarts: status.and_then(|s| u32::try_from(s.restart_count).ok()).unwrap_or(0),
+                started_ns: status.and_then(|s| s.state.as_ref()).and_then(started_ns),
                 last: status
                     .and_then(|s| s.last_state.as_ref()?.terminated.as_ref())
                     .map(|t| (t.exit_code, t.reason.clone().unwrap_or_default())),
@@ -116,6 +119,12 @@ fn state(state: &ContainerState) -> State {
         }
         (None, None) => State::Waiting,
     }
+}
+
+fn started_ns(state: &ContainerState) -> Option<i64> {
+    let running = state.running.as_ref().and_then(|r| r.started_at.as_ref());
+    let began = running.or_else(|| state.terminated.as_ref()?.started_at.as_ref())?;
+    i64::try_from(began.0.as_nanosecond()).ok()
 }
 
 /// The containers that are meant, and the names of the others where the default was chosen.

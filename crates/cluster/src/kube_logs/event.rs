@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ph_access::redact::Counts;
 use ph_model::LogFlags;
 
 use super::containers::Source;
+use super::place::Place;
 
 /// One thing in the stream. `source` counts [`LogEvent::Joined`] from 0.
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ pub struct Record {
     /// Restart number.
     pub run: u32,
     pub position: Position,
+    /// Values that are masked in it.
+    pub masked: Option<Box<Counts>>,
 }
 
 /// Names a line as far as the API lets one: by its time, its place among the lines of that very time, and its content.
@@ -78,6 +82,11 @@ pub struct Position {
 }
 
 impl Position {
+    /// The same as one number, without the content.
+    pub fn place(&self) -> Place {
+        Place::of(self.ts_ns, self.ordinal)
+    }
+
     /// `pk1_` and three numbers.
     pub fn to_text(&self) -> String {
         format!("pk1_{:x}-{:x}-{:016x}", self.ts_ns, self.ordinal, self.hash)

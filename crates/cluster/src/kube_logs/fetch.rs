@@ -107,6 +107,21 @@ pub async fn tells_streams(client: &kube::Client, source: &Source, timing: &Timi
     }
 }
 
+/// The time of a log's oldest line, ns UTC; `None` when there is none, or it cannot be asked for now.
+pub async fn first_line(
+    client: &kube::Client,
+    source: &Source,
+    (previous, timing): (bool, &Timing),
+) -> Option<i64> {
+    // Longer than any time, so that the time is whole.
+    let options = Options { previous, limit_bytes: Some(64), ..Options::default() };
+    let mut answer = open(client, source, &options, timing).await.ok()?;
+    let bytes = tokio::time::timeout(timing.answer, answer.next()).await.ok()?.ok()??;
+    let text = bytes.split(|b| *b == b' ').next()?;
+    let stamp: Timestamp = std::str::from_utf8(text).ok()?.parse().ok()?;
+    i64::try_from(stamp.as_nanosecond()).ok()
+}
+
 async fn send(client: &kube::Client, path: &str, timing: &Timing) -> Result<Answer, Fault> {
     let request = Request::get(path)
         .body(Body::empty())

@@ -17,9 +17,10 @@ use tokio::time::Instant;
 
 use super::ask::{Extent, LogAsk, Runs};
 use super::containers::Source;
-use super::event::{Gap, Marker, Record};
+use super::event::{Gap, Marker, Position, Record};
 use super::fetch::{self, Answer, Fault, Options};
 use super::line::Splitter;
+use super::mask::{LEAD_LINES, LEAD_NS};
 use super::sift::{Sift, Verdict};
 use keep::Keep;
 
@@ -28,14 +29,17 @@ pub const BATCH: usize = 256;
 /// Bytes between two signs of progress.
 const PROGRESS: u64 = 1 << 20;
 
+/// Lines of one time that a place is looked for among.
+const EQUALS: u64 = 1 << 20;
+
 /// What a lane says. Dropped receivers end it.
 #[derive(Debug)]
 pub enum LaneEvent {
     Records(Vec<Record>),
     Gap(Gap),
     Marker(Marker),
-    /// Lines up to this time were looked at.
-    At(i64),
+    /// Lines up to this one of this run were looked at.
+    At(u32, Position),
     /// All history was given; what follows is new.
     CaughtUp,
     Done(Stats),
@@ -45,6 +49,8 @@ pub enum LaneEvent {
 pub struct Stats {
     pub lines: u64,
     pub unknown_levels: u64,
+    /// The run that was read last, and the last line looked at in it.
+    pub last: Option<(u32, Position)>,
 }
 
 /// What all lanes share.
@@ -101,7 +107,8 @@ impl Lane {
         sift.stream = self.ask.stream.unwrap_or_default();
         // Either way the statistics are told; nobody may be listening any more.
         let _ = self.read(&mut sift).await;
-        let stats = Stats { lines: sift.lines, unknown_levels: sift.unknown_levels };
+        let last = sift.last().map(|at| (sift.run, at));
+        let stats = Stats { lines: sift.lines, unknown_levels: sift.unknown_levels, last };
         let _ = self.tell.send(LaneEvent::Done(stats)).await;
     }
 
@@ -125,13 +132,15 @@ impl Lane {
     /// Reads runs before the current one. Whether the current one is meant too.
     async fn earlier_runs(&mut self, sift: &mut Sift, keep: &mut Keep) -> Result<bool, Stop> {
         let current = self.source.restarts;
-        let wanted = match self.ask.runs {
+        let runs = self.runs(current);
+        let wanted = match runs {
             Runs::Current => return Ok(true),
             Runs::All => 1,
             Runs::Previous(n) => n,
         };
-        let only = matches!(self.ask.runs, Runs::Previous(_));
-        let unreachable = match self.ask.runs {
+        let only = matches!(runs, Runs::Previous(_));
+        let unreachable = match runs {
+            _ if self.ask.start.is_some_and(|s| s.run + 1 >= current) => None,
             Runs::All if current > 1 => Some(format!("{} earlier runs", current - 1)),
             Runs::Previous(n) if n > 1 => Some(format!("the {n} runs before: all but the last")),
             _ => None,
@@ -161,11 +170,23 @@ impl Lane {
         Ok(!only)
     }
 
+    /// The runs that are meant: a place that the reading begins or ends at has the last word.
+    fn runs(&self, current: u32) -> Runs {
+        match (self.ask.start, self.ask.before) {
+            _ if self.fresh => self.ask.runs,
+            (Some(start), _) if start.run >= current => Runs::Current,
+            (Some(_), _) => Runs::All,
+            (None, Some((run, _))) if run < current => Runs::Previous(current - run),
+            _ => self.ask.runs,
+        }
+    }
+
     /// One forward pass over what there is. What goes out goes through `keep`.
     async fn history(&mut self, sift: &mut Sift, keep: &mut Keep, previous: bool) -> Result<(), Stop> {
         let mut options = self.first_options(previous);
         (self.whole, self.streams) = (previous || !self.ask.follow, false);
         let timing = self.ask.timing;
+        let counted = (sift.lines, sift.unknown_levels);
         let mut failing: Option<Instant> = None;
         let mut pause = timing.retry_first;
         let permit = self.shared.slots.clone().acquire_owned().await.map_err(|_| Stop::Left)?;
@@ -173,7 +194,15 @@ impl Lane {
             let before = sift.lines;
             let broken = match fetch::open(&self.client, &self.source, &options, &timing).await {
                 Ok(answer) => match self.take(answer, sift, keep).await? {
-                    End::Eof | End::Enough => break,
+                    End::Eof | End::Enough => match self.amid_equals(&options, (sift, keep), counted.0) {
+                        None => break,
+                        Some(since_ns) => {
+                            sift.anew(counted);
+                            keep.drop_run(sift.run);
+                            options = Options { since_ns: Some(since_ns), tail_lines: None, ..options };
+                            continue;
+                        }
+                    },
                     End::Broken(why) => why,
                     End::Silent => "the answer stopped".to_owned(),
                 },
@@ -204,19 +233,26 @@ impl Lane {
 
     fn first_options(&self, previous: bool) -> Options {
         let ask = &self.ask;
+        let lead = |ns: i64| if ask.mask.is_some() { ns.saturating_sub(LEAD_NS) } else { ns };
         let mut options =
-            Options { previous, stream: ask.stream, since_ns: ask.from_ns, ..Options::default() };
-        if let Some(at) = ask.after.filter(|_| !self.fresh) {
-            options.since_ns = Some(at.ts_ns.max(ask.from_ns.unwrap_or(i64::MIN)));
+            Options { previous, stream: ask.stream, since_ns: ask.from_ns.map(lead), ..Options::default() };
+        let run = self.source.restarts.saturating_sub(u32::from(previous));
+        let after = ask.after.map(|at| at.ts_ns);
+        let start = ask.start.filter(|s| s.run == run).map(|s| s.place.not_after_ns(EQUALS));
+        if let Some(at) = start.or(after).filter(|_| !self.fresh) {
+            options.since_ns = Some(lead(at.max(ask.from_ns.unwrap_or(i64::MIN))));
             return options;
         }
-        let plain = ask.filter.is_all() && ask.to_ns.is_none() && ask.stream.is_none();
+        let plain =
+            ask.filter.is_all() && ask.to_ns.is_none() && ask.stream.is_none() && ask.before.is_none();
         if let Extent::Tail(n) = ask.extent
             && plain
             && !self.fresh
         {
             // The API counts pieces of lines: more is asked for, and cut here.
-            options.tail_lines = Some(if n == 0 { 1 } else { n.saturating_mul(2).saturating_add(16) });
+            let lead = if ask.mask.is_some() { LEAD_LINES } else { 0 };
+            let lines = if n == 0 { 1 } else { n.saturating_mul(2).saturating_add(16) };
+            options.tail_lines = Some(lines.saturating_add(lead));
         }
         options
     }
@@ -261,7 +297,7 @@ impl Lane {
                 && let Some(at) = sift.last()
             {
                 told = 0;
-                self.send(LaneEvent::At(at.ts_ns)).await?;
+                self.send(LaneEvent::At(sift.run, at)).await?;
             }
         }
         // What stands behind the last LF of a whole answer is the log's own end, unless the container still writes it.
@@ -327,6 +363,14 @@ impl Lane {
             self.name()
         );
         self.gap("kubelet_rotation", text).await
+    }
+
+    /// A tail that may begin amid lines of one time does not tell their places: it is read again, once, from that time on.
+    fn amid_equals(&self, options: &Options, (sift, keep): (&Sift, &Keep), before: u64) -> Option<i64> {
+        // Pieces are joined to fewer lines than were asked for.
+        let cut = options.tail_lines.is_some_and(|asked| sift.joined || sift.lines - before >= asked);
+        let first = sift.first_ns().filter(|_| cut && self.ask.exact_places)?;
+        keep.first_of(sift.run).is_some_and(|r| r.ts_ns <= first).then_some(first)
     }
 
     fn name(&self) -> String {

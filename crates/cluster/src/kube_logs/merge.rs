@@ -160,7 +160,7 @@ impl Merge {
                     self.heads.insert((first.ts_ns, index));
                 }
             }
-            Some(LaneEvent::At(ns)) => log.at_ns = log.at_ns.max(ns),
+            Some(LaneEvent::At(_, at)) => log.at_ns = log.at_ns.max(at.ts_ns),
             Some(LaneEvent::CaughtUp) => log.phase = Phase::Live,
             Some(LaneEvent::Gap(gap)) => self.pending.push_back(Step::Gap(gap)),
             Some(LaneEvent::Marker(marker)) => self.pending.push_back(Step::Marker(marker)),

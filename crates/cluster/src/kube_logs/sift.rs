@@ -1,17 +1,20 @@
-//! From lines to what is asked for: behind the resume point, in range, matching, with context; positions on the way.
+//! From lines to what is asked for: behind the resume point, masked, in range, matching, with context; positions on the way.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ph_access::redact::{Counts, Masker};
 use ph_filter::{Compiled, Scratch};
 use ph_model::{Level, LogFlags};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::ask::{Context, LogAsk};
 use super::event::{Position, Record, StreamName};
 use super::line::Line;
+use super::mask::Mask;
+use super::place::{Place, Start, check};
 
 /// Reading stops when lines are so much later than the range's end: two streams of a container may cross a little.
 const PAST: i64 = 5_000_000_000;
@@ -39,9 +42,21 @@ pub struct Sift {
     last: Option<Position>,
     /// Skips what was seen before a cut.
     seek: Seek,
+    /// Skips what stands before the place where the reading begins.
+    start: Option<Start>,
+    /// What stands there or behind is not asked for.
+    before: Option<(u32, Place)>,
+    mask: Option<Arc<Mask>>,
+    masker: Masker,
+    /// Time of the first line since the reading of this run began.
+    first_ns: Option<i64>,
+    /// No line was taken yet: lines that are skipped still say whether a private key goes on.
+    fresh: bool,
     /// The line sought was not there.
     pub lost: bool,
-    before: VecDeque<Record>,
+    /// A line was so long that it was made of pieces.
+    pub joined: bool,
+    beside: VecDeque<Record>,
     after: u32,
     pub lines: u64,
     pub unknown_levels: u64,
@@ -94,8 +109,15 @@ impl Sift {
             stream: StreamName::Unknown,
             last: None,
             seek: Seek::Off,
+            start: ask.start,
+            before: ask.before,
+            mask: ask.mask.clone(),
+            masker: Masker::default(),
+            first_ns: None,
+            fresh: true,
+            joined: false,
             lost: false,
-            before: VecDeque::new(),
+            beside: VecDeque::new(),
             after: 0,
             lines: 0,
             unknown_levels: 0,
@@ -121,15 +143,28 @@ impl Sift {
     /// The stream begins anew without a cut: another run.
     pub fn next_run(&mut self, run: u32) {
         (self.run, self.last, self.seek, self.after) = (run, None, Seek::Off, 0);
-        self.before.clear();
+        self.beside.clear();
+        (self.masker, self.fresh, self.first_ns) = (Masker::default(), true, None);
+    }
+
+    /// Reads the run from an earlier line on, as if nothing had been read of it; what was counted before it stands.
+    pub fn anew(&mut self, counted: (u64, u64)) {
+        self.next_run(self.run);
+        (self.lines, self.unknown_levels) = counted;
+    }
+
+    /// Time of the first line of what was read of this run.
+    pub fn first_ns(&self) -> Option<i64> {
+        self.first_ns
     }
 
     /// Takes one line; what is to go out is appended.
-    pub fn line(&mut self, line: Line, out: &mut Vec<Record>) -> Verdict {
+    pub fn line(&mut self, mut line: Line, out: &mut Vec<Record>) -> Verdict {
         // A line without a time stands where the one before it stood.
         let ts_ns = line.ts_ns.or(self.last.map(|p| p.ts_ns)).unwrap_or(0);
-        let hash = xxh3_64(&line.content);
+        let hash = xxh3_64_with_seed(&line.content, self.mask.as_ref().map_or(0, |m| m.seed));
         if self.skips(ts_ns, hash) {
+            self.pass(line);
             return Verdict::Next;
         }
         let ordinal = match self.last {
@@ -137,14 +172,31 @@ impl Sift {
             _ => 0,
         };
         let position = Position { ts_ns, ordinal, hash };
-        self.last = Some(position);
-        self.lines += 1;
-        if ts_ns >= self.to_ns.saturating_add(PAST) {
-            return Verdict::Past;
-        }
-        if ts_ns < self.from_ns || ts_ns >= self.to_ns {
+        let before = self.last.replace(position);
+        self.joined |= line.flags.has(LogFlags::ASSEMBLED);
+        self.first_ns.get_or_insert(ts_ns);
+        if self.is_before_start(position, before) {
+            self.pass(line);
             return Verdict::Next;
         }
+        if ts_ns < self.from_ns {
+            self.pass(line);
+            self.lines += 1;
+            return Verdict::Next;
+        }
+        self.fresh = false;
+        self.lines += 1;
+        let end_ns = match self.before {
+            Some((run, place)) if run == self.run => self.to_ns.min(place.not_after_ns(0)),
+            _ => self.to_ns,
+        };
+        if ts_ns >= end_ns.saturating_add(PAST) {
+            return Verdict::Past;
+        }
+        if ts_ns >= self.to_ns || self.is_beyond(position) {
+            return Verdict::Next;
+        }
+        let masked = self.masked(&mut line.content);
         let passes = self.passes(ts_ns, &line.content);
         if !passes && self.context == Context::default() {
             return Verdict::Next;
@@ -158,9 +210,37 @@ impl Sift {
             flags: line.flags,
             run: self.run,
             position,
+            masked,
         };
         self.place(record, passes, out);
         Verdict::Next
+    }
+
+    fn masked(&mut self, content: &mut Vec<u8>) -> Option<Box<Counts>> {
+        self.mask.as_ref()?.line(&mut self.masker, content).map(Box::new)
+    }
+
+    /// A line that is not taken. Before the first that is, it may be the begin of a private key.
+    fn pass(&mut self, mut line: Line) {
+        if self.fresh {
+            self.masked(&mut line.content);
+        }
+    }
+
+    /// Whether the reading begins behind this line. `before` is the line in front of it.
+    fn is_before_start(&mut self, position: Position, before: Option<Position>) -> bool {
+        let Some(start) = self.start.filter(|s| s.run == self.run) else { return false };
+        if position.place() < start.place {
+            return true;
+        }
+        self.start = None;
+        let is_it = |last: Position, wanted| (last.place().next(), check(last.hash)) == (start.place, wanted);
+        self.lost |= start.behind.is_some_and(|wanted| !before.is_some_and(|last| is_it(last, wanted)));
+        false
+    }
+
+    fn is_beyond(&self, position: Position) -> bool {
+        self.before.is_some_and(|(run, place)| run == self.run && position.place() >= place)
     }
 
     fn passes(&mut self, ts_ns: i64, message: &[u8]) -> bool {
@@ -175,7 +255,7 @@ impl Sift {
     #[expect(clippy::needless_pass_by_value, reason = "it goes out or into the context")]
     fn place(&mut self, record: Record, passes: bool, out: &mut Vec<Record>) {
         if passes {
-            out.extend(self.before.drain(..));
+            out.extend(self.beside.drain(..));
             out.push(record);
             self.after = self.context.after;
             return;
@@ -185,10 +265,10 @@ impl Sift {
             self.after -= 1;
             out.push(beside);
         } else if self.context.before > 0 {
-            if self.before.len() >= self.context.before as usize {
-                self.before.pop_front();
+            if self.beside.len() >= self.context.before as usize {
+                self.beside.pop_front();
             }
-            self.before.push_back(beside);
+            self.beside.push_back(beside);
         }
     }
 

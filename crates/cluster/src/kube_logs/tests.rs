@@ -2,7 +2,7 @@
 
 mod choosing;
 mod cuts;
-mod kubelet;
+pub mod kubelet;
 mod lives;
 mod many;
 

@@ -37,7 +37,7 @@ impl Bed {
         let now = Arc::new(AtomicI64::new(NOW));
         let clock = now.clone();
         let service = TicketService {
-            review: LogReview::new(api.client.clone()),
+            review: LogReview::new(api.client.clone(), crate::term::Whose::Account),
             key: Key::generate().unwrap(),
             cluster_uid: "c1".into(),
             clock: Arc::new(move || clock.load(Ordering::SeqCst)),

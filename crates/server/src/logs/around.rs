@@ -139,8 +139,15 @@ async fn find(asked: &Asked<'_>, ask: &Ask, named: &Named) -> Result<(Record, Pa
         ..PageToken::new(ask.digest, false)
     };
     let one = Ask { limit: 1 + BETWEEN, origin: Origin::Files, mode: Mode::Head, ..ask.clone() };
-    let held = sources::segments(&super::resolve::by_node(asked.app, asked.ctx, asked.sources)).await;
-    let in_files = held.get(&0).is_some_and(|keys| keys.contains(&named.position.segment_key));
+    let nodes = super::resolve::by_node(asked.app, asked.ctx, asked.sources);
+    let in_files = match read::is_of_api(&named.position) {
+        // The API holds what it holds: the reading itself tells.
+        true => nodes.iter().any(|(_, node)| node.doors.api.is_some()),
+        false => {
+            let held = sources::segments(&nodes).await.keys;
+            held.get(&0).is_some_and(|keys| keys.contains(&named.position.segment_key))
+        }
+    };
     if in_files {
         let at = one.from_token(here(Mark::file(&named.position, 0)));
         let page = history::page(asked, &at).await?;

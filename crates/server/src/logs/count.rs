@@ -225,7 +225,7 @@ async fn files(sum: &mut Sum, (asked, nodes): (&Asked<'_>, &[NodeSources]), (ask
 /// One node's count, and what is missing of it.
 async fn one(lane: &Lane, plan: &Plan) -> (Option<CountResult>, Vec<Missing>) {
     let node = &lane.node;
-    let Some(channel) = node.channel.clone() else {
+    let Some(channel) = lane.channel.clone() else {
         return (None, vec![read::unreachable_gap(node, "no agent of this node is connected")]);
     };
     let admitted = ticket::admit(node).await;
@@ -284,8 +284,7 @@ async fn shipped(sum: &mut Sum, asked: &Asked<'_>, (ask, plan): (&Ask, &Plan)) -
     if plan.by == CountBy::Pattern || asked.sources.is_empty() {
         return Ok(());
     }
-    let mut shelf =
-        Shelf { sources: asked.sources.iter().collect(), kept: BTreeMap::new(), whole: Default::default() };
+    let mut shelf = Shelf { sources: asked.sources.iter().collect(), ..Shelf::default() };
     if ask.origin == Origin::Store {
         shelf.whole = asked.sources.iter().map(|(i, _)| *i).collect();
     }

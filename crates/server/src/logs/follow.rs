@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 
 use super::ask::Ask;
 use super::read::{
-    DEADLINE, FIRST_ANSWER, Lane, Missing, NodeSources, admitted_open, lanes, unreachable_gap,
+    DEADLINE, Doors, FIRST_ANSWER, Lane, Missing, NodeSources, admitted_open, lanes, unreachable_gap,
 };
 use super::record::{Record, position, records};
 use super::ticket::{self, Stale};
@@ -38,8 +38,8 @@ pub enum Followed {
     Summary(Box<LogSummary>),
 }
 
-/// Finds the channel of a node's agent now; asked again after each loss.
-pub type FindChannel = std::sync::Arc<dyn Fn() -> Option<Channel> + Send + Sync>;
+/// Finds who can read a node's logs now; asked again after each loss.
+pub type FindDoors = std::sync::Arc<dyn Fn() -> Doors + Send + Sync>;
 
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ struct Follower {
 pub async fn follow_node(
     node: NodeSources,
     ask: Ask,
-    (find, out): (FindChannel, mpsc::Sender<Followed>),
+    (find, out): (FindDoors, mpsc::Sender<Followed>),
     stop: CancellationToken,
 ) {
     let at = ask.token.clone().unwrap_or_else(|| PageToken::new(ask.digest, false));
@@ -70,12 +70,12 @@ pub async fn follow_node(
     // Why the node read nothing, while that is for want of a right.
     let mut refusal: Option<tonic::Status> = None;
     loop {
-        follower.node.channel = find();
-        if let Some(channel) = follower.node.channel.clone() {
+        follower.node.doors = find();
+        if follower.node.doors.to(None).is_some() {
             let before = follower.token();
             let end = tokio::select! {
                 () = stop.cancelled() => return,
-                end = follower.run(channel) => end,
+                end = follower.run() => end,
             };
             if follower.token() != before {
                 (wait, away_since, told) = (RETRY_FIRST, None, false);
@@ -137,17 +137,19 @@ impl Follower {
     }
 
     /// `Ok` when all sources ended, none may be read, or the client left.
-    async fn run(&self, channel: Channel) -> Result<(), tonic::Status> {
+    async fn run(&self) -> Result<(), tonic::Status> {
         let token = self.token();
         let begun = self.ask.token.is_some() || !token.at.is_empty();
         let ask = Ask { token: begun.then_some(token), ..self.ask.clone() };
         let lanes = lanes(&self.node, &ask);
-        let runs = lanes.iter().map(|lane| self.lane(lane, channel.clone()));
+        let runs = lanes.iter().map(|lane| self.lane(lane));
         futures::future::try_join_all(runs).await.map(drop)
     }
 
     /// One read under tickets.
-    async fn lane(&self, lane: &Lane, channel: Channel) -> Result<(), tonic::Status> {
+    async fn lane(&self, lane: &Lane) -> Result<(), tonic::Status> {
+        let away = || tonic::Status::unavailable("nobody can go on there now");
+        let channel = lane.channel.clone().ok_or_else(away)?;
         let admitted = ticket::admit(&lane.node).await;
         let asked = admitted_open(lane, &admitted);
         let left = admitted.node;

@@ -65,7 +65,7 @@ fn mark(ask: &Ask, r: &Resolved) -> Option<Mark> {
 async fn back<'a>(asked: &Asked<'a>, ask: &Ask) -> Result<Parts<'a>, Problem> {
     let nodes = nodes(asked, |_| ask.origin != Origin::Store);
     let found = read::files(&nodes, ask).await;
-    let mut shelf = Shelf { sources: Vec::new(), kept: BTreeMap::new(), whole: BTreeSet::new() };
+    let mut shelf = Shelf::default();
     if ask.origin == Origin::Files {
         return Ok((found, Stored::default(), shelf));
     }
@@ -102,7 +102,7 @@ fn given(found: &Found, source: u32) -> bool {
 /// The store for sources that stand before their files, and the files of all. While the store has more, lines of files go out
 /// only up to the time of its last row: what it still has is not older.
 async fn forward<'a>(asked: &Asked<'a>, ask: &Ask) -> Result<Parts<'a>, Problem> {
-    let mut shelf = Shelf { sources: Vec::new(), kept: BTreeMap::new(), whole: BTreeSet::new() };
+    let mut shelf = Shelf::default();
     for s in asked.sources.iter().filter(|_| ask.origin != Origin::Files) {
         let at = mark(ask, &s.1);
         if at.is_none() || matches!(at, Some(Mark::Store { .. })) || ask.origin == Origin::Store {
@@ -144,7 +144,8 @@ fn nodes(asked: &Asked<'_>, keep: impl Fn(&(u32, Resolved)) -> bool) -> Vec<Node
 pub async fn look(asked: &Asked<'_>, shelf: &mut Shelf<'_>) {
     let seam: Vec<(u32, Resolved)> =
         shelf.sources.iter().filter(|(i, _)| !shelf.whole.contains(i)).map(|s| (*s).clone()).collect();
-    shelf.kept = sources::segments(&by_node(asked.app, asked.ctx, &seam)).await;
+    let held = sources::segments(&by_node(asked.app, asked.ctx, &seam)).await;
+    (shelf.kept, shelf.until) = (held.keys, held.since);
     shelf.whole.extend(seam.iter().map(|(i, _)| *i).filter(|i| !shelf.kept.contains_key(i)));
 }
 

@@ -22,11 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::{Ask, Mode, Shape};
 use super::budget::Slot;
-use super::follow::{FindChannel, Followed, follow_node};
+use super::follow::{FindDoors, Followed, follow_node};
 use super::history::Asked;
 use super::order::Sorter;
 use super::record::{Record, json as record_json, position, position_key, time_text};
-use super::resolve::{Resolved, by_node, channel, resolve};
+use super::resolve::{Resolved, by_node, doors, resolve};
 use super::token::{Cursor, PageToken};
 use super::{markers, page, read, routes, sources};
 use crate::app::AppState;
@@ -298,7 +298,7 @@ impl Pump {
                 (ask.mode, ask.token) = (Mode::All, None);
             }
             let (app, ctx, name) = (self.app.clone(), self.ctx.clone(), node.node.clone());
-            let find: FindChannel = Arc::new(move || channel(&app, &ctx, cluster, &name));
+            let find: FindDoors = Arc::new(move || doors(&app, &ctx, cluster, &name));
             self.app.tasks.spawn(follow_node(node, ask, (find, out.clone()), self.stop.clone()));
         }
         !fresh.is_empty()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
+use ph_link::API_SEGMENT;
 use ph_link::v1::logs_client::LogsClient;
 use ph_link::v1::read_control::M as Control;
 use ph_link::v1::read_event::M as Event;
@@ -15,7 +16,7 @@ use tonic::transport::Channel;
 use super::ask::{Ask, Mode, Shape};
 use super::record::{Record, position, records, wire};
 use super::ticket::{self, Admitted, TicketDesk};
-use super::token::Mark;
+use super::token::{Mark, PageToken};
 
 /// History ends by then; what is not read is a gap.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -37,12 +38,36 @@ pub struct Source {
     pub wire: SourceRef,
 }
 
-/// The sources that one agent can read.
+/// Who can read the logs of one node now.
+#[derive(Clone, Debug, Default)]
+pub struct Doors {
+    /// The node's own agent, which reads the files.
+    pub files: Option<Channel>,
+    /// The cluster's agent, which reads over the Kubernetes API: the live file and one run before.
+    pub api: Option<Channel>,
+}
+
+impl Doors {
+    /// Who goes on at a place, or begins without one. A place in a file is nothing to the API, nor the other way around.
+    pub fn to(&self, place: Option<&Position>) -> Option<Channel> {
+        match place {
+            Some(p) if is_of_api(p) => self.api.clone(),
+            Some(_) => self.files.clone(),
+            None => self.files.clone().or_else(|| self.api.clone()),
+        }
+    }
+}
+
+/// Whether a line was read over the Kubernetes API.
+pub fn is_of_api(p: &Position) -> bool {
+    p.segment_key == API_SEGMENT
+}
+
+/// The sources of one node.
 #[derive(Clone)]
 pub struct NodeSources {
     pub node: String,
-    /// `None`: no agent is connected.
-    pub channel: Option<Channel>,
+    pub doors: Doors,
     pub sources: Vec<Source>,
     /// Where the cluster is asked whether they may be read.
     pub tickets: TicketDesk,
@@ -133,6 +158,8 @@ pub fn open(node: &NodeSources, ask: &Ask) -> ReadOpen {
 /// One call to a node: its sources in the order of the call.
 pub struct Lane {
     pub node: NodeSources,
+    /// `None`: nobody can go on there now.
+    pub channel: Option<Channel>,
     pub open: ReadOpen,
     /// Places whose record was given before.
     behind: BTreeMap<u32, Position>,
@@ -141,19 +168,34 @@ pub struct Lane {
 /// The calls that a page or stream needs of one node: sources that go on where they stand, and those that begin at a time.
 pub fn lanes(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
     let Some(token) = &ask.token else {
-        return vec![Lane { node: node.clone(), open: open(node, ask), behind: BTreeMap::new() }];
+        let channel = node.doors.to(None);
+        return vec![Lane { node: node.clone(), channel, open: open(node, ask), behind: BTreeMap::new() }];
     };
-    let (mut placed, mut timed) = (node.clone(), node.clone());
-    placed.sources.clear();
-    timed.sources.clear();
+    let none = NodeSources { sources: Vec::new(), ..node.clone() };
+    let (mut in_files, mut over_api, mut timed) = (none.clone(), none.clone(), none);
     for s in &node.sources {
-        match token.mark(&s.id) {
+        let mark = token.mark(&s.id);
+        let by_api = match mark.and_then(|m| m.position()) {
+            Some(p) => is_of_api(&p),
+            None => node.doors.files.is_none() && node.doors.api.is_some(),
+        };
+        match mark {
             Some(Mark::Done) if token.back => {}
             Some(Mark::Store { .. }) if token.back => {}
             None if token.since.is_some() || ask.shape == Shape::Stream => timed.sources.push(s.clone()),
-            _ => placed.sources.push(s.clone()),
+            _ if by_api => over_api.sources.push(s.clone()),
+            _ => in_files.sources.push(s.clone()),
         }
     }
+    let (files, api) = (node.doors.files.clone(), node.doors.api.clone());
+    [placed((in_files, files), ask, token), placed((over_api, api), ask, token), at_time(timed, ask, token)]
+        .into_iter()
+        .filter(|lane| !lane.node.sources.is_empty())
+        .collect()
+}
+
+/// Sources that go on where they stand.
+fn placed((placed, channel): (NodeSources, Option<Channel>), ask: &Ask, token: &PageToken) -> Lane {
     let mut behind = BTreeMap::new();
     let mut first = open(&placed, ask);
     for (i, s) in (0_u32..).zip(&placed.sources) {
@@ -171,6 +213,11 @@ pub fn lanes(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
     if !behind.is_empty() && first.lines > 0 {
         first.lines += 1;
     }
+    Lane { node: placed, channel, open: first, behind }
+}
+
+/// Sources that begin at the token's time.
+fn at_time(timed: NodeSources, ask: &Ask, token: &PageToken) -> Lane {
     let mut second = match token.since {
         // A stream's source that has not yet begun begins as it was asked to.
         None => open(&timed, &Ask { token: None, ..ask.clone() }),
@@ -183,10 +230,7 @@ pub fn lanes(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
             second.from_ns = ask.from_ns.max(since);
         }
     }
-    [Lane { node: placed, open: first, behind }, Lane { node: timed, open: second, behind: BTreeMap::new() }]
-        .into_iter()
-        .filter(|lane| !lane.node.sources.is_empty())
-        .collect()
+    Lane { channel: timed.doors.to(None), node: timed, open: second, behind: BTreeMap::new() }
 }
 
 impl Lane {
@@ -251,8 +295,8 @@ pub fn add(sum: &mut LogSummary, one: &LogSummary) {
 
 async fn read_lane(lane: &Lane) -> Found {
     let node = &lane.node;
-    let Some(channel) = node.channel.clone() else {
-        return unreachable(node, "no agent of this node is connected");
+    let Some(channel) = lane.channel.clone() else {
+        return unreachable(node, NO_AGENT);
     };
     let admitted = ticket::admit(node).await;
     let left = &admitted.node;
@@ -265,7 +309,7 @@ async fn read_lane(lane: &Lane) -> Found {
             Ok(Err(status)) if ticket::is_refusal(&status) => {
                 Found::missing(ticket::refused(left, admitted.unasked.as_deref(), &status), left)
             }
-            Ok(Err(status)) => unreachable(left, status.message()),
+            Ok(Err(status)) => unreachable(left, words(&status)),
             Err(_) => unreachable(left, "the agent did not finish within its deadline"),
         }
     };
@@ -296,6 +340,14 @@ pub fn admitted_open(lane: &Lane, admitted: &Admitted) -> ReadOpen {
     o.after_by_source = moved(&lane.open.after_by_source);
     o.before_by_source = moved(&lane.open.before_by_source);
     o
+}
+
+/// What is said where nobody can read.
+const NO_AGENT: &str = "no agent of this node is connected";
+
+/// Why a call failed. A cluster's agent that is too old to read logs is none that could.
+pub fn words(status: &tonic::Status) -> &str {
+    if status.code() == tonic::Code::Unimplemented { NO_AGENT } else { status.message() }
 }
 
 /// A gap that stands for every source of a node.

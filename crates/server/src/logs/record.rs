@@ -6,6 +6,7 @@ use ph_api::LogRecord;
 use ph_link::v1::{LogBatch, LogPosition};
 use ph_model::{Level, LogFlags, Position};
 
+use super::read::is_of_api;
 use super::token::Cursor;
 
 /// Decompressed payload of one batch is refused above this.
@@ -138,7 +139,12 @@ pub fn json(r: &Record, cursor: &Cursor, fields: &[String]) -> LogRecord {
         flags: r.flags.names().map(str::to_owned).collect(),
         restart: r.position.run,
         cursor: cursor.at(&r.position).to_text(),
-        origin: if r.stored { "store".into() } else { "files".into() },
+        origin: match r.stored {
+            true => "store",
+            false if is_of_api(&r.position) => "api",
+            false => "files",
+        }
+        .to_owned(),
         fields: fields
             .iter()
             .filter_map(|name| Some((name.clone(), ph_filter::field(&r.message, name)?.into_owned())))

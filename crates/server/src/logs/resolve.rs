@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use ph_access::TenantCtx;
 use ph_api::{LogSelect, LogSource};
-use ph_link::v1::SourceRef;
+use ph_link::v1::{AgentKind, SourceRef};
 use ph_model::ClusterId;
 use serde_json::Value;
 
-use super::read::{NodeSources, Source};
+use super::read::{Doors, NodeSources, Source};
 use super::ticket::TicketDesk;
 use super::token::{Cursor, Named};
 use crate::app::AppState;
@@ -236,19 +236,19 @@ pub fn by_node(
         .into_iter()
         .map(|((cluster, node), sources)| {
             let tickets = TicketDesk::new(app, ctx, cluster);
-            let channel = channel(app, ctx, cluster, &node);
+            let doors = doors(app, ctx, cluster, &node);
             let mask_key = app.auth.keyring().masks().key(ctx.org());
-            (cluster, NodeSources { channel, node, sources, tickets, mask_key })
+            (cluster, NodeSources { doors, node, sources, tickets, mask_key })
         })
         .collect()
 }
 
-/// The channel of the agent that reads a node's files now.
-pub fn channel(
-    app: &AppState,
-    ctx: &TenantCtx,
-    cluster: ClusterId,
-    node: &str,
-) -> Option<tonic::transport::Channel> {
-    app.link.registry().agent_for_node(ctx, cluster, node).map(|a| a.channel())
+/// The agents that can read a node's logs now: its own, and the cluster's over the Kubernetes API.
+pub fn doors(app: &AppState, ctx: &TenantCtx, cluster: ClusterId, node: &str) -> Doors {
+    let registry = app.link.registry();
+    let leader = registry.agent_for_cluster(ctx, cluster).filter(|a| a.kind() == AgentKind::Cluster);
+    Doors {
+        files: registry.agent_for_node(ctx, cluster, node).map(|a| a.channel()),
+        api: leader.map(|a| a.channel()),
+    }
 }

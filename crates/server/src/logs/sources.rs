@@ -10,7 +10,7 @@ use ph_link::v1::{SourcesAsk, SourcesReply};
 use ph_model::ClusterId;
 
 use super::page;
-use super::read::{FIRST_ANSWER, NodeSources, unreachable_gap};
+use super::read::{FIRST_ANSWER, NodeSources, unreachable_gap, words};
 use super::record::{position_key, time_text};
 use super::resolve::{Resolved, by_node, resolve};
 use super::routes::numbered;
@@ -49,12 +49,12 @@ pub async fn sources(
 }
 
 pub async fn files(node: &NodeSources) -> Result<SourcesReply, String> {
-    let channel = node.channel.clone().ok_or_else(|| "no agent of this node is connected".to_owned())?;
+    let channel = node.doors.to(None).ok_or_else(|| "no agent of this node is connected".to_owned())?;
     let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
     let ask = SourcesAsk { only: node.sources.iter().map(|s| s.wire.clone()).collect() };
     match tokio::time::timeout(FIRST_ANSWER, client.sources(ask)).await {
         Ok(Ok(reply)) => Ok(reply.into_inner()),
-        Ok(Err(status)) => Err(status.message().to_owned()),
+        Ok(Err(status)) => Err(words(&status).to_owned()),
         Err(_) => Err("the agent did not answer within 5 s".to_owned()),
     }
 }
@@ -81,16 +81,29 @@ fn fill(by_index: &mut HashMap<u32, Resolved>, node: &NodeSources, reply: Source
     }
 }
 
-/// Keys of the segments that lie in files now, by source. A node that does not answer has none.
-pub async fn segments(nodes: &[(ClusterId, NodeSources)]) -> BTreeMap<u32, BTreeSet<u128>> {
+/// What lies in files now, or the API has, by source.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Keys of segments. A source of which nobody tells has none at all.
+    pub keys: BTreeMap<u32, BTreeSet<u128>>,
+    /// Of sources that are read over the API: the time of the oldest line there, ns UTC.
+    pub since: BTreeMap<u32, i64>,
+}
+
+/// Asks the nodes what they hold.
+pub async fn segments(nodes: &[(ClusterId, NodeSources)]) -> Held {
     let answers = futures::future::join_all(nodes.iter().map(|(_, node)| files(node))).await;
-    let mut out: BTreeMap<u32, BTreeSet<u128>> = BTreeMap::new();
+    let mut out = Held::default();
     for ((_, node), answer) in nodes.iter().zip(answers) {
         let Ok(reply) = answer else { continue };
         for found in reply.sources {
             let Some(index) = index_of(node, &found) else { continue };
-            let keys = found.runs.iter().flat_map(|run| &run.segments).filter(|s| s.key.len() == 16);
-            out.entry(index).or_default().extend(keys.map(|s| position_key(&s.key)));
+            let keyed = || found.runs.iter().flat_map(|run| &run.segments).filter(|s| s.key.len() == 16);
+            out.keys.entry(index).or_default().extend(keyed().map(|s| position_key(&s.key)));
+            let api = keyed().filter(|s| position_key(&s.key) == ph_link::API_SEGMENT && s.first_ns != 0);
+            if let Some(first) = api.map(|s| s.first_ns).min() {
+                out.since.insert(index, first);
+            }
         }
     }
     out

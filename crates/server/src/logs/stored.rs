@@ -16,10 +16,13 @@ use super::token::Mark;
 const ROWS: usize = 1_000;
 
 /// What is read from the store.
+#[derive(Default)]
 pub struct Shelf<'a> {
     pub sources: Vec<&'a (u32, Resolved)>,
     /// Segments that files still hold, by source. Their rows are not given: the files give them.
     pub kept: BTreeMap<u32, BTreeSet<u128>>,
+    /// Sources that are read over the Kubernetes API, which names no segments: rows from this time on are left to it, ns UTC.
+    pub until: BTreeMap<u32, i64>,
     /// Sources whose files cannot be read: the store stands for them.
     pub whole: BTreeSet<u32>,
 }
@@ -152,6 +155,9 @@ fn filter(ask: &Ask, shelf: &Shelf<'_>) -> Filter {
         if let Some(keys) = shelf.kept.get(index).filter(|k| !k.is_empty()) {
             let held = keys.iter().map(|k| Filter::equal("segment_key", format!("{k:032x}"))).collect();
             all.push(Filter::Or(held).negated());
+        }
+        if let Some(ns) = shelf.until.get(index) {
+            all.push(Filter::Time { from: None, to: Some(*ns) });
         }
         if ask.previous > 0 {
             all.push(Filter::equal("restart", r.json.restarts.saturating_sub(ask.previous).to_string()));

@@ -2,6 +2,7 @@
 
 mod agent;
 mod count;
+mod doors;
 mod download;
 mod lines;
 mod pages;

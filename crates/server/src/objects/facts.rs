@@ -9,6 +9,7 @@ use ph_model::{ClusterId, OrgId};
 
 use super::inventories::ClusterRoom;
 use super::summary::{cluster_usage, readiness};
+use super::view::Home;
 use crate::app::AppState;
 use crate::link::{ClusterFacts, Facts};
 
@@ -52,6 +53,11 @@ pub async fn keep(app: AppState, board: Arc<FactsBoard>) {
     }
 }
 
+/// Whether the agent is there and the cluster itself is not.
+fn is_away(home: Home<'_>) -> bool {
+    home.objects.failures().any(|(kind, ..)| kind == ph_link::WHOLE_CLUSTER)
+}
+
 async fn of_room(app: &AppState, ctx: &TenantCtx, room: &ClusterRoom) -> Facts {
     let now_ms = app.clock.now_ms();
     let (cpu, memory, newest) = cluster_usage(&app.telemetry, ctx, room, now_ms).await;
@@ -59,7 +65,7 @@ async fn of_room(app: &AppState, ctx: &TenantCtx, room: &ClusterRoom) -> Facts {
     let ([nodes_ready, nodes, pods_ready, pods], state, warnings, synced) = room.with(|home| {
         let problems = super::problems::problems(home, now_ms);
         let state = match problems.first().map(|p| p.state.as_str()) {
-            _ if !home.objects.connected => "unknown",
+            _ if !home.objects.connected || is_away(home) => "unknown",
             Some(worst) => worst,
             None => "ok",
         };

@@ -64,6 +64,17 @@ impl Keep {
         }
     }
 
+    /// The first of what is kept back of a run.
+    pub fn first_of(&self, run: u32) -> Option<&Record> {
+        self.ring.iter().find(|r| r.run == run)
+    }
+
+    /// Keeps nothing of what it was given of a run.
+    pub fn drop_run(&mut self, run: u32) {
+        self.ring.retain(|r| r.run != run);
+        self.matches = self.ring.iter().filter(|r| is_match(r)).count() as u64;
+    }
+
     pub fn is_full(&self) -> bool {
         matches!(self.extent, Extent::Head(n) if self.matches >= n)
     }

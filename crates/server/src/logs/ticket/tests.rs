@@ -52,7 +52,7 @@ fn of(authority: Authority) -> NodeSources {
     };
     NodeSources {
         node: "n1".into(),
-        channel: None,
+        doors: Default::default(),
         sources: vec![source(4, "a"), source(9, "b")],
         tickets: TicketDesk::of(authority),
         mask_key: ph_model::Secret::new(vec![1; 32]),

@@ -20,6 +20,7 @@ fn records(source: usize, lines: &[(i64, &str)]) -> LogEvent {
         flags: ph_model::LogFlags::default(),
         run: 0,
         position: Position { ts_ns: *ts_ns, ordinal: 0, hash: 0 },
+        masked: None,
     };
     LogEvent::Records(lines.iter().map(record).collect())
 }

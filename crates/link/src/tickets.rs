@@ -1,4 +1,4 @@
-//! Who may read which log: tickets of this node's cluster, checked by keys that were read inside the cluster.
+//! Who may read which log: tickets of an agent's own cluster, checked by keys that were read inside the cluster.
 //!
 //! In:     what a read names, its ticket, the keys that the binary hands in.
 //! Out:    the sources that the ticket covers, limits of its budget, and the moment when the right is over.
@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ph_access::{LogTicket, TicketFault, TicketTrust};
-use ph_link::v1::{ReadOpen, SourceRef};
 use tokio::sync::{Notify, watch};
 use tonic::Status;
 
-use crate::time::now_ms;
+use crate::token::now_ms;
+use crate::v1::{ReadOpen, SourceRef};
 
 /// How long a stream outlives its last ticket.
 const GRACE: Duration = Duration::from_secs(5);
@@ -42,6 +42,12 @@ impl LogTrust {
     /// Nobody's tickets count. Docker and plain hosts need none; a Kubernetes node then refuses every read.
     pub fn none() -> Self {
         Self(None)
+    }
+
+    /// These keys and no others: of an agent that signs its cluster's tickets itself.
+    pub fn of(trust: TicketTrust) -> Self {
+        let known = watch::channel(trust).1;
+        Self(Some(Trusted { known, wanted: Arc::default() }))
     }
 
     /// The feed sets keys first of all, then whenever they are wanted.
@@ -88,7 +94,8 @@ impl Tickets {
         Self { trust: Some(trust), grace: GRACE }
     }
 
-    #[cfg(test)]
+    /// The same with another time that a stream outlives its last ticket; 5 s unless told.
+    #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
