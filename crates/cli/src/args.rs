@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     agent, audit, cluster, cluster_agent, completions, config, doctor, exec, get, host, key, login, logout,
-    logs, node_agent, openapi, own_state, serve, sign_in_link, version,
+    logs, node_agent, openapi, own_state, serve, sign_in_link, ui, version,
 };
 use crate::failure::Failure;
 use crate::trace::LogArgs;
@@ -20,6 +20,7 @@ const STYLES: Styles = Styles::styled()
 
 const EXAMPLES: &str = "\
 Examples:
+  pilothouse ui                                   the clusters of your kubeconfig in the browser
   pilothouse serve --with-host-agent              this machine on the screen, at https://127.0.0.1:8000
   pilothouse login https://ops.example.org        sign this terminal in, confirmed in the browser
   pilothouse cluster join prod | kubectl apply -f -
@@ -48,6 +49,8 @@ pub enum Command {
     ClusterAgent(cluster_agent::Args),
     #[command(hide = true)]
     OwnState(own_state::Args),
+    // A person's own machine.
+    Ui(ui::Args),
     // A person's terminal.
     Login(login::Args),
     Logout(logout::Args),

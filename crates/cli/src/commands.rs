@@ -19,6 +19,7 @@ pub mod openapi;
 pub mod own_state;
 pub mod serve;
 pub mod sign_in_link;
+pub mod ui;
 pub mod version;
 
 use crate::args::{Cli, Command};
@@ -30,6 +31,7 @@ use crate::trace;
 fn told(command: &Command) -> &'static str {
     match command {
         Command::Serve(_) | Command::NodeAgent(_) | Command::ClusterAgent(_) => "info,kube_runtime=error",
+        Command::Ui(_) => "error,kube_client=off,kube_runtime=off",
         Command::Logs(args) if args.place.verbose => "warn,pilothouse=debug,ph_cluster=debug",
         // What a library tells of a request, the command says in its own words.
         _ => "warn,kube_client=off",
@@ -43,6 +45,7 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Serve(args) => block_on(Threads::Server, serve::run(args)),
         Command::NodeAgent(args) => block_on(Threads::Agent, node_agent::run(*args)),
         Command::ClusterAgent(args) => block_on(Threads::Agent, cluster_agent::run(args)),
+        Command::Ui(args) => block_on(Threads::Server, ui::run(args)),
         Command::OwnState(args) => own_state::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Openapi(_) => openapi::run(),

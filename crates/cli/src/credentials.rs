@@ -53,6 +53,11 @@ pub fn data_dir() -> Result<PathBuf, Failure> {
     xdg("XDG_DATA_HOME", ".local/share")
 }
 
+/// Where what a user's programs keep between two runs lies.
+pub fn state_dir() -> Result<PathBuf, Failure> {
+    xdg("XDG_STATE_HOME", ".local/state")
+}
+
 fn xdg(variable: &str, below_home: &str) -> Result<PathBuf, Failure> {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     // The XDG base directory specification has relative paths ignored.

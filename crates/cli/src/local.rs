@@ -60,7 +60,8 @@ pub async fn link(data: &Path, user: Option<&str>) -> Result<(Secret<String>, Me
     made
 }
 
-async fn make_link(
+/// The same with the state of a server that runs in this process.
+pub async fn make_link(
     state: &State,
     user: Option<&str>,
     now_ms: i64,

@@ -13,6 +13,7 @@ mod failure;
 mod local;
 mod log_keys;
 mod out;
+mod own_agents;
 mod own_pods;
 mod runtime;
 mod size;
