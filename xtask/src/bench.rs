@@ -33,6 +33,11 @@ const ROWS: &[(&str, Program, &str)] = &[
         "memory and processor time of an idle server; start to first sample of its host",
     ),
     (
+        "logs",
+        Program::Script("bench-logs.sh"),
+        "search, tail, seek and follow of logs against grep, rg, jq, awk and tail; B1 … B8 behind it pick rows",
+    ),
+    (
         "node",
         Program::RootScript("bench-node.sh"),
         "node-agent beside the OpenTelemetry collector on a node with 60 containers",
@@ -51,7 +56,7 @@ const ROWS: &[(&str, Program, &str)] = &[
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which; none: all that need no root.
+    /// Which; none: all that need no root. Behind `logs` may stand rows of it: B1, B4.
     names: Vec<String>,
     /// Say what there is.
     #[arg(long)]
@@ -69,24 +74,27 @@ pub fn run(root: &Path, args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    for name in &args.names {
+    let (mut names, mut passed) = (args.names.clone(), args.passed.clone());
+    if names.first().is_some_and(|name| name == "logs") {
+        passed.extend(names.drain(1..));
+    }
+    for name in &names {
         ensure!(
             ROWS.iter().any(|(n, ..)| n == name),
             "no benchmark is called {name}; `cargo xtask bench --list` says what there is"
         );
     }
-    if args.names.len() != 1 && !args.passed.is_empty() {
+    if names.len() != 1 && !passed.is_empty() {
         bail!("arguments behind `--` need one name before it");
     }
-    let asked = |name: &str, program: &Program| match args.names.is_empty() {
+    let asked = |name: &str, program: &Program| match names.is_empty() {
         true => !matches!(program, Program::RootScript(_)),
-        false => args.names.iter().any(|a| a == name),
+        false => names.iter().any(|a| a == name),
     };
     for (name, program, _) in ROWS.iter().filter(|(name, program, _)| asked(name, program)) {
         println!("== {name}");
         let mut command = command(root, *program);
-        let status =
-            command.args(&args.passed).status().with_context(|| format!("run the benchmark {name}"))?;
+        let status = command.args(&passed).status().with_context(|| format!("run the benchmark {name}"))?;
         ensure!(status.success(), "the benchmark {name} failed: {status}");
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! Never:  a clock or the system's randomness: times begin at a fixed moment.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -19,7 +19,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// Container logs: big.log (512 MiB), json.log, parts.log, rotated/ and many/.
+    /// Container logs: big.log (512 MiB), json.log, json.plain (its messages alone), parts.log, rotated/ and many/.
     Logs {
         /// Chooses the lines.
         #[arg(long, default_value_t = 1)]
@@ -32,7 +32,7 @@ enum What {
 
 const MIB: u64 = 1 << 20;
 /// 2026-01-01T00:00:00Z.
-const START_NS: i64 = 1_767_225_600_000_000_000;
+pub const START_NS: i64 = 1_767_225_600_000_000_000;
 
 pub fn run(root: &Path, args: &Args) -> Result<()> {
     let What::Logs { rng, out } = &args.what;
@@ -41,6 +41,7 @@ pub fn run(root: &Path, args: &Args) -> Result<()> {
     let mut random = Random(*rng);
     file(&dir.join("big.log"), 512 * MIB, &mut Lines::new(&mut random, Kind::Text))?;
     file(&dir.join("json.log"), 256 * MIB, &mut Lines::new(&mut random, Kind::Json))?;
+    messages(&dir.join("json.log"), &dir.join("json.plain"))?;
     file(&dir.join("parts.log"), 1024 * MIB, &mut Lines::new(&mut random, Kind::Parts))?;
     rotated(&dir.join("rotated"), &mut random)?;
     let many = dir.join("many");
@@ -52,6 +53,22 @@ pub fn run(root: &Path, args: &Args) -> Result<()> {
     }
     println!("{}", dir.display());
     Ok(())
+}
+
+/// The messages of a file of whole lines, for programs that know no container's log.
+fn messages(log: &Path, plain: &Path) -> Result<()> {
+    if plain.exists() {
+        return Ok(());
+    }
+    let half = plain.with_extension("half");
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&half)?);
+    for line in BufReader::with_capacity(1 << 20, File::open(log)?).split(b'\n') {
+        let line = line?;
+        out.write_all(line.splitn(4, |b| *b == b' ').nth(3).unwrap_or_default())?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    fs::rename(&half, plain).with_context(|| format!("write {}", plain.display()))
 }
 
 /// One live, one plain rotated and three gzipped files, as kubelet leaves them.

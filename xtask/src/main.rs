@@ -3,6 +3,7 @@
 mod bench;
 mod corpus;
 mod openapi;
+mod race;
 mod tidy;
 
 use std::io::Write;
@@ -28,6 +29,8 @@ enum Task {
     Corpus(corpus::Args),
     /// Run benchmarks, in release.
     Bench(bench::Args),
+    /// Time rows of `bench logs` against their rivals; scripts/bench-logs.sh builds what it takes and calls it.
+    Race(race::Args),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -36,6 +39,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Openapi(args) => openapi::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
         Task::Corpus(args) => corpus::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
         Task::Bench(args) => bench::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
+        Task::Race(args) => race::run(&args).map(|()| ExitCode::SUCCESS),
     }
 }
 

@@ -72,8 +72,8 @@ fn lookup_at<'a>(text: &'a [u8], path: &[u8], depth: usize) -> Option<&'a [u8]> 
         return None;
     }
     for (key, value) in members(text) {
-        let key = unescape(key);
-        let key = key.as_bytes();
+        let key = unescape_bytes(key);
+        let key = &*key;
         if key == path {
             return Some(value);
         }

@@ -74,10 +74,19 @@ const NAMED: &[(&str, &str)] = &[
     ("hours", "h"),
 ];
 
+/// A number of few digits and nothing else, as most fields are.
+fn digits(text: &str) -> Option<u64> {
+    let few = (1..=15).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    few.then(|| text.bytes().fold(0, |n, b| n * 10 + u64::from(b - b'0')))
+}
+
 impl Quantity {
     /// Reads `500`, `-1.5e3`, `250ms`, `1h30m`, `4KiB`.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        if let Some(whole) = digits(text) {
+            return Some(Self { unit: Unit::None, whole: Some(whole.into()), float: whole as f64 });
+        }
         let (number, unit) = split(text)?;
         if unit.is_empty() {
             let float = number.parse::<f64>().ok().filter(|f| f.is_finite())?;

@@ -47,14 +47,21 @@ impl Level {
 
     /// Reads `warn`, `WARNING`, `err`, `E` … as loggers write them; `None` when it is no level word.
     pub fn parse(word: &str) -> Option<Self> {
-        Some(match word.to_ascii_lowercase().as_str() {
-            "trace" | "trc" | "finest" | "finer" | "verbose" => Self::Trace,
-            "debug" | "dbg" | "dbug" | "fine" => Self::Debug,
-            "info" | "inf" | "information" | "informational" | "notice" => Self::Info,
-            "warn" | "warning" | "wrn" => Self::Warn,
-            "error" | "err" | "eror" | "severe" => Self::Error,
-            "fatal" | "critical" | "crit" | "panic" | "alert" | "emerg" | "emergency" | "ftl" => Self::Fatal,
-            "unknown" => Self::Unknown,
+        // The longest of them is `informational`; nothing is allocated for a word.
+        let mut small = [0; 16];
+        let small = small.get_mut(..word.len())?;
+        small.copy_from_slice(word.as_bytes());
+        small.make_ascii_lowercase();
+        Some(match &*small {
+            b"trace" | b"trc" | b"finest" | b"finer" | b"verbose" => Self::Trace,
+            b"debug" | b"dbg" | b"dbug" | b"fine" => Self::Debug,
+            b"info" | b"inf" | b"information" | b"informational" | b"notice" => Self::Info,
+            b"warn" | b"warning" | b"wrn" => Self::Warn,
+            b"error" | b"err" | b"eror" | b"severe" => Self::Error,
+            b"fatal" | b"critical" | b"crit" | b"panic" | b"alert" | b"emerg" | b"emergency" | b"ftl" => {
+                Self::Fatal
+            }
+            b"unknown" => Self::Unknown,
             _ => return None,
         })
     }

@@ -1,7 +1,7 @@
 //! Searches log files and writes the messages, or says how long the parts of it took.
 //!
-//! In:     `search [--threads N] [--tail N] [--since RFC3339-ns] [--quiet] FILTER-JSON|TEXT PATH…`
-//! Out:    messages on stdout, one line of figures on stderr.
+//! In:     `search [--threads N] [--head N | --tail N] [--since NS] [--quiet] FILTER-JSON|TEXT PATH…`
+//! Out:    messages on stdout, one line of figures on stderr, as `name=number`.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -15,13 +15,14 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
-    let (mut threads, mut tail, mut from_ns, mut quiet) = (1, None, None, false);
+    let (mut threads, mut extent, mut from_ns, mut quiet) = (1, Extent::Each, None, false);
     let text = loop {
         let arg = args.next().ok_or("a text or a filter is missing")?;
         let mut number = || args.next().ok_or_else(|| format!("{arg} needs a number"));
         match arg.as_str() {
             "--threads" => threads = number()?.parse()?,
-            "--tail" => tail = Some(number()?.parse()?),
+            "--head" => extent = Extent::Head(number()?.parse()?),
+            "--tail" => extent = Extent::Tail(number()?.parse()?),
             "--since" => from_ns = Some(number()?.parse()?),
             "--quiet" => quiet = true,
             _ => break arg,
@@ -44,8 +45,7 @@ fn main() -> Result<(), Failure> {
         from_ns,
         ..ReadAsk::default()
     };
-    let extent = tail.map_or(Extent::Each, Extent::Tail);
-    let roots = Roots::default().with_files();
+    let roots = Roots::default().with_files().with_inflated(64 << 20, 256 << 20);
     let mut together = Together::open(&roots, &sources, ask, (extent, Order::Strict));
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     let mut first = None;
@@ -72,7 +72,7 @@ fn main() -> Result<(), Failure> {
     let stats = together.stats();
     let seconds = began.elapsed().as_secs_f64();
     eprintln!(
-        "{:.1} ms, first output after {:.3} ms, {:.2} GB/s, {stats:?}",
+        "took_ms={:.2} first_ms={:.3} gb_per_s={:.2} {stats:?}",
         seconds * 1e3,
         first.map_or(f64::NAN, |d| d.as_secs_f64() * 1e3),
         stats.scanned_bytes as f64 / seconds / 1e9

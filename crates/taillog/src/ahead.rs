@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -191,10 +191,15 @@ fn read(how: &How, job: &Job, stop: &AtomicBool) -> io::Result<()> {
         if full || batch.scanned_bytes >= BATCH_SCAN || (done && !batch.is_empty()) {
             batch.resume = Some(cur.resume(&asm));
             batch.at_ns = asm.last_ns;
-            let delta = asm.stats.minus(before);
-            before = asm.stats;
-            if job.tell.send(Told::Batch(Box::new(std::mem::take(&mut batch)), delta)).is_err() {
-                return Ok(());
+            let nothing = batch.is_empty();
+            let told = Told::Batch(Box::new(std::mem::take(&mut batch)), asm.stats.minus(before));
+            // Nobody has to wait for word that there is nothing.
+            let sent =
+                if nothing { job.tell.try_send(told) } else { job.tell.send(told).map_err(Into::into) };
+            match sent {
+                Ok(()) => before = asm.stats,
+                Err(TrySendError::Full(Told::Batch(kept, _))) => batch = *kept,
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Ok(()),
             }
         }
         match stepped {
@@ -217,8 +222,8 @@ fn approach(how: &How, job: &Job, cur: &mut Cursor, (asm, begin): (&mut Assemble
     let spot = Spot { segment: 0, offset: begin };
     let only = std::slice::from_ref(&job.segment);
     let reach = Reach { exact: [false, false], bound: LOOK_BACK };
-    let mut from =
-        seek::look_back(&how.roots, only, spot, reach)?.min(seek::timed_before(&how.roots, only, spot)?);
+    let mut from = seek::look_back(&how.roots, only, (spot, reach), Some(&mut cur.content))?
+        .min(seek::timed_before(&how.roots, only, spot)?);
     if let Some(mask) = &how.choice.mask {
         from = from.min(mask::behind(&how.roots, only, spot, &**mask)?.unwrap_or(from));
     }

@@ -344,9 +344,19 @@ impl Assembler {
             return;
         }
         let seen = Seen::new(draft, kept);
+        let last = draft.last;
+        let enough = self.choice.limit.is_some_and(|limit| self.stats.matches >= limit);
+        let asked = !enough && last.abs_end > self.match_after;
+        let matches = asked && self.choice.filter.matches(&seen);
+        let undecided = self.asks_level && asked && !matches;
+        if undecided && seen.level() == Level::Unknown && seen.would_pass(&self.choice.filter) {
+            self.stats.unknown_levels += 1;
+        }
+        if !matches && self.choice.context.is_none() {
+            return;
+        }
         let cut = draft.full > draft.bytes.len().min(self.max_line) as u64;
         let flags = if cut { draft.flags.with(LogFlags::TRUNCATED) } else { draft.flags };
-        let last = draft.last;
         let mut record = Record {
             position: position(draft.first, draft.first.start, 0),
             resume: position(last, last.end, self.rewind(last.abs_end)),
@@ -361,15 +371,6 @@ impl Assembler {
             start: 0,
             len: kept.len() as u32,
         };
-        let enough = self.choice.limit.is_some_and(|limit| self.stats.matches >= limit);
-        let matches = !enough && last.abs_end > self.match_after && self.choice.filter.matches(&seen);
-        let undecided = self.asks_level && !matches && !enough && last.abs_end > self.match_after;
-        if undecided && seen.level() == Level::Unknown && seen.would_pass(&self.choice.filter) {
-            self.stats.unknown_levels += 1;
-        }
-        if !matches && self.choice.context.is_none() {
-            return;
-        }
         let resume = record.resume;
         record.level = seen.level();
         match self.around.place(matches, self.choice.context) {

@@ -17,6 +17,8 @@ use crate::roots::Roots;
 use crate::seek::{self, Reach, Spot};
 use crate::source::SourceId;
 
+/// The first block; bytes. Of many sources little is wanted of each.
+const FIRST_BLOCK: u64 = 4 << 10;
 /// A block grows to this; bytes.
 const BLOCK: u64 = 64 << 10;
 /// A block grows to this while nothing matches; bytes.
@@ -39,6 +41,8 @@ pub(crate) struct Back {
     given: u64,
     done: bool,
     key: u128,
+    /// The segment (run and segment by index) that the last block was read from.
+    held: Option<((usize, usize), Cursor)>,
     /// Which streams (stdout, stderr) were met so far.
     pub seen: [bool; 2],
 }
@@ -57,11 +61,12 @@ impl Back {
             segment,
             hi: None,
             skip_flushed: 0,
-            block: 16 << 10,
+            block: FIRST_BLOCK,
             from_ns,
             cap,
             given: 0,
             key: 0,
+            held: None,
             seen: [false, false],
         }
     }
@@ -159,6 +164,7 @@ impl Back {
             return Ok(());
         };
         let first = self.runs.first().map_or(0, |r| r.number);
+        self.held = None;
         let mut runs = layout::list(roots, &self.source, &mut Probes::default())?;
         runs.retain(|r| r.number >= first && !r.segments.is_empty());
         let same = |s: &layout::Segment| {
@@ -198,7 +204,12 @@ impl Back {
     fn block(&mut self, roots: &Roots, asm: &mut Assembler, batch: &mut Batch) -> io::Result<()> {
         let Some(run) = self.runs.get(self.run) else { return Ok(()) };
         let Some(segment) = run.segments.get(self.segment) else { return Ok(()) };
-        let mut cur = Cursor::open(roots, run.number, segment, self.cap)?;
+        let here = (self.run, self.segment);
+        let mut cur = match self.held.take().filter(|(at, _)| *at == here) {
+            Some((_, cur)) => cur,
+            None => Cursor::open_listed(roots, run.number, segment, self.cap)?,
+        };
+        cur.abs_base = 0;
         asm.stats.segments_opened += u64::from(self.hi.is_none());
         self.key = cur.key.unwrap_or(0);
         let newest = self.run + 1 == self.runs.len();
@@ -225,12 +236,8 @@ impl Back {
         }
         let seen = asm.seen();
         self.seen = [self.seen[0] || seen[0], self.seen[1] || seen[1]];
-        let mut from = seek::look_back(
-            roots,
-            &run.segments,
-            spot,
-            Reach { exact: seen.map(|s| s || ends_run), bound: 0 },
-        )?;
+        let reach = Reach { exact: seen.map(|s| s || ends_run), bound: 0 };
+        let mut from = seek::look_back(roots, &run.segments, (spot, reach), Some(&mut cur.content))?;
         if asm.orphan {
             from = from.min(seek::timed_before(roots, &run.segments, spot)?);
         }
@@ -259,6 +266,7 @@ impl Back {
         self.block = (self.block * 2).min(most).max(self.block);
         asm.begin_block(0);
         self.hi = Some(lo);
+        self.held = Some((here, cur));
         self.done |= too_old;
         Ok(())
     }
@@ -281,7 +289,8 @@ impl Back {
 }
 
 fn block_start(cur: &mut Cursor, hi: u64, block: u64) -> io::Result<u64> {
-    let guess = hi.saturating_sub(if cur.segment.gz { block.max(cur.content.back_step()) } else { block });
+    let plain = cur.content.is_plain();
+    let guess = hi.saturating_sub(if plain { block } else { block.max(cur.content.back_step()) });
     if guess == 0 {
         return Ok(0);
     }

@@ -1,13 +1,14 @@
 //! The bytes of one segment, plain or gzipped, at any decompressed offset.
 //!
-//! Cost: plain files are read with `pread`; gzip is inflated forwards, and going back starts again from the first byte.
+//! Cost: plain files are read with `pread`; for gzip see there.
+
+mod gzip;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::Arc;
 
-use flate2::bufread::MultiGzDecoder;
+use gzip::Gzip;
 
 use crate::layout::Segment;
 use crate::piece::{Format, Parsed};
@@ -33,50 +34,21 @@ impl std::fmt::Debug for Pipe {
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Gzip {
-    file: Arc<File>,
-    inflate: MultiGzDecoder<BufReader<At>>,
-    at: u64,
-}
-
-/// Reads a file from its start without moving a shared offset.
-#[derive(Debug)]
-pub(crate) struct At {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for At {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read_at(buf, self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-fn inflate(file: &Arc<File>) -> MultiGzDecoder<BufReader<At>> {
-    MultiGzDecoder::new(BufReader::with_capacity(32 << 10, At { file: file.clone(), at: 0 }))
-}
-
 impl Content {
     /// Opens a segment. When its name belongs to another file by now, it is not found: list again.
     pub fn open(roots: &Roots, segment: &Segment) -> io::Result<Self> {
-        let (file, _) = roots.open_file(&segment.place)?;
-        let content = Self::of(file, segment.gz);
-        if content.identity()? != segment.identity {
+        let opened = roots.open_file(&segment.place)?;
+        if (opened.meta.dev(), opened.meta.ino()) != segment.identity {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(content)
+        Ok(Self::of(roots, opened.file, segment.gz))
     }
 
-    fn of(file: File, gz: bool) -> Self {
-        if !gz {
-            return Content::Plain(file);
+    pub fn of(roots: &Roots, file: File, gz: bool) -> Self {
+        match gz {
+            true => Content::Gzip(Box::new(Gzip::new(file, roots.inflated()))),
+            false => Content::Plain(file),
         }
-        let file = Arc::new(file);
-        let inflate = inflate(&file);
-        Content::Gzip(Box::new(Gzip { file, inflate, at: 0 }))
     }
 
     pub fn pipe(read: Box<dyn Read + Send>) -> Self {
@@ -93,15 +65,9 @@ impl Content {
     fn metadata(&self) -> io::Result<std::fs::Metadata> {
         match self {
             Content::Plain(file) => file.metadata(),
-            Content::Gzip(gz) => gz.file.metadata(),
+            Content::Gzip(gz) => gz.file().metadata(),
             Content::Pipe(_) => Err(io::ErrorKind::Unsupported.into()),
         }
-    }
-
-    /// Device and inode of the open descriptor.
-    pub fn identity(&self) -> io::Result<(u64, u64)> {
-        let meta = self.metadata()?;
-        Ok((meta.dev(), meta.ino()))
     }
 
     /// How many names the file still has.
@@ -122,22 +88,25 @@ impl Content {
     pub fn behind(&self, offset: u64) -> (Option<u64>, bool) {
         match self {
             Content::Plain(file) => (file.metadata().ok().and_then(|m| m.len().checked_sub(offset)), true),
-            Content::Gzip(gz) => {
-                let mut size = [0; 4];
-                let end = gz.file.metadata().ok().and_then(|m| m.len().checked_sub(4));
-                let read = end.is_some_and(|at| gz.file.read_exact_at(&mut size, at).is_ok());
-                let told = u64::from(u32::from_le_bytes(size));
-                (read.then(|| told.checked_sub(offset)).flatten(), false)
-            }
+            Content::Gzip(gz) => (gz.told_size().and_then(|size| size.checked_sub(offset)), false),
             Content::Pipe(_) => (None, false),
+        }
+    }
+
+    /// Whether any place in it can be read at once.
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Content::Plain(_) => true,
+            Content::Gzip(gz) => gz.is_whole(),
+            Content::Pipe(_) => false,
         }
     }
 
     /// How far back one step of a backward reader should go; bytes.
     pub fn back_step(&self) -> u64 {
         match self {
-            Content::Plain(_) | Content::Pipe(_) => 64 << 10,
-            Content::Gzip(_) => 4 << 20,
+            Content::Gzip(gz) if !gz.is_whole() => 4 << 20,
+            Content::Plain(_) | Content::Gzip(_) | Content::Pipe(_) => 64 << 10,
         }
     }
 
@@ -175,11 +144,14 @@ impl Content {
             return Ok(size);
         }
         let mut buf = vec![0; 64 << 10];
-        let mut at = match self {
-            Content::Gzip(gz) => gz.at,
-            Content::Plain(_) | Content::Pipe(_) => 0,
-        };
+        let mut at = 0;
         loop {
+            if let Content::Gzip(gz) = self {
+                at = match gz.size() {
+                    Ok(size) => return Ok(size),
+                    Err(read_to) => read_to,
+                };
+            }
             match self.read_at(&mut buf, at)? {
                 0 => return Ok(at),
                 n => at += n as u64,
@@ -206,11 +178,15 @@ impl Content {
 
     /// The offset after the first LF at or after `from` and before `hi`.
     pub fn after_next_lf(&mut self, from: u64, hi: u64) -> io::Result<Option<u64>> {
-        let mut buf = vec![0; 16 << 10];
+        // Most lines end within a page; of the others it is read in larger steps.
+        let mut page = [0; 4 << 10];
+        let mut larger = Vec::new();
         let mut at = from;
         while at < hi {
+            let buf = if at == from { page.as_mut_slice() } else { larger.as_mut_slice() };
             let want = ((hi - at) as usize).min(buf.len());
-            let n = self.read_at(buf.get_mut(..want).unwrap_or_default(), at)?;
+            let buf = buf.get_mut(..want).unwrap_or_default();
+            let n = self.read_at(buf, at)?;
             if n == 0 {
                 break;
             }
@@ -218,6 +194,7 @@ impl Content {
                 return Ok(Some(at + i as u64 + 1));
             }
             at += n as u64;
+            larger.resize(16 << 10, 0);
         }
         Ok(None)
     }
@@ -232,27 +209,6 @@ impl Pipe {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let n = self.read.read(buf)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-impl Gzip {
-    fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        if offset < self.at {
-            self.inflate = inflate(&self.file);
-            self.at = 0;
-        }
-        let mut scratch = [0; 8 << 10];
-        while self.at < offset {
-            let want = ((offset - self.at) as usize).min(scratch.len());
-            let n = self.inflate.read(scratch.get_mut(..want).unwrap_or_default())?;
-            if n == 0 {
-                return Ok(0);
-            }
-            self.at += n as u64;
-        }
-        let n = self.inflate.read(buf)?;
         self.at += n as u64;
         Ok(n)
     }

@@ -11,12 +11,16 @@ use crate::content::Content;
 use crate::layout::Segment;
 use crate::lines::{LineAt, Lines};
 use crate::piece::{Format, Parsed};
-use crate::probe;
+use crate::probe::{self, Probe};
 use crate::roots::Roots;
 use crate::sieve::{Marks, Sieve};
 
 /// NUL bytes from this many on are named as missing.
 const NUL_GAP: u64 = 16;
+
+/// After so many lines in a row that must be looked at, the next so many bytes are read line by line.
+const DENSE_LINES: u32 = 32;
+const DENSE_BYTES: u64 = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Cursor {
@@ -37,31 +41,50 @@ pub(crate) struct Cursor {
     marks: Marks,
     /// `None` until it was asked for.
     sieve: Option<Option<Arc<Sieve>>>,
+    /// So many lines in a row each held what the sieve looks for.
+    streak: u32,
+    /// Up to here each line is looked at without asking the sieve.
+    dense_to: u64,
     cap: usize,
 }
 
 impl Cursor {
-    /// Opens a segment to be read from `offset` on.
+    /// Opens a segment to be read from its start on.
     pub fn open(roots: &Roots, run: u32, segment: &Segment, cap: usize) -> io::Result<Self> {
         let mut content = Content::open(roots, segment)?;
-        let identity = content.identity()?;
-        let first = probe::probe(&mut content)?;
-        let format = probe::format(&mut content)?;
-        Ok(Self {
+        // Damage is met, and told, by who reads there.
+        let first = probe::probe(&mut content).unwrap_or_default();
+        Ok(Self::of(content, run, (segment, &first), cap))
+    }
+
+    /// As [`Cursor::open`], for readers of what was there when it was listed: it is not looked into again.
+    pub fn open_listed(roots: &Roots, run: u32, segment: &Segment, cap: usize) -> io::Result<Self> {
+        let mut content = Content::open(roots, segment)?;
+        if segment.probe.key.is_none() || segment.probe.format.is_none() {
+            let first = probe::probe(&mut content).unwrap_or_default();
+            return Ok(Self::of(content, run, (segment, &first), cap));
+        }
+        Ok(Self::of(content, run, (segment, &segment.probe), cap))
+    }
+
+    fn of(content: Content, run: u32, (segment, first): (&Segment, &Probe), cap: usize) -> Self {
+        Self {
             run,
-            segment: segment.clone(),
             content,
             key: first.key,
-            identity,
+            identity: segment.identity,
             abs_base: 0,
             ordered: None,
             entered_from: None,
             lines: Lines::new(0, cap),
-            format,
+            format: first.format,
             marks: Marks::default(),
             sieve: None,
+            streak: 0,
+            dense_to: 0,
             cap,
-        })
+            segment: segment.clone(),
+        }
     }
 
     /// A pipe, which has no place among a source's segments.
@@ -79,14 +102,17 @@ impl Cursor {
             format: None,
             marks: Marks::default(),
             sieve: None,
+            streak: 0,
+            dense_to: 0,
             cap,
         }
     }
 
     /// Goes to an offset that is the start of a line.
     pub fn seek(&mut self, offset: u64) {
-        self.lines = Lines::new(offset, self.cap);
+        self.lines.seek(offset);
         self.marks = Marks::default();
+        self.dense_to = 0;
     }
 
     /// Offset of the first byte that is not consumed.
@@ -109,6 +135,7 @@ impl Cursor {
         self.format = None;
         self.lines = Lines::new(0, self.cap);
         self.marks = Marks::default();
+        self.dense_to = 0;
     }
 
     pub fn shrink(&mut self) {
@@ -147,14 +174,14 @@ impl Cursor {
         if asm.is_idle() && self.pass(until, asm, batch)? {
             return Ok(true);
         }
-        let Some(line) = self.lines.next(&mut self.content)? else { return Ok(false) };
+        let Some(line) = self.lines.next(&mut self.content, until)? else { return Ok(false) };
         self.take(line, asm, batch);
         Ok(true)
     }
 
     /// Goes to the next line that must be looked at. True when there was none among those at hand.
     fn pass(&mut self, until: u64, asm: &mut Assembler, batch: &mut Batch) -> io::Result<bool> {
-        if !asm.may_pass(self.abs()) || self.key.is_none() {
+        if self.offset() < self.dense_to || !asm.may_pass(self.abs()) || self.key.is_none() {
             return Ok(false);
         }
         let sieve = self.sieve.get_or_insert_with(|| asm.choice().sieve.clone());
@@ -171,6 +198,14 @@ impl Cursor {
         for _ in 0..asm.wants_before() {
             stop = stop.checked_sub(1).map_or(0, line);
         }
+        if stop == 0 && found.is_some() {
+            self.streak += 1;
+            if self.streak >= DENSE_LINES {
+                (self.streak, self.dense_to) = (0, base + DENSE_BYTES);
+            }
+            return Ok(false);
+        }
+        self.streak = 0;
         let passed = whole.get(..stop).unwrap_or_default();
         asm.passed(format, passed);
         batch.scanned_bytes += passed.len() as u64;

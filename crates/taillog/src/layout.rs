@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Dir, FileType};
 use crate::Error;
 use crate::content::Content;
 use crate::probe::{self, Probe};
-use crate::roots::{Base, Place, Roots};
+use crate::roots::{Base, Opened, Place, Roots};
 use crate::source::SourceId;
 
 /// The log of one start of a container.
@@ -41,7 +41,8 @@ pub struct Segment {
     pub(crate) place: Place,
     pub(crate) identity: (u64, u64),
     pub(crate) mtime_ns: i64,
-    closed_key: Option<u128>,
+    /// What its first bytes told when it was listed.
+    pub(crate) probe: Probe,
 }
 
 impl Segment {
@@ -58,7 +59,7 @@ impl Segment {
             place: Place { base: Base::Pods, rel: PathBuf::new() },
             identity: (0, 0),
             mtime_ns,
-            closed_key: None,
+            probe: Probe::default(),
         }
     }
 }
@@ -131,28 +132,28 @@ fn list_once(roots: &Roots, id: &SourceId, old: &Probes, fresh: &mut Probes) -> 
         SourceId::Docker { container_id } => {
             let live = format!("{container_id}-json.log");
             let files = docker(roots, (&place, &live, 0), fresh).map_err(wrap)?;
-            vec![Run { number: 0, segments: ordered(roots, files, old, fresh) }]
+            vec![Run { number: 0, segments: ordered(files, old, fresh) }]
         }
         SourceId::File { .. } if !is_dir(roots, &place).map_err(wrap)? => {
             let name = place.rel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             let run = cri_name(&name).map_or(0, |n| n.run);
             let parsed = Name { run, suffix: String::new(), gz: name.ends_with(".gz") };
-            let file = segment(roots, place, &parsed).map_err(wrap)?;
-            vec![Run { number: run, segments: ordered(roots, vec![(parsed, file)], old, fresh) }]
+            let (file, content) = segment(roots, place, &parsed).map_err(wrap)?;
+            vec![Run { number: run, segments: ordered(vec![(parsed, file, content)], old, fresh) }]
         }
         SourceId::Pod { .. } | SourceId::File { .. } => {
             let mut files = cri(roots, &place, fresh).map_err(wrap)?;
             if let (true, Some(live)) = (files.is_empty(), docker_live(roots, &place).map_err(wrap)?) {
                 files = docker(roots, (&place, &live, 0), fresh).map_err(wrap)?;
             }
-            let mut numbers: Vec<u32> = files.iter().map(|(n, _)| n.run).collect();
+            let mut numbers: Vec<u32> = files.iter().map(|(n, ..)| n.run).collect();
             numbers.sort_unstable();
             numbers.dedup();
             let mut runs = Vec::with_capacity(numbers.len());
             for number in numbers {
-                let (mine, rest): (Vec<_>, Vec<_>) = files.into_iter().partition(|(n, _)| n.run == number);
+                let (mine, rest): (Vec<_>, Vec<_>) = files.into_iter().partition(|(n, ..)| n.run == number);
                 files = rest;
-                runs.push(Run { number, segments: ordered(roots, mine, old, fresh) });
+                runs.push(Run { number, segments: ordered(mine, old, fresh) });
             }
             runs
         }
@@ -164,20 +165,20 @@ fn close_keys(runs: &mut [Run]) {
     let newest = runs.len().saturating_sub(1);
     for (i, run) in runs.iter_mut().enumerate() {
         for segment in run.segments.iter_mut().filter(|s| i < newest || !s.live) {
-            segment.key = segment.key.or(segment.closed_key);
+            segment.key = segment.key.or(segment.probe.closed_key);
         }
     }
 }
 
-type Found = Vec<(Name, Segment)>;
+type Found = Vec<(Name, Segment, Content)>;
 
 fn cri(roots: &Roots, place: &Place, fresh: &mut Probes) -> io::Result<Found> {
     let mut found = Vec::new();
     let listed = names(roots, place)?;
-    for (name, _) in &listed {
+    for (name, _, link) in &listed {
         let Some(parsed) = cri_name(name) else { continue };
         let at = Place { base: place.base, rel: place.rel.join(name) };
-        let target = match roots.resolve(&at) {
+        let target = match if *link { roots.resolve(&at) } else { Ok(at) } {
             Ok(target) => target,
             Err(e) => {
                 fresh.missed(e)?;
@@ -192,7 +193,7 @@ fn cri(roots: &Roots, place: &Place, fresh: &mut Probes) -> io::Result<Found> {
             found.extend(docker(roots, (&dir, &live, parsed.run), fresh)?);
         } else {
             match segment(roots, target, &parsed) {
-                Ok(segment) => found.push((parsed, segment)),
+                Ok((segment, content)) => found.push((parsed, segment, content)),
                 Err(e) => fresh.missed(e)?,
             }
         }
@@ -206,11 +207,11 @@ fn docker(roots: &Roots, at: (&Place, &str, u32), fresh: &mut Probes) -> io::Res
     let (place, live, run) = at;
     let mut found = Vec::new();
     let listed = names(roots, place)?;
-    for (name, _) in &listed {
+    for (name, ..) in &listed {
         let Some(parsed) = docker_name(name, live, run) else { continue };
         let at = Place { base: place.base, rel: place.rel.join(name) };
         match segment(roots, at, &parsed) {
-            Ok(segment) => found.push((parsed, segment)),
+            Ok((segment, content)) => found.push((parsed, segment, content)),
             Err(e) => fresh.missed(e)?,
         }
     }
@@ -218,11 +219,11 @@ fn docker(roots: &Roots, at: (&Place, &str, u32), fresh: &mut Probes) -> io::Res
     Ok(found)
 }
 
-fn segment(roots: &Roots, place: Place, name: &Name) -> io::Result<Segment> {
+/// A file and its descriptor, which is let go once it was looked into.
+fn segment(roots: &Roots, place: Place, name: &Name) -> io::Result<(Segment, Content)> {
     use std::os::unix::fs::MetadataExt;
-    let (file, place) = roots.open_file(&place)?;
-    let meta = file.metadata()?;
-    Ok(Segment {
+    let Opened { file, place, meta } = roots.open_file(&place)?;
+    let segment = Segment {
         name: place.rel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         size_bytes: meta.len(),
         gz: name.gz,
@@ -233,15 +234,16 @@ fn segment(roots: &Roots, place: Place, name: &Name) -> io::Result<Segment> {
         place,
         identity: (meta.dev(), meta.ino()),
         mtime_ns: meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
-        closed_key: None,
-    })
+        probe: Probe::default(),
+    };
+    Ok((segment, Content::of(roots, file, name.gz)))
 }
 
 /// Puts one run's files into the order they were written; a plain file hides its gzipped copy when it opens.
-fn ordered(roots: &Roots, mut files: Found, old: &Probes, fresh: &mut Probes) -> Vec<Segment> {
-    files.sort_by(|(a, _), (b, _)| (&a.suffix, a.gz).cmp(&(&b.suffix, b.gz)));
-    let mut kept: Found = Vec::with_capacity(files.len());
-    for (name, mut segment) in files {
+fn ordered(mut files: Found, old: &Probes, fresh: &mut Probes) -> Vec<Segment> {
+    files.sort_by(|(a, ..), (b, ..)| (&a.suffix, a.gz).cmp(&(&b.suffix, b.gz)));
+    let mut kept: Vec<(Name, Segment)> = Vec::with_capacity(files.len());
+    for (name, mut segment, mut content) in files {
         if kept.last().is_some_and(|(n, _)| n.suffix == name.suffix) {
             continue;
         }
@@ -250,17 +252,9 @@ fn ordered(roots: &Roots, mut files: Found, old: &Probes, fresh: &mut Probes) ->
         let probe = match old.known.get(&stamp) {
             // Only gzip never changes; a plain file's inode, size and coarse time may all be another's by now.
             Some(probe) if segment.gz => probe.clone(),
-            _ => match Content::open(roots, &segment).and_then(|mut c| probe::probe(&mut c)) {
-                Ok(probe) => probe,
-                // It went away between listing and opening: its gzipped copy, if listed, is next.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    fresh.vanished = true;
-                    continue;
-                }
-                Err(_) => Probe::default(),
-            },
+            _ => probe::probe(&mut content).unwrap_or_default(),
         };
-        (segment.key, segment.first_ns, segment.closed_key) = (probe.key, probe.first_ns, probe.closed_key);
+        (segment.key, segment.first_ns, segment.probe) = (probe.key, probe.first_ns, probe.clone());
         fresh.known.insert(stamp, probe);
         kept.push((name, segment));
     }
@@ -269,7 +263,7 @@ fn ordered(roots: &Roots, mut files: Found, old: &Probes, fresh: &mut Probes) ->
 
 /// Live last; numbers (Docker) descending; stamps (kubelet) by first time, then stamp. A file without a time stays
 /// behind the one with the stamp before it.
-fn in_order(mut files: Found) -> Vec<Segment> {
+fn in_order(mut files: Vec<(Name, Segment)>) -> Vec<Segment> {
     let number = |name: &Name| name.suffix.parse::<u32>().ok().filter(|_| name.suffix.len() < 8).unwrap_or(0);
     files.sort_by(|(a, x), (b, y)| {
         let by_number = number(b).cmp(&number(a));
@@ -287,8 +281,9 @@ fn in_order(mut files: Found) -> Vec<Segment> {
     timed.into_iter().map(|(_, _, segment)| segment).collect()
 }
 
-/// Names and inodes of files and links, sorted. Two equal answers mean that nothing was renamed in between.
-fn names(roots: &Roots, place: &Place) -> io::Result<Vec<(String, u64)>> {
+/// Names and inodes of files and links, and which are links, sorted. Two equal answers mean that nothing was renamed in
+/// between.
+fn names(roots: &Roots, place: &Place) -> io::Result<Vec<(String, u64, bool)>> {
     let dir = roots.open_dir(place)?;
     let mut names = Vec::new();
     for entry in Dir::read_from(&dir)? {
@@ -299,7 +294,7 @@ fn names(roots: &Roots, place: &Place) -> io::Result<Vec<(String, u64)>> {
             known => known,
         };
         if let (FileType::RegularFile | FileType::Symlink, Ok(name)) = (kind, entry.file_name().to_str()) {
-            names.push((name.to_owned(), entry.ino()));
+            names.push((name.to_owned(), entry.ino(), kind == FileType::Symlink));
         }
     }
     names.sort_unstable();
@@ -318,11 +313,11 @@ fn docker_live(roots: &Roots, place: &Place) -> io::Result<Option<String>> {
     if place.base != Base::Anywhere {
         return Ok(None);
     }
-    Ok(names(roots, place)?.into_iter().map(|(name, _)| name).find(|name| name.ends_with(DOCKER_LIVE)))
+    Ok(names(roots, place)?.into_iter().map(|(name, ..)| name).find(|name| name.ends_with(DOCKER_LIVE)))
 }
 
 fn is_dir(roots: &Roots, place: &Place) -> io::Result<bool> {
-    Ok(roots.open_file_or_dir(place)?.metadata()?.is_dir())
+    roots.is_dir(place)
 }
 
 fn cri_name(name: &str) -> Option<Name> {

@@ -26,6 +26,7 @@ mod seek;
 mod sieve;
 mod source;
 mod stamp;
+mod strange;
 #[cfg(test)]
 mod tests;
 mod together;

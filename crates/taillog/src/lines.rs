@@ -48,6 +48,12 @@ impl Lines {
         Self { buf: Vec::new(), start: 0, end: 0, clean: 0, offset, dropped: 0, nuls: 0, cap, step: STEP }
     }
 
+    /// Goes on at another offset.
+    pub fn seek(&mut self, offset: u64) {
+        let buf = std::mem::take(&mut self.buf);
+        *self = Self { buf, ..Self::new(offset, self.cap) };
+    }
+
     /// Offset of the first byte that was not given out as a line.
     pub fn offset(&self) -> u64 {
         self.offset
@@ -70,8 +76,8 @@ impl Lines {
         }
     }
 
-    /// The next line that ends with LF; `None` when the content has no more now.
-    pub fn next(&mut self, content: &mut Content) -> io::Result<Option<LineAt>> {
+    /// The next line that ends with LF; `None` when the content has no more now. Lines behind `until` are not asked for.
+    pub fn next(&mut self, content: &mut Content, until: u64) -> io::Result<Option<LineAt>> {
         loop {
             let window = self.buf.get(self.start + self.clean..self.end).unwrap_or_default();
             if let Some(i) = memchr::memchr(b'\n', window) {
@@ -84,7 +90,7 @@ impl Lines {
                 self.clean = self.cap;
                 self.end = self.start + self.cap;
             }
-            if self.fill(content)? == 0 {
+            if self.fill(content, until)? == 0 {
                 return Ok(None);
             }
         }
@@ -99,7 +105,7 @@ impl Lines {
         let mut to = self.last_lf(until);
         if to == 0 && self.end - self.start < self.cap && self.offset < until {
             // Larger steps only while there is enough to read: a follower stays small.
-            if self.fill(content)? >= self.step {
+            if self.fill(content, until)? >= self.step {
                 self.step = (self.step * 2).min(CHUNK);
             }
             to = self.last_lf(until);
@@ -175,17 +181,20 @@ impl Lines {
         line
     }
 
-    fn fill(&mut self, content: &mut Content) -> io::Result<usize> {
+    fn fill(&mut self, content: &mut Content, until: u64) -> io::Result<usize> {
         if self.start > 0 {
             self.buf.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
-        if self.buf.len() < self.end + self.step {
-            self.buf.resize(self.end + self.step, 0);
-        }
         let at = self.read_to();
-        let n = content.read_at(self.buf.get_mut(self.end..).unwrap_or_default(), at)?;
+        let near = usize::try_from(until.saturating_sub(at)).ok().filter(|near| *near > 0);
+        let want = near.map_or(self.step, |near| near.min(self.step));
+        if self.buf.len() < self.end + want {
+            self.buf.resize(self.end + want, 0);
+        }
+        let room = self.buf.get_mut(self.end..self.end + want).unwrap_or_default();
+        let n = content.read_at(room, at)?;
         self.end += n;
         Ok(n)
     }

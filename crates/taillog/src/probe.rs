@@ -10,6 +10,9 @@ use crate::piece::{Format, Parsed};
 /// How much of the first line goes into a key; bytes.
 pub(crate) const KEY_BYTES: usize = 1024;
 
+/// How much of a segment tells what it is; bytes.
+pub(crate) const HEAD: usize = 2 << 10;
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probe {
     /// `None` until the first line is complete.
@@ -17,6 +20,8 @@ pub(crate) struct Probe {
     /// The key if the file stays as it is, though its first line is not complete.
     pub closed_key: Option<u128>,
     pub first_ns: Option<i64>,
+    /// What the first line with content within the first 2 KiB decides.
+    pub format: Option<Format>,
 }
 
 /// The key of a first line, given without its LF.
@@ -31,24 +36,21 @@ pub(crate) fn key_after_nuls(nuls: u64, line: &[u8]) -> u128 {
     key_of(&whole)
 }
 
-/// The format that the first line with content decides, looked for in the first 2 KiB.
-pub(crate) fn format(content: &mut Content) -> io::Result<Option<Format>> {
-    let mut head = vec![0; 2 << 10];
-    let n = content.read_full(&mut head, 0)?;
-    let head = head.get(..n).unwrap_or_default();
-    Ok(head.split(|b| *b == b'\n').find_map(Format::of))
-}
-
 /// Reads the start of a segment.
 pub(crate) fn probe(content: &mut Content) -> io::Result<Probe> {
-    let mut head = vec![0; 2 << 10];
-    let mut n = content.read_full(&mut head, 0)?;
+    let mut page = [0; HEAD];
+    let n = content.read_full(&mut page, 0)?;
+    let head = page.get(..n).unwrap_or_default();
+    let format = head.split(|b| *b == b'\n').find_map(Format::of);
     // A json-file line has its time at its end.
-    if head.first() == Some(&b'{') && n == head.len() && memchr::memchr(b'\n', &head).is_none() {
-        head.resize(128 << 10, 0);
-        n = content.read_full(&mut head, 0)?;
-    }
-    let head = head.get(..n).unwrap_or_default();
+    let mut larger = Vec::new();
+    let head = if format == Some(Format::Docker) && n == HEAD && memchr::memchr(b'\n', head).is_none() {
+        larger.resize(128 << 10, 0);
+        let n = content.read_full(&mut larger, 0)?;
+        larger.get(..n).unwrap_or_default()
+    } else {
+        head
+    };
     let line_end = memchr::memchr(b'\n', head);
     let key = match line_end {
         Some(end) => head.get(..end).map(key_of),
@@ -56,7 +58,7 @@ pub(crate) fn probe(content: &mut Content) -> io::Result<Probe> {
         None => None,
     };
     let closed_key = key.or((n > 0).then(|| key_of(head)));
-    Ok(Probe { key, closed_key, first_ns: first_time(head) })
+    Ok(Probe { key, closed_key, first_ns: first_time(head), format })
 }
 
 fn first_time(head: &[u8]) -> Option<i64> {

@@ -21,7 +21,42 @@ pub struct Roots {
     docker: PathBuf,
     files: bool,
     refused: Arc<AtomicU64>,
+    inflated: Arc<Inflated>,
 }
+
+/// Gzip files that are held inflated: how large one may be, and all together; bytes.
+#[derive(Debug)]
+pub(crate) struct Inflated {
+    each: u64,
+    all: u64,
+    used: AtomicU64,
+}
+
+/// Room for one inflated file, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Room {
+    of: Arc<Inflated>,
+    bytes: u64,
+}
+
+impl Inflated {
+    /// Room for a file of this size; `None` when it is too large or too much is held already.
+    pub fn room(self: &Arc<Self>, bytes: u64) -> Option<Room> {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let room = Room { of: self.clone(), bytes };
+        (bytes <= self.each && used.saturating_add(bytes) <= self.all).then_some(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.of.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What is held of gzip files unless told otherwise: kubelet rotates at 10 MiB unless told otherwise; bytes.
+const EACH: u64 = 16 << 20;
+const ALL: u64 = 32 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Base {
@@ -38,6 +73,15 @@ pub(crate) struct Place {
     pub rel: PathBuf,
 }
 
+/// A regular file, open for reading.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub file: File,
+    /// Where it lies, links followed.
+    pub place: Place,
+    pub meta: std::fs::Metadata,
+}
+
 impl Default for Roots {
     /// `/var/log/pods` and `/var/lib/docker/containers`.
     fn default() -> Self {
@@ -47,7 +91,19 @@ impl Default for Roots {
 
 impl Roots {
     pub fn new(pods: impl Into<PathBuf>, docker: impl Into<PathBuf>) -> Self {
-        Self { pods: pods.into(), docker: docker.into(), files: false, refused: Arc::default() }
+        let inflated = Arc::new(Inflated { each: EACH, all: ALL, used: AtomicU64::new(0) });
+        Self { pods: pods.into(), docker: docker.into(), files: false, refused: Arc::default(), inflated }
+    }
+
+    /// How large a gzip file may be, inflated, to be held in memory while it is read, and all that are held at once; bytes.
+    /// Larger ones are inflated piece by piece, which takes longer. 16 MiB and 32 MiB unless told.
+    #[must_use]
+    pub fn with_inflated(self, each: u64, all: u64) -> Self {
+        Self { inflated: Arc::new(Inflated { each, all, used: AtomicU64::new(0) }), ..self }
+    }
+
+    pub(crate) fn inflated(&self) -> Arc<Inflated> {
+        self.inflated.clone()
     }
 
     /// Lets `SourceId::File` be read, too: for a person's own files, never for what somebody else asks for.
@@ -86,19 +142,32 @@ impl Roots {
         Ok(self.beneath(place, OFlags::RDONLY | OFlags::DIRECTORY)?)
     }
 
-    /// Opens whatever has this name, without reading it.
-    pub(crate) fn open_file_or_dir(&self, place: &Place) -> io::Result<File> {
-        Ok(self.beneath(&self.resolve(place)?, OFlags::PATH)?)
+    /// Whether this name is a directory's.
+    pub(crate) fn is_dir(&self, place: &Place) -> io::Result<bool> {
+        let place = self.resolve(place)?;
+        if place.base == Base::Anywhere {
+            return Ok(std::fs::metadata(self.full(&place))?.is_dir());
+        }
+        Ok(self.beneath(&place, OFlags::PATH)?.metadata()?.is_dir())
     }
 
     /// Opens a regular file, following a link when it names a file below one of the roots.
-    pub(crate) fn open_file(&self, place: &Place) -> io::Result<(File, Place)> {
-        let place = self.resolve(place)?;
-        let file = self.beneath(&place, OFlags::RDONLY | OFlags::NONBLOCK)?;
-        if !file.metadata()?.is_file() {
+    pub(crate) fn open_file(&self, place: &Place) -> io::Result<Opened> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        // Few are links: those alone are resolved first.
+        let (file, place) = match self.beneath(place, flags) {
+            Ok(file) => (file, place.clone()),
+            Err(Errno::LOOP | Errno::XDEV) => {
+                let place = self.resolve(place)?;
+                (self.beneath(&place, flags)?, place)
+            }
+            Err(e) => return Err(e.into()),
+        };
+        let meta = file.metadata()?;
+        if !meta.is_file() {
             return Err(self.refuse());
         }
-        Ok((file, place))
+        Ok(Opened { file, place, meta })
     }
 
     /// The place a path leads to: itself, or where its links lead when that is below a root.

@@ -117,17 +117,31 @@ pub(crate) struct Reach {
     pub bound: u64,
 }
 
-/// Where reading must begin so that every record that is open at `spot` is joined whole.
-pub(crate) fn look_back(roots: &Roots, segments: &[Segment], spot: Spot, reach: Reach) -> io::Result<Spot> {
+/// Where reading must begin so that every record that is open at `spot` is joined whole. `held`: the spot's segment, where
+/// it is open already.
+pub(crate) fn look_back(
+    roots: &Roots,
+    segments: &[Segment],
+    (spot, reach): (Spot, Reach),
+    mut held: Option<&mut Content>,
+) -> io::Result<Spot> {
     let mut need = [reach.exact[0] || reach.bound > 0, reach.exact[1] || reach.bound > 0];
     let mut best = spot;
     let mut walked = 0;
     for index in (0..=spot.segment).rev() {
         let Some(segment) = segments.get(index) else { continue };
-        let mut content = Content::open(roots, segment)?;
-        let end = if index == spot.segment { spot.offset } else { content.size()? };
+        let mut opened;
+        let content = match held.take() {
+            Some(held) => held,
+            None => {
+                opened = Content::open(roots, segment)?;
+                &mut opened
+            }
+        };
+        // What lies before damage is open no more: it ends there.
+        let Some(end) = unless_damaged(end_of(content, (index, spot)))? else { return Ok(best) };
         let mut lines = BackLines::new(end);
-        while let Some((start, line)) = lines.before(&mut content)? {
+        while let Some((start, line)) = unless_damaged(lines.before(content))?.flatten() {
             let Some(Parsed::Piece(piece)) = Format::of(line).map(|f| f.parse(line)) else { continue };
             let slot = usize::from(piece.stream == Stream::Stderr);
             let partial = piece.partial;
@@ -150,6 +164,20 @@ pub(crate) fn look_back(roots: &Roots, segments: &[Segment], spot: Spot, reach: 
     Ok(best)
 }
 
+/// Where the part of a segment ends that lies before a spot.
+fn end_of(content: &mut Content, (index, spot): (usize, Spot)) -> io::Result<u64> {
+    if index == spot.segment { Ok(spot.offset) } else { content.size() }
+}
+
+/// `None` where the file is damaged: who reads there meets it, and tells it. What is gone or forbidden stays an error.
+pub(crate) fn unless_damaged<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Err(e),
+        Err(_) => Ok(None),
+    }
+}
+
 /// The last line before `spot` that has a time; `spot` itself when there is none.
 pub(crate) fn timed_before(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Spot> {
     Ok(last_timed(roots, segments, spot)?.map_or(spot, |(found, _)| found))
@@ -164,9 +192,9 @@ fn last_timed(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Opt
     for index in (0..=spot.segment).rev() {
         let Some(segment) = segments.get(index) else { continue };
         let mut content = Content::open(roots, segment)?;
-        let end = if index == spot.segment { spot.offset } else { content.size()? };
+        let Some(end) = unless_damaged(end_of(&mut content, (index, spot)))? else { return Ok(None) };
         let mut lines = BackLines::new(end);
-        while let Some((offset, line)) = lines.before(&mut content)? {
+        while let Some((offset, line)) = unless_damaged(lines.before(&mut content))?.flatten() {
             if let Some(Parsed::Piece(piece)) = Format::of(line).map(|f| f.parse(line)) {
                 return Ok(Some((Spot { segment: index, offset }, piece.ts_ns)));
             }
@@ -177,6 +205,8 @@ fn last_timed(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Opt
 
 /// Lines of one segment, last first, out of one buffer.
 struct BackLines {
+    /// How much the next read takes; bytes.
+    step: u64,
     buf: Vec<u8>,
     /// Offset of `buf[0]`.
     base: u64,
@@ -186,7 +216,7 @@ struct BackLines {
 
 impl BackLines {
     fn new(end: u64) -> Self {
-        Self { buf: Vec::new(), base: end, end: 0 }
+        Self { step: 4 << 10, buf: Vec::new(), base: end, end: 0 }
     }
 
     /// The line before the last one given, without its LF; its offset.
@@ -211,7 +241,10 @@ impl BackLines {
     }
 
     fn fill(&mut self, content: &mut Content) -> io::Result<()> {
-        let step = content.back_step().min(self.base);
+        // Gzip is inflated from its start for each step: large ones at once.
+        let least = if content.is_plain() { self.step } else { content.back_step() };
+        self.step = (self.step * 4).min(content.back_step());
+        let step = least.min(self.base);
         let start = self.base - step;
         let mut buf = vec![0; step as usize];
         content.read_full(&mut buf, start)?;

@@ -8,19 +8,20 @@ use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use ph_filter::{Compiled, Needle};
+use regex_automata::Input;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
 use crate::mask::{Folded, Mask};
 use crate::piece::Format;
+use crate::strange::Strange;
 
 /// How a filter's needles are looked for in each format's raw bytes.
 #[derive(Debug)]
 pub(crate) struct Sieve {
     cri: Option<Search>,
     docker: Option<Search>,
-    out_part: Finder<'static>,
-    err_part: Finder<'static>,
+    strange: Strange,
     whole: Finder<'static>,
     mask: Option<Masked>,
 }
@@ -51,8 +52,7 @@ struct Mark {
 pub(crate) struct Marks {
     needle: Mark,
     odd: Mark,
-    out_part: Mark,
-    err_part: Mark,
+    part: Mark,
     mask: Mark,
 }
 
@@ -66,8 +66,7 @@ impl Sieve {
         (cri.is_some() || docker.is_some()).then(|| Self {
             cri,
             docker,
-            out_part: Finder::new("stdout P"),
-            err_part: Finder::new("stderr P"),
+            strange: Strange::new(),
             whole: Finder::new(r#"\n","stream":""#),
             mask,
         })
@@ -93,19 +92,15 @@ impl Sieve {
         let lines = masked.map_or(lines, |i| lines.get(..i).unwrap_or_default());
         // An escape may stand in the middle of a needle, NUL bytes between lines.
         let odd = marks.odd.next(base, lines, |hay| match format {
-            Format::Cri => memchr::memchr2(0x1b, 0, hay),
+            Format::Cri => self.strange.find(hay),
             Format::Docker => {
                 memchr::memmem::find(hay, br"\u001").into_iter().chain(memchr::memchr(0, hay)).min()
             }
         });
         let lines = odd.map_or(lines, |i| lines.get(..i).unwrap_or_default());
         let part = match format {
-            Format::Cri => {
-                let out = marks.out_part.next(base, lines, |hay| self.out_part.find(hay));
-                let lines = out.map_or(lines, |i| lines.get(..i).unwrap_or_default());
-                marks.err_part.next(base, lines, |hay| self.err_part.find(hay)).or(out)
-            }
-            Format::Docker => marks.out_part.next(base, lines, |hay| self.docker_part(hay)),
+            Format::Cri => None,
+            Format::Docker => marks.part.next(base, lines, |hay| self.docker_part(hay)),
         };
         part.or(odd).or(masked).or(needle)
     }
@@ -150,7 +145,10 @@ impl Search {
     fn find(&self, hay: &[u8]) -> Option<usize> {
         match self {
             Search::One(finder) => finder.find(hay),
-            Search::Any(regex) => regex.find(hay).map(|m| m.start()),
+            // Any place in it will do, and its last byte is found in one pass.
+            Search::Any(regex) => {
+                regex.search_half(&Input::new(hay)).map(|half| half.offset().saturating_sub(1))
+            }
         }
     }
 }
@@ -231,7 +229,6 @@ fn escaped(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     for c in text.chars() {
         let short = match c {
             '"' => Some(r#"\""#),
-            '\\' => Some(r"\\"),
             '\n' => Some(r"\n"),
             '\r' => Some(r"\r"),
             '\t' => Some(r"\t"),
@@ -246,7 +243,8 @@ fn escaped(text: &[u8]) -> Option<Vec<Vec<u8>>> {
                 most.push_str(&format!("\\u{:04x}", u32::from(c)));
                 least.push(c);
             }
-            // Some writers have short forms for some of these, others not.
+            // Some writers have short forms for some of these, others not; damaged escapes stand for themselves.
+            (None, '\\' | '\u{fffd}') => return None,
             (None, c) if c.is_control() => return None,
             (None, c) => {
                 most.push(c);

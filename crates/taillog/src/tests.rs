@@ -1,5 +1,6 @@
 //! Real files, written as kubelet, containerd and dockerd write them.
 
+mod any;
 mod count;
 mod docker;
 mod feed;

@@ -105,8 +105,8 @@ pub struct Together {
 const IDLE_NS: i64 = 200_000_000;
 /// Message bytes of one source read ahead.
 const BATCH_BYTES: usize = 256 << 10;
-/// The same of a tail, which needs little of most sources.
-const TAIL_BYTES: usize = 4 << 10;
+/// The same of a tail, which needs little of most sources: a block of the file.
+const TAIL_BYTES: usize = 1;
 
 impl Together {
     /// Opens every source. One that fails is an event of the first turn; it hinders no other.
@@ -141,7 +141,13 @@ impl Together {
 
     fn lane(&self, index: usize, source: &SourceId) -> Result<Lane, Error> {
         match self.tail {
-            None => Ok(Lane::new(index, Reader::open(&self.roots, source, self.ask.clone())?)),
+            None => {
+                // The first so many of all are among the first so many of each.
+                let limit =
+                    self.ask.limit.into_iter().chain((self.left < u64::MAX).then_some(self.left)).min();
+                let ask = ReadAsk { limit, ..self.ask.clone() };
+                Ok(Lane::new(index, Reader::open(&self.roots, source, ask)?))
+            }
             Some(0) => {
                 let ask = ReadAsk { mode: Mode::Tail(0), ..self.ask.clone() };
                 Ok(Lane::new(index, Reader::open(&self.roots, source, ask)?))
@@ -191,8 +197,18 @@ impl Together {
     }
 
     /// Reads a little of each source that others wait for, and gives what can go out. Blocks for that reading only.
-    /// `CaughtUp` tells when to come again at the latest, if no directory changes before.
+    /// `CaughtUp` tells when to come again at the latest, if no directory changes before. Any source may have changed.
     pub fn turn(&mut self, now_ns: i64) -> Turn {
+        self.lanes.iter_mut().for_each(Lane::touch);
+        self.turn_after(now_ns, &[])
+    }
+
+    /// As [`Together::turn`], where only these sources (by index) changed since the last turn: of those that had caught up
+    /// no other is looked at before its time.
+    pub fn turn_after(&mut self, now_ns: i64, changed: &[usize]) -> Turn {
+        for lane in self.lanes.iter_mut().filter(|l| changed.contains(&l.index)) {
+            lane.touch();
+        }
         let mut turn = Turn { events: std::mem::take(&mut self.failed), state: State::More };
         if let Some(wanted) = self.tail.filter(|n| *n > 0) {
             if !self.take_tail(wanted, now_ns) {

@@ -233,10 +233,14 @@ impl Reader {
     }
 
     fn dir_stamps(&self) -> [Option<(i64, u64)>; 2] {
-        let own = self.source.place().ok().and_then(|p| stamp(&self.roots, &p));
+        let place = self.source.place().ok();
+        let own = place.as_ref().and_then(|p| stamp(&self.roots, p));
         let held = self.cur.as_ref().and_then(|c| {
-            let rel = c.segment.place.rel.parent()?.to_owned();
-            stamp(&self.roots, &Place { base: c.segment.place.base, rel })
+            let rel = c.segment.place.rel.parent()?;
+            if place.as_ref().is_some_and(|p| p.base == c.segment.place.base && p.rel == rel) {
+                return own;
+            }
+            stamp(&self.roots, &Place { base: c.segment.place.base, rel: rel.to_owned() })
         });
         [own, held]
     }

@@ -8,6 +8,9 @@ use crate::layout::Run;
 use crate::mask;
 use crate::seek::Spot;
 
+/// So many records are read sooner than workers begin.
+const FEW: u64 = 10_000;
+
 /// Where the next records come from.
 pub(super) enum Fetch {
     /// Came from a worker: look again.
@@ -23,6 +26,10 @@ impl Reader {
     pub(super) fn read_ahead(&mut self, runs: &[Run]) {
         let Some(cur) = &self.cur else { return };
         if self.ask.follow || self.ask.threads < 2 || !self.ask.context.is_none() || self.back.is_some() {
+            return;
+        }
+        if self.ask.filter.is_all() && self.ask.limit.is_some_and(|limit| limit <= FEW) {
+            // They are in what is read first.
             return;
         }
         let how = How {

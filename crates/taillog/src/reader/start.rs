@@ -217,8 +217,8 @@ impl Reader {
     fn start_joined(&mut self, run: &Run, spot: Spot, exact: [bool; 2]) -> Result<(), Error> {
         let path = self.source.path(&self.roots)?;
         let reach = Reach { exact, bound: OPEN_REACH };
-        let from =
-            seek::look_back(&self.roots, &run.segments, spot, reach).map_err(|e| Error::io(&path, e))?;
+        let from = seek::look_back(&self.roots, &run.segments, (spot, reach), None)
+            .map_err(|e| Error::io(&path, e))?;
         let rewind = self.distance(run, from, spot)?;
         self.start(run, spot, u32::try_from(rewind).unwrap_or(u32::MAX))
     }
@@ -228,7 +228,8 @@ impl Reader {
         let Some(segment) = run.segments.get(spot.segment) else { return Ok(None) };
         let wrap = |e| Error::io(&self.roots.full(&segment.place), e);
         let mut content = Content::open(&self.roots, segment).map_err(wrap)?;
-        let here = seek::time_at(&mut content, spot.offset, u64::MAX).map_err(wrap)?;
+        let here =
+            seek::unless_damaged(seek::time_at(&mut content, spot.offset, u64::MAX)).map_err(wrap)?.flatten();
         if here.is_some_and(|(at, _)| at == spot.offset) {
             return Ok(None);
         }

@@ -24,6 +24,8 @@ pub(super) struct Lane {
     scanned_ns: i64,
     began: bool,
     before: Stats,
+    /// Something changed since it was last read.
+    touched: bool,
 }
 
 impl Lane {
@@ -41,6 +43,7 @@ impl Lane {
             scanned_ns: i64::MIN,
             began: false,
             before: Stats::default(),
+            touched: false,
         }
     }
 
@@ -68,9 +71,18 @@ impl Lane {
         }
     }
 
-    /// A caught-up reader is asked again in each turn: the caller comes when something changed, or when it is time.
-    pub fn wake(&mut self, _now_ns: i64) {
-        if matches!(self.state, State::CaughtUp { .. }) && self.is_empty() {
+    /// Its directory may have changed.
+    pub fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// A caught-up reader is asked again when something changed, or when it is time.
+    pub fn wake(&mut self, now_ns: i64) {
+        if let State::CaughtUp { wake_at_ns } = self.state
+            && self.is_empty()
+            && (self.touched || now_ns >= wake_at_ns)
+        {
+            self.touched = false;
             self.state = State::More;
         }
     }

@@ -27,6 +27,8 @@ use super::{args, matching, redact};
 use crate::failure::{Failure, Outcome, code};
 use crate::size;
 
+/// How large a gzip file may be to be inflated in one go; bytes.
+const INFLATED: u64 = 64 << 20;
 /// Cores that one search takes.
 const THREADS: usize = 2;
 
@@ -165,7 +167,14 @@ impl Job {
         }
         let began = Instant::now();
         let deadline = ask.timeout.and_then(|t| began.checked_add(t));
-        Ok(Self { roots: Roots::default().with_files(), read, runs: ask.runs, interrupted, began, deadline })
+        Ok(Self {
+            roots: Roots::default().with_files().with_inflated(INFLATED, 4 * INFLATED),
+            read,
+            runs: ask.runs,
+            interrupted,
+            began,
+            deadline,
+        })
     }
 
     /// Whether to stop now, and as what.

@@ -82,16 +82,17 @@ impl Cursor<'_> {
             Cursor::File(path, at) => {
                 let from = out.len();
                 out.extend_from_slice(FILE_CURSOR.as_bytes());
-                hex(u128::from(*path), 16, out);
-                hex(at.segment_key, 32, out);
-                hex(u128::from(at.run), 1, out);
+                hex(*path, 16, out);
+                hex((at.segment_key >> 64) as u64, 16, out);
+                hex(at.segment_key as u64, 16, out);
+                hex(at.run.into(), 1, out);
                 out.push(b'-');
-                hex(u128::from(at.offset), 1, out);
+                hex(at.offset, 1, out);
                 out.push(b'-');
-                hex(u128::from(at.rewind), 1, out);
+                hex(at.rewind.into(), 1, out);
                 let sum = check(out.get(from..).unwrap_or_default());
                 out.push(b'-');
-                hex(u128::from(sum), 4, out);
+                hex(sum.into(), 4, out);
             }
         }
     }
@@ -124,13 +125,16 @@ fn check(text: &[u8]) -> u16 {
     xxhash_rust::xxh3::xxh3_64(text) as u16
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// At least `width` digits.
-fn hex(value: u128, width: u32, out: &mut Vec<u8>) {
-    let digits = (128 - value.leading_zeros()).div_ceil(4).max(width);
-    for i in (0..digits).rev() {
-        let nibble = (value >> (4 * i) & 0xf) as u8;
-        out.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+fn hex(value: u64, width: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 16];
+    for (two, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(value.to_be_bytes()) {
+        *two = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0xf)]];
     }
+    let count = (64 - value.leading_zeros() as usize).div_ceil(4).max(width).min(digits.len());
+    out.extend_from_slice(digits.get(digits.len() - count..).unwrap_or_default());
 }
 
 #[cfg(test)]

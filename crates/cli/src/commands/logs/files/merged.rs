@@ -132,6 +132,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn read(&mut self, ask: &Ask, out: &mut Output) -> Result<End, Failure> {
         let watches = ask.follow.then(|| Watches::new(&self.together));
+        let mut changed = Changed::Any;
         loop {
             if let Some(end) = self.job.stop(out) {
                 self.release(ask, out)?;
@@ -139,7 +140,11 @@ impl Reading<'_> {
             }
             let now = now_ns();
             out.at(now);
-            let turn = self.together.turn(now);
+            let turn = match &changed {
+                Changed::Any => self.together.turn(now),
+                Changed::Only(sources) => self.together.turn_after(now, sources),
+            };
+            changed = Changed::Only(Vec::new());
             for event in turn.events {
                 self.take(event, ask, out)?;
             }
@@ -152,7 +157,7 @@ impl Reading<'_> {
                     self.release(ask, out)?;
                     out.flush()?;
                     if let Some(watches) = &watches {
-                        watches.wait(&mut self.together, wake_at_ns.saturating_sub(now));
+                        changed = watches.wait(&mut self.together, wake_at_ns.saturating_sub(now));
                     }
                 }
                 State::Ended => {
@@ -313,13 +318,13 @@ impl Watches {
         watches
     }
 
-    /// Waits until something changes, at most so long.
-    fn wait(&self, together: &mut Together, at_most_ns: i64) {
+    /// Waits until something changes, at most so long; what that concerns.
+    fn wait(&self, together: &mut Together, at_most_ns: i64) -> Changed {
         let at_most = Duration::from_nanos(u64::try_from(at_most_ns).unwrap_or_default());
         let wait = at_most.min(if self.blind { POLL } else { LOOK }).max(Duration::from_millis(1));
         let Some(change) = self.watcher.as_ref().and_then(|w| w.wait(wait).ok()) else {
             std::thread::sleep(wait.min(POLL));
-            return;
+            return Changed::Any;
         };
         for (index, reader) in together.readers_mut() {
             for (_, id) in self.ids.iter().filter(|(i, _)| *i == index) {
@@ -328,5 +333,15 @@ impl Watches {
                 }
             }
         }
+        if change.overflow || self.blind {
+            return Changed::Any;
+        }
+        Changed::Only(self.ids.iter().filter(|(_, id)| change.touches(*id)).map(|(i, _)| *i).collect())
     }
+}
+
+/// Which sources a change may concern.
+enum Changed {
+    Any,
+    Only(Vec<usize>),
 }

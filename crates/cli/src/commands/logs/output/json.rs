@@ -201,10 +201,29 @@ const SPECIAL: [u8; 256] = {
     table
 };
 
+/// The first byte that may not stand as it is. Most text has none, and is passed over many bytes at a time.
+fn special(bytes: &[u8]) -> Option<usize> {
+    let odd = |b: u8| {
+        u8::from(b < 0x20)
+            | u8::from(b == b'"')
+            | u8::from(b == b'\\')
+            | u8::from(b == 0x7f)
+            | u8::from(b == 0xc2)
+    };
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    let clear =
+        chunks.iter().take_while(|chunk| chunk.iter().fold(0, |found, b| found | odd(*b)) == 0).count();
+    let from = clear * 16;
+    if clear == chunks.len() {
+        return rest.iter().position(|b| SPECIAL[usize::from(*b)] != 0).map(|i| from + i);
+    }
+    bytes.get(from..)?.iter().position(|b| SPECIAL[usize::from(*b)] != 0).map(|i| from + i)
+}
+
 /// Valid UTF-8 only.
 fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
     let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|b| SPECIAL[usize::from(*b)] != 0) {
+    while let Some(at) = special(rest) {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain);
         let byte = special.first().copied().unwrap_or_default();
