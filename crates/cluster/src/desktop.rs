@@ -245,7 +245,7 @@ async fn look_after(client: kube::Client, inventory: Arc<Inventory>, term: Cance
 
 /// Why no client could be made of a context.
 fn unusable(context: &str, error: &Error) -> String {
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| chain(cause));
+    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), chain);
     format!(
         "context {context} cannot be used: {cause}; look at its user and cluster in the kubeconfig, and whether the program that it \
          names for credentials is installed"
@@ -266,3 +266,6 @@ async fn enrolled(config: &DesktopConfig, origin: &Origin) -> Result<Identity, E
     };
     load_or_enrol(origin, &config.dir, &enrolment).await.map_err(|e| Error::Enrol(Box::new(e)))
 }
+
+#[cfg(test)]
+mod tests;

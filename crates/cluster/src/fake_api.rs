@@ -36,6 +36,8 @@ impl Asked {
 
 pub struct FakeApi {
     pub client: kube::Client,
+    /// `http://127.0.0.1:PORT/`
+    pub url: String,
     pub asked: Arc<Mutex<Vec<Asked>>>,
     stop: CancellationToken,
 }
@@ -55,9 +57,9 @@ impl FakeApi {
         let stop = CancellationToken::new();
         let handler: Handler = Arc::new(handler);
         tokio::spawn(accept(listener, (handler, asked.clone()), stop.clone()));
-        let mut config = kube::Config::new(url);
+        let mut config = kube::Config::new(url.clone());
         config.read_timeout = None;
-        Self { client: kube::Client::try_from(config).unwrap(), asked, stop }
+        Self { client: kube::Client::try_from(config).unwrap(), url: url.to_string(), asked, stop }
     }
 
     pub fn asked(&self) -> Vec<Asked> {

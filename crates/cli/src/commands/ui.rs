@@ -136,7 +136,8 @@ async fn announce(args: &Args, running: &Running, (chosen, place): (&contexts::C
         eprintln!("warning: {warning}");
     }
     let (token, _) = local::make_link(&running.app.state, None, running.app.clock.now_ms()).await?;
-    let link = ph_server::auth::link_text(&running.public_url, &token);
+    // A link is made at each start: no password is asked for.
+    let link = format!("{}&password=later", ph_server::auth::link_text(&running.public_url, &token));
     let mut out = out::stdout();
     writeln!(out, "Pilothouse {} at {}", env!("CARGO_PKG_VERSION"), running.public_url)?;
     writeln!(out, "Sign in, once, within 30 minutes: {link}")?;

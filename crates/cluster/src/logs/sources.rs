@@ -30,9 +30,12 @@ const CONFIG_HASH: &str = "kubernetes.io/config.hash";
 /// A container that cannot be read: a gap's kind, and why.
 pub type Missing = (&'static str, String);
 
-/// Times of oldest lines, by container and run.
+/// Pod's UID, container, run.
+type RunOf = (String, String, u32);
+
+/// Times of oldest lines, and when they were asked for.
 #[derive(Default)]
-pub struct FirstLines(Mutex<HashMap<(String, String, u32), (Instant, Option<i64>)>>);
+pub struct FirstLines(Mutex<HashMap<RunOf, (Instant, Option<i64>)>>);
 
 impl FirstLines {
     async fn of(&self, desk: &Desk, source: &Source, run: u32) -> Option<i64> {

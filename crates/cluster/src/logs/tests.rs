@@ -409,7 +409,9 @@ async fn runs_are_read_in_order_and_a_place_in_the_run_before_goes_on_into_this_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counts_are_those_of_the_lines() {
     let bed = Bed::start(Unmasked::Refused).await;
-    let text = |n: usize| if n % 4 == 0 { format!("level=error n={n}") } else { format!("level=info n={n}") };
+    let text = |n: usize| {
+        if n.is_multiple_of(4) { format!("level=error n={n}") } else { format!("level=info n={n}") }
+    };
     bed.log("web", (0..100).map(|n| (START + n as i64 * 1_000_000_000, text(n))).collect());
     let ask = |by: CountBy| CountAsk {
         open: Some(bed.open(&["web"])),

@@ -90,7 +90,7 @@ function Page({ cluster: c, crumbs }: { readonly cluster: ClusterType; readonly 
           <div className="ph"><h2 id="h-agents">Agents</h2><span className="n">{c.agents_connected} of {c.agents} live</span></div>
           <div className="pb" tabIndex={0} role="group" aria-labelledby="h-agents">
             {c.warnings.map((w) => <p className="note warn" key={w} style={{ margin: "8px 12px" }}><Mark kind="warn" /><span>{w}</span></p>)}
-            {mine.length === 0 ? <Empty title="No agent has joined yet" /> : mine.map((a) => <AgentSources key={a.id} agent={a} now={now} brief={mine.length > MANY_AGENTS} />)}
+            {mine.length === 0 ? <Empty title="No agent has joined yet" /> : mine.map((a) => <AgentSources key={a.id} agent={{ ...a, warnings: a.warnings.filter((w) => !c.warnings.includes(w)) }} now={now} brief={mine.length > MANY_AGENTS} />)}
           </div>
         </section>
         <section className="pane"><Remove cluster={c} /></section>

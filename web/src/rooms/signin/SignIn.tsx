@@ -15,11 +15,16 @@ import { Stage } from "./Stage";
 
 const SHORTEST_PASSWORD_BYTES = 10;
 
-/** The token of a one-time link stands after `#`, which browsers send to no server; it is taken out of the address at once. */
-function takeToken(): string | null {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token !== null) history.replaceState(null, "", location.pathname);
-  return token;
+/** A one-time link: its token, and whether it goes on without a password (one that is made anew at each start does). */
+interface Link { readonly token: string; readonly passwordLater: boolean }
+
+/** What a one-time link holds stands after `#`, which browsers send to no server; it is taken out of the address at once. */
+function takeLink(): Link | null {
+  const held = new URLSearchParams(location.hash.slice(1));
+  const token = held.get("token");
+  if (token === null) return null;
+  history.replaceState(null, "", location.pathname);
+  return { token, passwordLater: held.get("password") === "later" };
 }
 
 const words = (error: unknown): string => (error instanceof ApiError ? [error.problem.detail, ...(error.problem.errors ?? []).map((e) => e.message), error.problem.next_step ?? ""].filter((w) => w !== "").join(". ") : String(error));
@@ -27,10 +32,11 @@ const words = (error: unknown): string => (error instanceof ApiError ? [error.pr
 export function SignIn() {
   const navigate = useNavigate();
   const cache = useQueryClient();
-  const [token, setToken] = useState(takeToken);
+  const [link, setLink] = useState(takeLink);
+  const token = link?.token ?? null;
   // A link that is pasted while this page is open changes what stands behind `#` and loads nothing.
   useEffect(() => {
-    const arrived = (): void => setToken((old) => takeToken() ?? old);
+    const arrived = (): void => setLink((old) => takeLink() ?? old);
     addEventListener("hashchange", arrived);
     return () => removeEventListener("hashchange", arrived);
   }, []);
@@ -40,7 +46,7 @@ export function SignIn() {
     cache.clear();
     cache.setQueryData(meQuery.queryKey, next);
     setMe(next);
-    if (!next.has_password) setSettingPassword(true);
+    if (!next.has_password && link?.passwordLater !== true) setSettingPassword(true);
     else leave(next);
   };
   const leave = (next: Me): void => {

@@ -23,6 +23,10 @@ describe("workload rows", () => {
     const out = rows({ objects: fleet, clusters: [cluster("connected")], usage });
     expect(out.map((r) => [r.object.name, r.pods.length, r.restarts, r.state])).toEqual([["api", 0, 0, "crit"], ["lone", 1, 0, "ok"], ["web", 2, 3, "ok"]]);
   });
+  it("have a pod stand for itself when its workload may not be seen", () => {
+    const out = rows({ objects: fleet.filter((o) => o.name !== "web"), clusters: [cluster("connected")], usage });
+    expect(out.map((r) => [r.object.name, r.object.kind])).toEqual([["api", "Deployment"], ["lone", "Pod"], ["web-1", "Pod"], ["web-2", "Pod"]]);
+  });
   it("show the tightest pod, and no limit where one container has none", () => {
     const out = rows({ objects: fleet, clusters: [cluster("connected")], usage });
     expect(out.find((r) => r.object.name === "web")?.memory).toEqual({ used: 90, requested: 10, limit: 100 });

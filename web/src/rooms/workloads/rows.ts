@@ -62,9 +62,11 @@ export interface Inputs {
   readonly usage: ReadonlyMap<string, PodUsage>;
 }
 
-/** Joins and sorts: worst first, then by name. Jobs of a CronJob are left to it. */
+/** Joins and sorts: worst first, then by name. Jobs of a CronJob are left to it; a pod whose workload may not be seen stands for itself. */
 export function rows({ objects, clusters, usage }: Inputs): WorkloadRow[] {
   const keyOf = (cluster: string, w: { kind: string; namespace: string; name: string }): string => `${cluster}/${w.namespace}/${w.kind}/${w.name}`;
+  const seen = new Set(objects.filter((o) => o.kind !== "Pod").map((o) => keyOf(o.cluster_id, o)));
+  const stands = (o: KubeObject): boolean => o.kind === "Pod" && (!o.workload || !seen.has(keyOf(o.cluster_id, o.workload)));
   const podsOf = new Map<string, KubeObject[]>();
   for (const o of objects) {
     if (o.kind !== "Pod" || !o.workload) continue;
@@ -76,7 +78,7 @@ export function rows({ objects, clusters, usage }: Inputs): WorkloadRow[] {
   const silent = new Set(clusters.filter((c) => c.status !== "connected").map((c) => c.id));
   const out: WorkloadRow[] = [];
   for (const object of objects) {
-    const bare = object.kind === "Pod" && !object.workload;
+    const bare = stands(object);
     if ((object.kind === "Pod" && !bare) || (object.kind === "Job" && object.workload)) continue;
     const pods = bare || object.kind === "Container" ? [object] : (podsOf.get(keyOf(object.cluster_id, object)) ?? []);
     const resources = pods.map((p) => podResources(p, usage));
