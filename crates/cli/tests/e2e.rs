@@ -5,6 +5,8 @@
 
 #[path = "e2e/bed.rs"]
 mod bed;
+#[path = "e2e/desktop.rs"]
+mod desktop;
 #[path = "e2e/docker.rs"]
 mod docker;
 #[path = "e2e/platform.rs"]
