@@ -4,12 +4,15 @@
 //! Bound:  memory does not grow with the log: buckets of time, values and patterns have a largest number.
 //! Source: space-saving (Metwally, Agrawal, El Abbadi, 2005).
 
+mod told;
+
 use std::collections::HashMap;
 
 use ph_model::{Level, Position};
 
 use crate::batch::{Batch, Record};
 use crate::escapes;
+pub use told::{Cell, Telling, Told};
 
 /// Buckets of time at most.
 pub const MAX_BUCKETS: usize = 500;
@@ -130,13 +133,6 @@ impl Count {
     /// One message of a pattern.
     pub fn example(&self, key: &str) -> Option<&Example> {
         self.examples.get(*self.table.index.get(key)?)?.as_ref()
-    }
-
-    /// Counts those of a batch's matches that the test passes.
-    pub fn add_where(&mut self, batch: &Batch, test: impl Fn(&Record) -> bool) {
-        for record in batch.records.iter().filter(|r| !r.context && test(r)) {
-            self.add_one(&line(batch, record));
-        }
     }
 
     /// Counts one line with what the caller may see of its message. The slot when its key is new.

@@ -34,7 +34,10 @@ mod watch;
 
 pub use batch::{Batch, Gap, GapKind, Marker, Note, Record, State, Stream};
 pub use context::Context;
-pub use count::{Bucket, Count, CountBy, Example, Line, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, pattern};
+pub use count::{
+    Bucket, Cell, Count, CountBy, Example, Line, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, Telling, Told,
+    pattern,
+};
 pub use error::Error;
 pub use escapes::{Plain, plain};
 pub use feed::Feed;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use ph_access::redact::Counts;
 use ph_link::API_SEGMENT;
 use ph_link::v1::{
-    CountAsk, CountBucket, CountBy as By, CountEvent, CountResult, LogProgress, LogSummary, ReadMode,
-    ReadOpen, count_event::M,
+    CountAsk, CountBy as By, CountEvent, CountResult, LogProgress, LogSummary, ReadMode, ReadOpen,
+    count_event::M,
 };
-use ph_model::{Level, Position};
-use ph_taillog::{Bucket, Count, CountBy, Line, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES};
+use ph_model::Position;
+use ph_taillog::{CountBy, Line, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, Telling, Told};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::Status;
@@ -26,10 +26,6 @@ use crate::telemetry::now_ms;
 
 /// A count that names no deadline ends after this.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Levels, gravest last.
-const LEVELS: [Level; 7] =
-    [Level::Unknown, Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
-
 /// What is asked for, checked.
 pub struct Counting {
     plan: Plan,
@@ -83,13 +79,8 @@ type Events = mpsc::Sender<Result<CountEvent, Status>>;
 /// Counts until everything is read, the call ends, or a limit is reached.
 pub async fn run(desk: &Desk, counting: Counting, out: Events) {
     let Counting { plan, by } = counting;
-    let counts = match &by {
-        CountBy::Time { .. } => LEVELS.map(|level| (Some(level), Count::new(by.clone()))).into(),
-        _ => vec![(None, Count::new(by.clone()))],
-    };
     let counter = Counter {
-        by,
-        counts,
+        count: Telling::new(by),
         indexes: Vec::new(),
         summary: LogSummary::default(),
         redactions: Counts::default(),
@@ -101,9 +92,7 @@ pub async fn run(desk: &Desk, counting: Counting, out: Events) {
 }
 
 struct Counter {
-    by: CountBy,
-    /// By time one for each level, else one.
-    counts: Vec<(Option<Level>, Count)>,
+    count: Telling,
     /// Into the ask's sources, by container that is read.
     indexes: Vec<u32>,
     summary: LogSummary,
@@ -181,24 +170,12 @@ impl Counter {
             position,
             message: &record.message,
         };
-        for (level, count) in &mut self.counts {
-            if level.is_none_or(|level| level == line.level) {
-                count.add_line(source, &line);
-            }
-        }
+        self.count.add_line(source, &line);
     }
 
     async fn finish(mut self, (stopped, scanned): (&str, u64), out: &Events) -> Result<(), End> {
-        let mut buckets = Vec::new();
-        let (mut other, mut error) = (0, 0);
-        for (level, count) in &self.counts {
-            let found = count.buckets();
-            let shown: u64 = found.iter().map(|b| b.count).sum();
-            error = found.iter().map(|b| b.over).max().unwrap_or(0).max(error);
-            other += count.outside() + count.records().saturating_sub(shown);
-            buckets.extend(found.into_iter().filter(|b| b.count > 0).map(|b| self.bucket(*level, count, b)));
-        }
-        buckets.sort_by_key(|b| if matches!(self.by, CountBy::Time { .. }) { b.from_ns } else { 0 });
+        let Told { cells, other, error } = self.count.told();
+        let buckets = cells.into_iter().map(wire::bucket).collect();
         let read = u32::try_from(self.indexes.len()).unwrap_or(u32::MAX);
         let mut summary = std::mem::take(&mut self.summary);
         (summary.segments_read, summary.segments_known) = (read, read);
@@ -209,29 +186,6 @@ impl Counter {
         stopped.clone_into(&mut summary.stopped);
         let result = CountResult { buckets, other, exact: error == 0, error, summary: Some(summary) };
         send(out, M::Result(result)).await
-    }
-
-    fn bucket(&self, level: Option<Level>, count: &Count, found: Bucket) -> CountBucket {
-        let mut bucket = CountBucket {
-            from_ns: found.first_ns,
-            to_ns: found.last_ns,
-            count: found.count,
-            ..CountBucket::default()
-        };
-        if let (CountBy::Time { from_ns, to_ns, buckets }, Some(level)) = (&self.by, level) {
-            let begin = found.key.parse().unwrap_or(found.first_ns);
-            let width = (to_ns - from_ns).cast_unsigned().div_ceil(*buckets as u64).max(1).cast_signed();
-            (bucket.from_ns, bucket.to_ns) = (begin, begin.saturating_add(width).min(*to_ns));
-            level.as_str().clone_into(&mut bucket.key);
-            return bucket;
-        }
-        if let Some(example) = count.example(&found.key) {
-            bucket.example = String::from_utf8_lossy(&example.message).into_owned();
-            bucket.source = example.source;
-            bucket.position = Some(wire::position(&example.position));
-        }
-        bucket.key = found.key;
-        bucket
     }
 }
 

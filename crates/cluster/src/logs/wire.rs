@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use ph_link::API_SEGMENT;
-use ph_link::v1::{LogBatch, LogGap, LogMarker, LogPosition, ReadEvent, read_event::M};
+use ph_link::v1::{CountBucket, LogBatch, LogGap, LogMarker, LogPosition, ReadEvent, read_event::M};
+use ph_taillog::Cell;
 
 use crate::kube_logs::{Gap, Marker, Place, Position, Record, StreamName, check};
 
@@ -133,4 +134,16 @@ pub fn marker(source: u32, (marker, at_ns): (&Marker, i64)) -> LogMarker {
 
 pub fn event(m: M) -> ReadEvent {
     ReadEvent { m: Some(m) }
+}
+
+/// One thing that was counted.
+pub fn bucket(cell: Cell) -> CountBucket {
+    let Cell { from_ns, to_ns, key, count, example } = cell;
+    let mut bucket = CountBucket { from_ns, to_ns, key, count, ..CountBucket::default() };
+    if let Some(example) = example {
+        bucket.example = String::from_utf8_lossy(&example.message).into_owned();
+        bucket.source = example.source;
+        bucket.position = Some(position(&example.position));
+    }
+    bucket
 }

@@ -6,12 +6,11 @@
 use std::time::{Duration, Instant};
 
 use ph_link::v1::{
-    CountAsk, CountBucket, CountBy as By, CountEvent, CountResult, LogProgress, LogSummary, ReadMode,
-    count_event::M, read_event,
+    CountAsk, CountBy as By, CountEvent, CountResult, LogProgress, LogSummary, ReadMode, count_event::M,
+    read_event,
 };
-use ph_model::Level;
 use ph_taillog::{
-    Batch, Bucket, Count, CountBy, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, Reader, Seek, State, inspect,
+    Batch, CountBy, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, Reader, Seek, State, Telling, Told, inspect,
 };
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -24,9 +23,6 @@ use crate::time::now_ms;
 /// A count that names no deadline ends after this.
 const DEADLINE: Duration = Duration::from_secs(30);
 const BATCH_BYTES: usize = 256 << 10;
-/// Levels, gravest last.
-const LEVELS: [Level; 7] =
-    [Level::Unknown, Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
 
 /// What is asked for, checked.
 pub struct Counting {
@@ -78,15 +74,10 @@ enum End {
 /// Counts until everything is read, the call ends, or a limit is reached. Blocks.
 pub fn run(services: &Services, counting: Counting, events: &mpsc::Sender<Result<CountEvent, Status>>) {
     let Counting { plan, by } = counting;
-    let counts = match &by {
-        CountBy::Time { .. } => LEVELS.map(|level| (Some(level), Count::new(by.clone()))).into(),
-        _ => vec![(None, Count::new(by.clone()))],
-    };
     let counter = Counter {
         services,
         plan,
-        by,
-        counts,
+        count: Telling::new(by),
         events,
         summary: LogSummary::default(),
         began: Instant::now(),
@@ -102,9 +93,7 @@ pub fn run(services: &Services, counting: Counting, events: &mpsc::Sender<Result
 struct Counter<'a> {
     services: &'a Services,
     plan: Plan,
-    by: CountBy,
-    /// By time one for each level, else one.
-    counts: Vec<(Option<Level>, Count)>,
+    count: Telling,
     events: &'a mpsc::Sender<Result<CountEvent, Status>>,
     summary: LogSummary,
     began: Instant,
@@ -204,25 +193,12 @@ impl Counter<'_> {
         self.summary.matches += batch.records.len() as u64;
         batch.records.iter().for_each(|r| self.redactions.add(r.masked));
         self.summary.cut_lines += batch.records.iter().filter(|r| r.full_bytes > 0).count() as u64;
-        for (level, count) in &mut self.counts {
-            match level {
-                Some(level) => count.add_where(batch, |record| record.level == *level),
-                None => count.add_from(source, batch),
-            }
-        }
+        self.count.add_from(source, batch);
     }
 
     fn finish(mut self, stopped: &str) -> Result<(), End> {
-        let mut buckets = Vec::new();
-        let (mut other, mut error) = (0, 0);
-        for (level, count) in &self.counts {
-            let found = count.buckets();
-            let shown: u64 = found.iter().map(|b| b.count).sum();
-            error = found.iter().map(|b| b.over).max().unwrap_or(0).max(error);
-            other += count.outside() + count.records().saturating_sub(shown);
-            buckets.extend(found.into_iter().filter(|b| b.count > 0).map(|b| self.bucket(*level, count, b)));
-        }
-        buckets.sort_by_key(|b| if matches!(self.by, CountBy::Time { .. }) { b.from_ns } else { 0 });
+        let Told { cells, other, error } = self.count.told();
+        let buckets = cells.into_iter().map(wire::bucket).collect();
         self.summary.seek = if self.proven { "proven" } else { "assumed_ordered" }.to_owned();
         self.summary.completeness = match (self.summary.gaps, self.proven) {
             (0, true) => "proven",
@@ -234,29 +210,6 @@ impl Counter<'_> {
         self.summary.stopped = stopped.to_owned();
         let summary = Some(std::mem::take(&mut self.summary));
         self.send(M::Result(CountResult { buckets, other, exact: error == 0, error, summary }))
-    }
-
-    fn bucket(&self, level: Option<Level>, count: &Count, found: Bucket) -> CountBucket {
-        let mut bucket = CountBucket {
-            from_ns: found.first_ns,
-            to_ns: found.last_ns,
-            count: found.count,
-            ..CountBucket::default()
-        };
-        if let (CountBy::Time { from_ns, to_ns, buckets }, Some(level)) = (&self.by, level) {
-            let begin = found.key.parse().unwrap_or(found.first_ns);
-            let width = (to_ns - from_ns).cast_unsigned().div_ceil(*buckets as u64).max(1).cast_signed();
-            (bucket.from_ns, bucket.to_ns) = (begin, begin.saturating_add(width).min(*to_ns));
-            level.as_str().clone_into(&mut bucket.key);
-            return bucket;
-        }
-        if let Some(example) = count.example(&found.key) {
-            bucket.example = String::from_utf8_lossy(&example.message).into_owned();
-            bucket.source = example.source;
-            bucket.position = Some(wire::position(example.position));
-        }
-        bucket.key = found.key;
-        bucket
     }
 
     fn gap(&mut self, event: ph_link::v1::ReadEvent) -> Result<(), End> {

@@ -1,8 +1,8 @@
 //! Records, gaps and markers as the link carries them.
 
-use ph_link::v1::{self, LogBatch, LogGap, LogMarker, LogPosition, ReadEvent, read_event::M};
+use ph_link::v1::{self, CountBucket, LogBatch, LogGap, LogMarker, LogPosition, ReadEvent, read_event::M};
 use ph_model::{LogFlags, Position};
-use ph_taillog::{Batch, Gap, Record, Stream};
+use ph_taillog::{Batch, Cell, Gap, Record, Stream};
 
 /// Payloads from this size on are compressed.
 const COMPRESS_FROM: usize = 1024;
@@ -105,4 +105,16 @@ pub fn marker(source: u32, kind: &str, run: u32) -> LogMarker {
 
 pub fn event(m: M) -> ReadEvent {
     v1::ReadEvent { m: Some(m) }
+}
+
+/// One thing that was counted.
+pub fn bucket(cell: Cell) -> CountBucket {
+    let Cell { from_ns, to_ns, key, count, example } = cell;
+    let mut bucket = CountBucket { from_ns, to_ns, key, count, ..CountBucket::default() };
+    if let Some(example) = example {
+        bucket.example = String::from_utf8_lossy(&example.message).into_owned();
+        bucket.source = example.source;
+        bucket.position = Some(position(example.position));
+    }
+    bucket
 }
