@@ -218,3 +218,27 @@ async fn one_row_a_query_names_figures_and_a_digest_and_never_text() {
     let opened = room.disk.opened.lock().unwrap();
     assert_eq!(opened.last().unwrap().mask_key.len(), 32);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_are_left_to_the_api_from_its_oldest_line_on() {
+    let room = Room::start(&["a"]).await;
+    room.disk.over_api("a");
+    let rows: Vec<_> = (0_u32..)
+        .zip(["one", "two", "three", "four"])
+        .map(|(n, text)| (i64::from(n), text, (77 << 64, u64::from(n))))
+        .collect();
+    room.ship("a", &rows).await;
+    for (ms, text) in [(2, "three"), (3, "four"), (4, "five")] {
+        room.write("a", ms, text);
+    }
+    for mode in ["head", "tail"] {
+        let page = room.query(json!({"sources": [], "mode": mode, "limit": 100})).await;
+        assert_eq!(texts(&page), ["one", "two", "three", "four", "five"], "{mode}");
+        let origins: Vec<&str> =
+            page["records"].as_array().unwrap().iter().map(|r| r["origin"].as_str().unwrap()).collect();
+        assert_eq!(origins, ["store", "store", "api", "api", "api"]);
+    }
+    let count = json!({"query": {"sources": []}, "by": "level"});
+    let (_, count) = room.post("/api/v1/logs/count", count).await;
+    assert_eq!(count["buckets"][0]["count"], 5, "{count}");
+}
