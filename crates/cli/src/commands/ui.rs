@@ -89,6 +89,7 @@ async fn with(
         stop.cancelled().await;
     }
     clusters.end().await;
+    browser::forget(place.dir());
     let ended = running.stop(DRAIN).await;
     told?;
     if ended {
@@ -99,7 +100,7 @@ async fn with(
 
 async fn start(args: &Args, place: &Place) -> Result<Running, Failure> {
     let config = ServerConfig {
-        listen: vec![Listen::Http(local_addr(args.port))],
+        listen: vec![Listen::Http(local_addr(args.port)?)],
         metrics: None,
         probes: None,
         durability: Durability::Interval(SYNC),
@@ -119,12 +120,13 @@ async fn start(args: &Args, place: &Place) -> Result<Running, Failure> {
 }
 
 /// The usual port unless it is taken; one that was asked for is not replaced.
-fn local_addr(port: Option<u16>) -> SocketAddr {
+fn local_addr(port: Option<u16>) -> Result<SocketAddr, Failure> {
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    match port {
-        Some(port) => at(port),
-        None if TcpListener::bind(at(PORT)).is_ok() => at(PORT),
-        None => at(0),
+    match (port, TcpListener::bind(at(port.unwrap_or(PORT)))) {
+        (Some(port), Err(e)) => Err(Failure::failed(format!("port {port} of 127.0.0.1 cannot be had: {e}"))
+            .next("choose another with --port, or leave it out")),
+        (None, Err(_)) => Ok(at(0)),
+        (port, Ok(_)) => Ok(at(port.unwrap_or(PORT))),
     }
 }
 
@@ -156,7 +158,9 @@ mod tests {
     fn a_port_that_is_asked_for_is_not_replaced() {
         let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = held.local_addr().unwrap().port();
-        assert_eq!(local_addr(Some(port)).port(), port);
-        assert!(local_addr(None).ip().is_loopback());
+        assert!(local_addr(Some(port)).unwrap_err().text().contains(&port.to_string()));
+        drop(held);
+        assert_eq!(local_addr(Some(port)).unwrap().port(), port);
+        assert!(local_addr(None).unwrap().ip().is_loopback());
     }
 }

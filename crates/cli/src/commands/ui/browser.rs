@@ -8,6 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+const PAGE: &str = "open.html";
+
 /// Opens it, or does nothing: the link was printed.
 pub fn open(link: &str, dir: &Path) {
     let Some(opener) = opener() else { return };
@@ -31,6 +33,12 @@ pub fn open(link: &str, dir: &Path) {
     }
 }
 
+/// Removes the page: its link is of this start alone.
+pub fn forget(dir: &Path) {
+    // It is there only when a browser was opened.
+    let _ = std::fs::remove_file(dir.join(PAGE));
+}
+
 /// The program that opens things, when there is a screen.
 fn opener() -> Option<PathBuf> {
     if cfg!(target_os = "macos") {
@@ -50,7 +58,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 /// A page that leads to the link; mode 0600, new each time.
 fn page(link: &str, dir: &Path) -> std::io::Result<PathBuf> {
-    let path = dir.join("open.html");
+    let path = dir.join(PAGE);
     match std::fs::remove_file(&path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
         _ => {}
