@@ -139,7 +139,7 @@ async fn find(asked: &Asked<'_>, ask: &Ask, named: &Named) -> Result<(Record, Pa
         ..PageToken::new(ask.digest, false)
     };
     let one = Ask { limit: 1 + BETWEEN, origin: Origin::Files, mode: Mode::Head, ..ask.clone() };
-    let nodes = super::resolve::by_node(asked.app, asked.ctx, asked.sources);
+    let nodes = super::resolve::by_reader(asked.app, asked.ctx, asked.sources);
     let in_files = match read::is_of_api(&named.position) {
         // The API holds what it holds: the reading itself tells.
         true => nodes.iter().any(|(_, node)| node.doors.api.is_some()),

@@ -21,7 +21,7 @@ use super::ask::{Ask, Mode, Origin, Shape};
 use super::history::{self, Asked};
 use super::read::{self, CONCURRENT, FIRST_ANSWER, Lane, Missing, NodeSources};
 use super::record::{position, time_text};
-use super::resolve::{by_node, resolve};
+use super::resolve::{by_reader, resolve};
 use super::stored::{self, Shelf};
 use super::{budget, page, routes, sources, ticket};
 use crate::app::AppState;
@@ -86,7 +86,7 @@ pub async fn count(
     let _slot = app.logs.slots.take(&ctx)?;
     let found = routes::numbered(resolve(&app, &ctx, &asked_for.query.sources)?)?;
     let asked = Asked { app: &app, ctx: &ctx, sources: &found };
-    let nodes: Vec<NodeSources> = by_node(&app, &ctx, &found).into_iter().map(|(_, n)| n).collect();
+    let nodes: Vec<NodeSources> = by_reader(&app, &ctx, &found).into_iter().map(|(_, n)| n).collect();
     let plan = plan(&asked_for, (&ask, &nodes), app.clock.now_ms()).await.map_err(routes::faults)?;
     let grant = app.auditor.decide::<LogsOp>(&ctx, routes::target(&asked_for.query, &found)).await?;
     let decision = grant.row().clone();

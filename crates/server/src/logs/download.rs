@@ -22,7 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::ask::{Ask, Fault, Shape};
 use super::history::Asked;
-use super::resolve::{Resolved, by_node, resolve};
+use super::resolve::{Resolved, by_reader, resolve};
 use super::token::PageToken;
 use super::{routes, sources};
 use crate::app::AppState;
@@ -100,7 +100,7 @@ pub async fn open(
     let mut ask = routes::ready(&ctx, (&asked.query, Shape::Whole))?;
     ask.budget.returned_bytes = ask.budget.download_bytes;
     let found = routes::numbered(resolve(&app, &ctx, &asked.query.sources)?)?;
-    let nodes = by_node(&app, &ctx, &found);
+    let nodes = by_reader(&app, &ctx, &found);
     let answers = futures::future::join_all(nodes.iter().map(|(_, n)| sources::files(n))).await;
     let segments = answers.into_iter().flatten().flat_map(|r| r.sources).flat_map(|s| s.runs);
     let scan_bytes = segments.flat_map(|r| r.segments).map(|s| s.bytes).sum();

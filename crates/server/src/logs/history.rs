@@ -13,7 +13,7 @@ use super::ask::{Ask, Origin};
 use super::cut::{self, Ends};
 use super::read::{self, Found, Missing, NodeSources};
 use super::record::Record;
-use super::resolve::{Resolved, by_node};
+use super::resolve::{Resolved, by_reader};
 use super::sources;
 use super::stored::{self, Shelf, Stored};
 use super::token::{Mark, PageToken};
@@ -136,7 +136,7 @@ fn wanted(asked: &Asked<'_>, ask: &Ask) -> usize {
 
 fn nodes(asked: &Asked<'_>, keep: impl Fn(&(u32, Resolved)) -> bool) -> Vec<NodeSources> {
     let kept: Vec<(u32, Resolved)> = asked.sources.iter().filter(|s| keep(s)).cloned().collect();
-    by_node(asked.app, asked.ctx, &kept).into_iter().map(|(_, n)| n).collect()
+    by_reader(asked.app, asked.ctx, &kept).into_iter().map(|(_, n)| n).collect()
 }
 
 /// Looks which segments lie in files now, of the sources that the store is asked for. For sources of which no node tells
@@ -144,7 +144,7 @@ fn nodes(asked: &Asked<'_>, keep: impl Fn(&(u32, Resolved)) -> bool) -> Vec<Node
 pub async fn look(asked: &Asked<'_>, shelf: &mut Shelf<'_>) {
     let seam: Vec<(u32, Resolved)> =
         shelf.sources.iter().filter(|(i, _)| !shelf.whole.contains(i)).map(|s| (*s).clone()).collect();
-    let held = sources::segments(&by_node(asked.app, asked.ctx, &seam)).await;
+    let held = sources::segments(&by_reader(asked.app, asked.ctx, &seam)).await;
     (shelf.kept, shelf.until) = (held.keys, held.since);
     shelf.whole.extend(seam.iter().map(|(i, _)| *i).filter(|i| !shelf.kept.contains_key(i)));
 }

@@ -26,8 +26,8 @@ use super::follow::{FindDoors, Followed, follow_node};
 use super::history::Asked;
 use super::order::Sorter;
 use super::record::{Record, json as record_json, position, position_key, time_text};
-use super::resolve::{Resolved, by_node, doors, resolve};
-use super::token::{Cursor, PageToken};
+use super::resolve::{Resolved, by_node, by_reader, doors, resolve};
+use super::token::{Cursor, Mark, PageToken};
 use super::{markers, page, read, routes, sources};
 use crate::app::AppState;
 use crate::audit::Outcome;
@@ -222,7 +222,7 @@ impl Pump {
     pub async fn lag(&mut self) -> LogStreamFrame {
         let (lines, mut bytes) = self.sorter.waiting();
         let numbered: Vec<(u32, Resolved)> = self.sources.iter().map(|(i, r)| (*i, r.clone())).collect();
-        let nodes = by_node(&self.app, &self.ctx, &numbered);
+        let nodes = by_reader(&self.app, &self.ctx, &numbered);
         let answers = futures::future::join_all(nodes.iter().map(|(_, n)| sources::files(n))).await;
         for ((_, node), answer) in nodes.iter().zip(answers) {
             for found in answer.into_iter().flat_map(|reply| reply.sources) {
@@ -291,7 +291,10 @@ impl Pump {
             fresh.push((index, r));
         }
         let Some(out) = self.out.clone() else { return false };
-        for (cluster, node) in by_node(&self.app, &self.ctx, &fresh) {
+        // A place in a file waits for its own node's agent.
+        let by_nodes = self.token.at.values().filter_map(Mark::position).any(|p| !read::is_of_api(&p));
+        let group = if by_nodes { by_node } else { by_reader };
+        for (cluster, node) in group(&self.app, &self.ctx, &fresh) {
             let mut ask = self.ask.clone();
             if !first {
                 // A pod that appears during a follow is read from its first line.
@@ -352,7 +355,8 @@ impl Pump {
     fn gap(&mut self, source: Option<u32>, node: &str, gap: &LogGap) {
         self.summary.gaps += 1;
         if matches!(gap.kind.as_str(), "node_unreachable" | "denied" | "unverified") {
-            let of_node = self.sources.iter().filter(|(_, r)| r.node == node).map(|(i, _)| *i);
+            let of = |r: &Resolved| r.node == node || read::whole(&r.json.cluster) == node;
+            let of_node = self.sources.iter().filter(|(_, r)| of(r)).map(|(i, _)| *i);
             let away: Vec<u32> = match source {
                 Some(one) => vec![one],
                 None => of_node.collect(),

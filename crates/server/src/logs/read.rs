@@ -63,9 +63,10 @@ pub fn is_of_api(p: &Position) -> bool {
     p.segment_key == API_SEGMENT
 }
 
-/// The sources of one node.
+/// The sources of one node, or of a cluster that has none with an agent.
 #[derive(Clone)]
 pub struct NodeSources {
+    /// The node's name, or [`whole`].
     pub node: String,
     pub doors: Doors,
     pub sources: Vec<Source>,
@@ -342,6 +343,14 @@ pub fn admitted_open(lane: &Lane, admitted: &Admitted) -> ReadOpen {
     o
 }
 
+/// What the name of all nodes of a cluster begins with; no node's name has a space.
+const WHOLE: &str = "cluster ";
+
+/// What stands for all nodes of a cluster in [`NodeSources::node`].
+pub fn whole(cluster: &str) -> String {
+    format!("{WHOLE}{cluster}")
+}
+
 /// What is said where nobody can read.
 const NO_AGENT: &str = "no agent of this node is connected";
 
@@ -350,11 +359,12 @@ pub fn words(status: &tonic::Status) -> &str {
     if status.code() == tonic::Code::Unimplemented { NO_AGENT } else { status.message() }
 }
 
-/// A gap that stands for every source of a node.
+/// A gap that stands for every source of a node, or of a cluster that its own agent reads.
 pub fn unreachable_gap(node: &NodeSources, why: &str) -> (Option<u32>, String, LogGap) {
+    let who = if node.node.starts_with(WHOLE) { node.node.clone() } else { format!("node {}", node.node) };
     let gap = LogGap {
         kind: "node_unreachable".into(),
-        text: format!("node {}: {why}; lines of {} sources are missing", node.node, node.sources.len()),
+        text: format!("{who}: {why}; lines of {} sources are missing", node.sources.len()),
         ..LogGap::default()
     };
     (None, node.node.clone(), gap)

@@ -1,6 +1,6 @@
 //! From what a caller names to the containers that it means, and the nodes that can read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ph_access::TenantCtx;
@@ -9,12 +9,15 @@ use ph_link::v1::{AgentKind, SourceRef};
 use ph_model::ClusterId;
 use serde_json::Value;
 
-use super::read::{Doors, NodeSources, Source};
+use super::read::{Doors, NodeSources, Source, whole};
 use super::ticket::TicketDesk;
 use super::token::{Cursor, Named};
 use crate::app::AppState;
 use crate::gateway::problem::Problem;
 use crate::objects::{ClusterRoom, Home, containers, picked_clusters, workload};
+
+/// Sources of one call; an agent takes 256.
+const MOST: usize = 200;
 
 /// One container whose log is meant.
 #[derive(Clone, Debug)]
@@ -221,19 +224,50 @@ fn of_container(home: Home<'_>, select: &LogSelect, c: &Value) -> Option<Resolve
     })
 }
 
-/// Groups sources by the agent that can read them; indexes are those in `sources`.
+/// Groups sources by the agent that can read them; indexes are those in `sources`. A cluster without any node-agent is read by
+/// its own: the sources of all its nodes go together, so that a large cluster is not a call for each node.
+pub fn by_reader(
+    app: &AppState,
+    ctx: &TenantCtx,
+    sources: &[(u32, Resolved)],
+) -> Vec<(ClusterId, NodeSources)> {
+    let clusters: BTreeSet<ClusterId> = sources.iter().map(|(_, r)| r.cluster).collect();
+    let alone = |cluster: &ClusterId| {
+        let live = app.link.registry().of_cluster(ctx, *cluster);
+        !live.is_empty() && live.iter().all(|a| a.kind() == AgentKind::Cluster)
+    };
+    let alone: BTreeSet<ClusterId> = clusters.into_iter().filter(alone).collect();
+    let reader = |r: &Resolved| match alone.contains(&r.cluster) {
+        true => whole(&r.json.cluster),
+        false => r.node.clone(),
+    };
+    grouped(app, ctx, (sources, &reader))
+}
+
+/// The same, node by node.
 pub fn by_node(
     app: &AppState,
     ctx: &TenantCtx,
     sources: &[(u32, Resolved)],
 ) -> Vec<(ClusterId, NodeSources)> {
+    grouped(app, ctx, (sources, &|r: &Resolved| r.node.clone()))
+}
+
+fn grouped(
+    app: &AppState,
+    ctx: &TenantCtx,
+    (sources, reader): (&[(u32, Resolved)], &dyn Fn(&Resolved) -> String),
+) -> Vec<(ClusterId, NodeSources)> {
     let mut groups: BTreeMap<(ClusterId, String), Vec<Source>> = BTreeMap::new();
     for (index, r) in sources {
         let source = Source { index: *index, id: r.json.id.clone(), wire: r.wire.clone() };
-        groups.entry((r.cluster, r.node.clone())).or_default().push(source);
+        groups.entry((r.cluster, reader(r))).or_default().push(source);
     }
     groups
         .into_iter()
+        .flat_map(|(reader, sources)| {
+            sources.chunks(MOST).map(|part| (reader.clone(), part.to_vec())).collect::<Vec<_>>()
+        })
         .map(|((cluster, node), sources)| {
             let tickets = TicketDesk::new(app, ctx, cluster);
             let doors = doors(app, ctx, cluster, &node);

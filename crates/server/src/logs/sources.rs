@@ -12,7 +12,7 @@ use ph_model::ClusterId;
 use super::page;
 use super::read::{FIRST_ANSWER, NodeSources, unreachable_gap, words};
 use super::record::{position_key, time_text};
-use super::resolve::{Resolved, by_node, resolve};
+use super::resolve::{Resolved, by_reader, resolve};
 use super::routes::numbered;
 use crate::app::AppState;
 use crate::gateway::extract::Json;
@@ -29,7 +29,7 @@ pub async fn sources(
 ) -> Result<Json<LogSources>, Problem> {
     ctx.require(Permission::LogsRead)?;
     let found = numbered(resolve(&app, &ctx, &ask.sources)?)?;
-    let nodes = by_node(&app, &ctx, &found);
+    let nodes = by_reader(&app, &ctx, &found);
     let asked = nodes.iter().map(|(_, node)| files(node));
     let answers = futures::future::join_all(asked).await;
     let mut by_index: HashMap<u32, Resolved> = found.into_iter().collect();
