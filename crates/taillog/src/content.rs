@@ -102,6 +102,11 @@ impl Content {
         }
     }
 
+    /// Whether it is a plain file.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Content::Plain(_))
+    }
+
     /// How far back one step of a backward reader should go; bytes.
     pub fn back_step(&self) -> u64 {
         match self {

@@ -8,6 +8,8 @@ use crate::content::Content;
 
 /// How much is read at once while every line is looked at; bytes.
 const STEP: usize = 64 << 10;
+/// The same of a follower that had caught up: most often a few lines were written; bytes.
+const SMALL_STEP: usize = 4 << 10;
 /// How much is read at once while most lines are passed over: what stays in a core's cache for several looks; bytes.
 const CHUNK: usize = 256 << 10;
 
@@ -26,6 +28,8 @@ pub(crate) struct Lines {
     nuls: u64,
     cap: usize,
     step: usize,
+    /// The last read gave less than was asked for, and nobody was told yet that this is the end for now.
+    short: bool,
 }
 
 /// A line's place in the window and in the segment.
@@ -45,7 +49,18 @@ pub(crate) struct LineAt {
 
 impl Lines {
     pub fn new(offset: u64, cap: usize) -> Self {
-        Self { buf: Vec::new(), start: 0, end: 0, clean: 0, offset, dropped: 0, nuls: 0, cap, step: STEP }
+        Self {
+            buf: Vec::new(),
+            start: 0,
+            end: 0,
+            clean: 0,
+            offset,
+            dropped: 0,
+            nuls: 0,
+            cap,
+            step: STEP,
+            short: false,
+        }
     }
 
     /// Goes on at another offset.
@@ -72,7 +87,7 @@ impl Lines {
     pub fn shrink(&mut self) {
         if self.start == self.end {
             self.buf = Vec::new();
-            (self.start, self.end, self.clean, self.step) = (0, 0, 0, STEP);
+            (self.start, self.end, self.clean, self.step) = (0, 0, 0, SMALL_STEP);
         }
     }
 
@@ -89,6 +104,10 @@ impl Lines {
                 self.dropped += (self.clean - self.cap) as u64;
                 self.clean = self.cap;
                 self.end = self.start + self.cap;
+            }
+            // A plain file gives less only at its end: asking again would give nothing.
+            if std::mem::take(&mut self.short) && content.is_file() {
+                return Ok(None);
             }
             if self.fill(content, until)? == 0 {
                 return Ok(None);
@@ -196,6 +215,10 @@ impl Lines {
         let room = self.buf.get_mut(self.end..self.end + want).unwrap_or_default();
         let n = content.read_at(room, at)?;
         self.end += n;
+        self.short = n > 0 && n < want;
+        if n >= self.step && self.step < STEP {
+            self.step = (self.step * 4).min(STEP);
+        }
         Ok(n)
     }
 }

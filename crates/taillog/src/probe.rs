@@ -36,6 +36,15 @@ pub(crate) fn key_after_nuls(nuls: u64, line: &[u8]) -> u128 {
     key_of(&whole)
 }
 
+/// The key now of a plain file's first line: one read. `None` while the line is not complete.
+pub(crate) fn key_now(content: &mut Content) -> io::Result<Option<u128>> {
+    let mut head = [0; KEY_BYTES + 1];
+    let n = content.read_at(&mut head, 0)?;
+    let head = head.get(..n).unwrap_or_default();
+    let line = memchr::memchr(b'\n', head).and_then(|end| head.get(..end));
+    Ok(line.or((n >= KEY_BYTES).then_some(head)).map(key_of))
+}
+
 /// Reads the start of a segment.
 pub(crate) fn probe(content: &mut Content) -> io::Result<Probe> {
     let mut page = [0; HEAD];

@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::layout::Probes;
 use crate::mask::Mask;
-use crate::roots::Roots;
+use crate::roots::{Place, Roots};
 use crate::sieve::Sieve;
 use crate::source::SourceId;
 use chain::{Chain, Step};
@@ -181,6 +181,8 @@ pub enum Seek {
 pub struct Reader {
     roots: Roots,
     source: SourceId,
+    /// Where the source lies, and its path.
+    own: (Place, PathBuf),
     ask: ReadAsk,
     asm: Assembler,
     probes: Probes,
@@ -217,7 +219,9 @@ impl Reader {
             limit: ask.limit.filter(|_| ask.mode != Mode::Backward),
             mask: ask.mask.clone(),
         };
+        let place = source.place()?;
         let mut reader = Self {
+            own: (place.clone(), roots.full(&place)),
             roots: roots.clone(),
             source: source.clone(),
             asm: Assembler::new(choice, max_line),

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use super::Reader;
 use crate::Error;
@@ -13,7 +14,7 @@ use crate::content::Content;
 use crate::cursor::Cursor;
 use crate::layout::{self, Run, Segment};
 use crate::probe;
-use crate::roots::{Place, Roots};
+use crate::roots::Place;
 
 /// How long a rotated file must not have grown before the new one is begun, unless its writer closed it; ns.
 const DRAIN_NS: i64 = 1_000_000_000;
@@ -186,8 +187,9 @@ impl Reader {
             self.chain.seen_to = cur.read_to();
             self.chain.grown_ns = now_ns;
         }
-        let path = self.roots.full(&cur.segment.place);
-        let Some(size) = cur.content.plain_size().map_err(|e| Error::io(&path, e))? else { return Ok(false) };
+        let size = cur.content.plain_size();
+        let size = size.map_err(|e| Error::io(&self.roots.full(&cur.segment.place), e))?;
+        let Some(size) = size else { return Ok(false) };
         if size < cur.read_to() {
             self.restart_held(batch);
             return Ok(true);
@@ -201,9 +203,9 @@ impl Reader {
         if cur.segment.gz || cur.key.is_none() {
             return;
         }
-        if let Ok(now) = probe::probe(&mut cur.content)
-            && now.key.is_some()
-            && now.key != cur.key
+        if let Ok(now) = probe::key_now(&mut cur.content)
+            && now.is_some()
+            && now != cur.key
         {
             self.restart_held(batch);
         }
@@ -233,14 +235,14 @@ impl Reader {
     }
 
     fn dir_stamps(&self) -> [Option<(i64, u64)>; 2] {
-        let place = self.source.place().ok();
-        let own = place.as_ref().and_then(|p| stamp(&self.roots, p));
+        let (place, path) = &self.own;
+        let own = stamp(path);
         let held = self.cur.as_ref().and_then(|c| {
             let rel = c.segment.place.rel.parent()?;
-            if place.as_ref().is_some_and(|p| p.base == c.segment.place.base && p.rel == rel) {
+            if (place.base, place.rel.as_path()) == (c.segment.place.base, rel) {
                 return own;
             }
-            stamp(&self.roots, &Place { base: c.segment.place.base, rel: rel.to_owned() })
+            stamp(&self.roots.full(&Place { base: c.segment.place.base, rel: rel.to_owned() }))
         });
         [own, held]
     }
@@ -383,9 +385,9 @@ fn has_name(content: &Content) -> bool {
     content.links().is_ok_and(|n| n > 0)
 }
 
-/// Modification time and inode of a directory.
-fn stamp(roots: &Roots, place: &Place) -> Option<(i64, u64)> {
-    let meta = roots.open_dir(place).ok()?.metadata().ok()?;
+/// Modification time and inode of a directory: they only tell whether to list it again, which is done beneath its root.
+fn stamp(path: &Path) -> Option<(i64, u64)> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
     let ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
     Some((ns, meta.ino()))
 }
