@@ -343,13 +343,12 @@ impl Assembler {
         if self.past_end || draft.ts_ns < self.choice.from_ns || !self.choice.streams.has(draft.stream) {
             return;
         }
-        let seen = Seen::new(draft, kept);
+        let seen = Seen::new((draft.ts_ns, draft.stream), kept);
         let last = draft.last;
         let enough = self.choice.limit.is_some_and(|limit| self.stats.matches >= limit);
         let asked = !enough && last.abs_end > self.match_after;
         let matches = asked && self.choice.filter.matches(&seen);
-        let undecided = self.asks_level && asked && !matches;
-        if undecided && seen.level() == Level::Unknown && seen.would_pass(&self.choice.filter) {
+        if asked && !matches && self.asks_level && seen.lacks_level(&self.choice.filter) {
             self.stats.unknown_levels += 1;
         }
         if !matches && self.choice.context.is_none() {
@@ -460,7 +459,7 @@ fn position(span: Span, offset: u64, rewind: u32) -> Position {
 }
 
 /// A record as its filter sees it: without terminal escapes, its level read when asked for.
-struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     ts_ns: i64,
     level: OnceCell<Level>,
     stream: Stream,
@@ -468,13 +467,13 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn new(draft: &Draft<'_>, kept: &'a [u8]) -> Self {
-        Seen {
-            ts_ns: draft.ts_ns,
-            level: OnceCell::new(),
-            stream: draft.stream,
-            message: escapes::plain(kept).text,
-        }
+    pub fn new((ts_ns, stream): (i64, Stream), kept: &'a [u8]) -> Self {
+        Seen { ts_ns, level: OnceCell::new(), stream, message: escapes::plain(kept).text }
+    }
+
+    /// Whether a filter left it out only because its level is unknown.
+    pub fn lacks_level(&self, filter: &Compiled) -> bool {
+        self.level() == Level::Unknown && self.would_pass(filter)
     }
 
     /// Whether the filter would pass it at some level.

@@ -41,6 +41,8 @@ pub(crate) struct Back {
     given: u64,
     done: bool,
     key: u128,
+    /// What was removed before it was read, told where it would have come.
+    lost: Option<Gap>,
     /// The segment (run and segment by index) that the last block was read from.
     held: Option<((usize, usize), Cursor)>,
     /// Which streams (stdout, stderr) were met so far.
@@ -66,6 +68,7 @@ impl Back {
             cap,
             given: 0,
             key: 0,
+            lost: None,
             held: None,
             seen: [false, false],
         }
@@ -153,6 +156,9 @@ impl Back {
             }
         }
         let at_start = self.hi == Some(0) && self.run == 0 && self.segment == 0;
+        if let Some(lost) = self.lost.take_if(|_| at_start) {
+            batch.note(Note::Gap(lost));
+        }
         Ok(!self.done && !at_start)
     }
 
@@ -173,17 +179,41 @@ impl Back {
         let run = runs.iter().position(|r| r.number == number);
         let found = run.and_then(|r| Some((r, runs.get(r)?.segments.iter().position(same)?)));
         let Some((run, segment)) = found else {
-            batch.note(Note::Gap(Gap {
-                kind: GapKind::RotatedAway,
-                text: format!("{} and what is older was removed before it was read", held.name),
-                ..self.damage(&io::ErrorKind::NotFound.into())
-            }));
+            let held_bytes = self.hi.or((!held.gz).then_some(held.size_bytes));
+            let bytes = self.older().map(plain_bytes).sum::<Option<u64>>().zip(held_bytes);
+            let bytes = bytes.map(|(older, held)| older + held);
+            batch.note(Note::Gap(self.removed(&held.name, bytes)));
             self.done = true;
             return Ok(());
         };
+        let is_there = |s: &layout::Segment| {
+            let same = |n: &layout::Segment| n.identity == s.identity || (n.key.is_some() && n.key == s.key);
+            runs.iter().flat_map(|r| &r.segments).any(same)
+        };
+        let missing: Vec<_> = self.older().filter(|s| !is_there(s)).collect();
+        if let Some(newest) = missing.last() {
+            let bytes = missing.iter().copied().map(plain_bytes).sum();
+            self.lost = Some(self.removed(&newest.name, bytes));
+        }
         // What was appended to a file that is no longer live belongs to a later time than this reader began at.
         (self.runs, self.run, self.segment) = (runs, run, segment);
         Ok(())
+    }
+
+    /// The segments before the one that is being read.
+    fn older(&self) -> impl Iterator<Item = &layout::Segment> {
+        let of_run = self.runs.get(self.run).into_iter().flat_map(|r| r.segments.iter().take(self.segment));
+        self.runs.iter().take(self.run).flat_map(|r| &r.segments).chain(of_run)
+    }
+
+    fn removed(&self, name: &str, bytes: Option<u64>) -> Gap {
+        Gap {
+            kind: GapKind::RotatedAway,
+            text: format!("{name} and what is older was removed before it was read"),
+            bytes,
+            exact: bytes.is_some(),
+            ..self.damage(&io::ErrorKind::NotFound.into())
+        }
     }
 
     fn step_segment(&mut self) {
@@ -286,6 +316,11 @@ impl Back {
             text: format!("read {name} backwards: {cause}"),
         }
     }
+}
+
+/// Size of a plain file; what a gzipped one holds is not known.
+fn plain_bytes(segment: &layout::Segment) -> Option<u64> {
+    (!segment.gz).then_some(segment.size_bytes)
 }
 
 fn block_start(cur: &mut Cursor, hi: u64, block: u64) -> io::Result<u64> {

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use gzip::Gzip;
+use rustix::fs::Advice;
 
 use crate::layout::Segment;
 use crate::piece::{Format, Parsed};
@@ -37,6 +38,8 @@ impl std::fmt::Debug for Pipe {
 impl Content {
     /// Opens a segment. When its name belongs to another file by now, it is not found: list again.
     pub fn open(roots: &Roots, segment: &Segment) -> io::Result<Self> {
+        #[cfg(test)]
+        counted::OPENED.with(|count| count.set(count.get() + 1));
         let opened = roots.open_file(&segment.place)?;
         if (opened.meta.dev(), opened.meta.ino()) != segment.identity {
             return Err(io::ErrorKind::NotFound.into());
@@ -68,6 +71,16 @@ impl Content {
             Content::Gzip(gz) => gz.file().metadata(),
             Content::Pipe(_) => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Tells the kernel how the file will be read. It may do as it likes.
+    pub fn advise(&self, advice: Advice) {
+        let file = match self {
+            Content::Plain(file) => file,
+            Content::Gzip(gz) => gz.file(),
+            Content::Pipe(_) => return,
+        };
+        let _ = rustix::fs::fadvise(file, 0, None, advice);
     }
 
     /// How many names the file still has.
@@ -216,6 +229,19 @@ impl Pipe {
         let n = self.read.read(buf)?;
         self.at += n as u64;
         Ok(n)
+    }
+}
+
+/// What tests count of one thread.
+#[cfg(test)]
+pub(crate) mod counted {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Segments opened to be read, listing aside.
+        pub static OPENED: Cell<u64> = const { Cell::new(0) };
+        /// Places gone to in open segments.
+        pub static SOUGHT: Cell<u64> = const { Cell::new(0) };
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use ph_model::{LogFlags, Position};
+use rustix::fs::Advice;
 
 use crate::assemble::{Assembler, Cut, Span};
 use crate::batch::{Batch, Gap, GapKind, Note};
@@ -12,7 +13,7 @@ use crate::layout::Segment;
 use crate::lines::{LineAt, Lines};
 use crate::piece::{Format, Parsed};
 use crate::probe::{self, Probe};
-use crate::roots::Roots;
+use crate::roots::{Base, Roots};
 use crate::sieve::{Marks, Sieve};
 
 /// NUL bytes from this many on are named as missing.
@@ -55,6 +56,25 @@ impl Cursor {
         // Damage is met, and told, by who reads there.
         let first = probe::probe(&mut content).unwrap_or_default();
         Ok(Self::of(content, run, (segment, &first), cap))
+    }
+
+    /// A file that nobody writes to is about to be read from one end to the other.
+    pub fn announce(&self) {
+        if self.is_passing() {
+            self.content.advise(Advice::Sequential);
+        }
+    }
+
+    /// It was read to its end: what the kernel holds of it is of no more use than of any other file.
+    pub fn let_go(&self) {
+        if self.is_passing() {
+            self.content.advise(Advice::DontNeed);
+        }
+    }
+
+    /// Rotated files of containers; not a person's own.
+    fn is_passing(&self) -> bool {
+        !self.segment.live && self.segment.place.base != Base::Anywhere
     }
 
     /// As [`Cursor::open`], for readers of what was there when it was listed: it is not looked into again.
@@ -110,6 +130,8 @@ impl Cursor {
 
     /// Goes to an offset that is the start of a line.
     pub fn seek(&mut self, offset: u64) {
+        #[cfg(test)]
+        crate::content::counted::SOUGHT.with(|count| count.set(count.get() + 1));
         self.lines.seek(offset);
         self.marks = Marks::default();
         self.dense_to = 0;

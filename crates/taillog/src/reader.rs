@@ -7,6 +7,7 @@ mod chain;
 mod fetch;
 mod skip;
 mod start;
+mod turned;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::sieve::Sieve;
 use crate::source::SourceId;
 use chain::{Chain, Step};
 use fetch::Fetch;
+use turned::Turned;
 
 /// Records in one batch at most, so that small lines do not make a large batch.
 const MAX_RECORDS: usize = 8 << 10;
@@ -90,7 +92,7 @@ pub struct ReadAsk {
     pub max_line: usize,
     pub follow: bool,
     pub streams: Streams,
-    /// Records around each match; not for `Backward`.
+    /// Records around each match.
     pub context: Context,
     /// All restarts; else the current run only (`follow` goes on into new ones), or the one that `previous` names.
     pub all_runs: bool,
@@ -189,6 +191,8 @@ pub struct Reader {
     cur: Option<Cursor>,
     chain: Chain,
     back: Option<Back>,
+    /// Chooses among what `back` reads, when lines around matches are wanted.
+    turned: Option<Turned>,
     /// Notes for the next batch.
     pending: Vec<Note>,
     seek: Seek,
@@ -220,6 +224,13 @@ impl Reader {
             mask: ask.mask.clone(),
         };
         let place = source.place()?;
+        let around = ask.mode == Mode::Backward && !ask.context.is_none();
+        let turned = around.then(|| Turned::new(ask.filter.clone(), ask.context, ask.limit));
+        // What stands around a match is told by nothing but its place: each line has to be seen.
+        let choice = match around {
+            true => Choice { filter: Arc::new(Compiled::all()), sieve: None, ..choice },
+            false => choice,
+        };
         let mut reader = Self {
             own: (place.clone(), roots.full(&place)),
             roots: roots.clone(),
@@ -230,6 +241,7 @@ impl Reader {
             cur: None,
             chain: Chain::default(),
             back: None,
+            turned,
             pending: Vec::new(),
             seek: Seek::Proven,
             start_at: None,
@@ -323,6 +335,22 @@ impl Reader {
 
     fn backward(&mut self, max_bytes: usize, batch: &mut Batch) -> Result<(), Error> {
         let Some(back) = &mut self.back else { return Ok(()) };
+        if let Some(turned) = &mut self.turned {
+            batch.state = State::More;
+            while batch.state == State::More
+                && batch.arena.len() < max_bytes
+                && batch.scanned_bytes < MAX_SCAN
+            {
+                let mut read = Batch::default();
+                let more = back.next(&self.roots, &mut self.asm, &mut read)?;
+                turned.take(&read, batch, &mut self.asm.stats);
+                if turned.is_enough() || !more {
+                    batch.state = State::Ended;
+                }
+            }
+            batch.resume = turned.resume().or_else(|| back.resume());
+            return Ok(());
+        }
         let left = self.ask.limit.map(|l| l.saturating_sub(back.given()));
         batch.state = State::More;
         while batch.state == State::More && batch.arena.len() < max_bytes && batch.scanned_bytes < MAX_SCAN {

@@ -1,6 +1,7 @@
 //! Real files, written as kubelet, containerd and dockerd write them.
 
 mod any;
+mod around;
 mod count;
 mod docker;
 mod feed;

@@ -292,10 +292,57 @@ impl Together {
             let newest = self.lanes.iter().enumerate().filter_map(|(i, l)| Some((l.back_head()?, i))).max();
             let Some((_, i)) = newest else { break };
             let Some(lane) = self.lanes.get_mut(i) else { break };
-            lane.give_newest(&mut self.found);
-            self.found_records += 1;
+            if lane.give_newest(&mut self.found, self.ask.context.before) {
+                self.found_records += 1;
+            }
         }
+        // What stands before the last matches, too.
+        loop {
+            let owing = |l: &&Lane| l.owes_context();
+            if self.lanes.iter().any(|l| l.owed > 0 && l.wants()) {
+                return false;
+            }
+            let heads = self.lanes.iter().enumerate().filter(|(_, l)| owing(l));
+            let newest = heads.filter_map(|(i, l)| Some((l.back_head()?, i))).max();
+            let Some(lane) = newest.and_then(|(_, i)| self.lanes.get_mut(i)) else { break };
+            lane.give_owed(&mut self.found);
+        }
+        self.drop_strays();
         true
+    }
+
+    /// Of each source, what stands around a match that was not reached.
+    fn drop_strays(&mut self) {
+        let before = self.ask.context.before;
+        let mut since: Vec<Option<u32>> =
+            vec![None; self.lanes.iter().map(|l| l.index + 1).max().unwrap_or(0)];
+        let place = |event: &Event| match event {
+            Event::Records(run) => Some((run.source, run.iter().all(|(r, _)| r.context))),
+            Event::Note(..) | Event::Failed(..) => None,
+        };
+        let mut last_match: Vec<Option<usize>> = since.iter().map(|_| None).collect();
+        for (i, event) in self.found.iter().enumerate() {
+            if let Some((source, false)) = place(event)
+                && let Some(last) = last_match.get_mut(source)
+            {
+                *last = Some(i);
+            }
+        }
+        let mut i = 0;
+        self.found.retain(|event| {
+            let here = i;
+            i += 1;
+            let Some((source, context)) = place(event) else { return true };
+            let last = last_match.get(source).copied().flatten();
+            let Some(since) = since.get_mut(source) else { return true };
+            if !context || last.is_some_and(|last| here < last) {
+                *since = if context { *since } else { Some(0) };
+                return true;
+            }
+            let count = since.map_or(u32::MAX, |n| n);
+            *since = since.map(|n| n + 1);
+            count < before
+        });
     }
 
     fn give_tail(&mut self, events: &mut Vec<Event>) {

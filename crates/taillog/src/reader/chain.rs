@@ -38,6 +38,8 @@ pub(super) struct Chain {
     passed: VecDeque<Passed>,
     /// The segment that followed the held one when the directory was last listed.
     successor: Option<Passed>,
+    /// The plain segments behind the held one when the directory was last listed, with their sizes then.
+    behind: Vec<((u64, u64), u64)>,
     next: Option<Next>,
     /// The held descriptor is to be read once more, then left.
     last_read: bool,
@@ -64,6 +66,8 @@ struct Next {
     segment: Segment,
     /// Segments between the held one and this were removed unread.
     lost: bool,
+    /// How much that is at least.
+    lost_bytes: Option<u64>,
     /// Nothing more can be written to the held one.
     sure: bool,
 }
@@ -177,6 +181,7 @@ impl Reader {
         chain.grown_ns = i64::MIN / 2;
         chain.looked = None;
         chain.successor = None;
+        cur.announce();
         self.cur = Some(cur);
     }
 
@@ -255,7 +260,7 @@ impl Reader {
             }
             let run = runs.iter().find(|r| r.number > cur.run && !r.segments.is_empty())?;
             let segment = run.segments.first()?.clone();
-            Some(Next { run: run.number, segment, lost: false, sure: true })
+            Some(Next { run: run.number, segment, lost: false, lost_bytes: None, sure: true })
         };
         let segments = runs.iter().find(|r| r.number == cur.run).map_or(&[][..], |r| &r.segments);
         let passed = &self.chain.passed;
@@ -274,10 +279,13 @@ impl Reader {
             let known = self.chain.successor.as_ref();
             let known = known.and_then(|p| segments.iter().find(|s| p.is(s) || p.identity == s.identity));
             let next = known.or_else(|| segments.iter().find(fresh));
+            let there = |identity| segments.iter().any(|s| s.identity == identity);
+            let gone = self.chain.behind.iter().filter(|(identity, _)| !there(*identity));
             let next = next.map(|segment| Next {
                 run: cur.run,
                 segment: segment.clone(),
                 lost: known.is_none(),
+                lost_bytes: Some(gone.map(|(_, bytes)| bytes).sum()).filter(|bytes| *bytes > 0),
                 sure: true,
             });
             return Ok(next.or_else(newer).map_or(Found::Nothing, |n| Found::Next(Box::new(n))));
@@ -293,12 +301,14 @@ impl Reader {
                 run: cur.run,
                 segment: segment.clone(),
                 lost: false,
+                lost_bytes: None,
                 sure: cur.segment.gz || later.len() > 1 || newer().is_some(),
             }),
             None => newer(),
         };
         let successor = found.as_ref().map(|n| Passed { identity: n.segment.identity, key: n.segment.key });
         self.chain.successor = successor;
+        self.chain.behind = later.iter().filter(|s| !s.gz).map(|s| (s.identity, s.size_bytes)).collect();
         Ok(found.map_or(Found::Nothing, |n| Found::Next(Box::new(n))))
     }
 
@@ -336,11 +346,13 @@ impl Reader {
             fresh.abs_base = cur.abs();
             fresh.entered_from = (next.run == cur.run).then(|| cur.resume(&self.asm));
             if next.lost {
-                batch.note(Note::Gap(rotated_away(from, &fresh, self.asm.last_ns)));
+                let gap = rotated_away(from, &fresh, self.asm.last_ns);
+                batch.note(Note::Gap(Gap { bytes: next.lost_bytes, ..gap }));
             }
             if next.run != cur.run {
                 batch.note(Note::Marker(Marker::Restarted { run: next.run }));
             }
+            cur.let_go();
             if self.chain.passed.len() == PASSED {
                 self.chain.passed.pop_front();
             }

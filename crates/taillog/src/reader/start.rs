@@ -225,6 +225,9 @@ impl Reader {
 
     /// The time before a spot, when what stands there may have none of its own.
     fn time_before(&self, run: &Run, spot: Spot) -> Result<Option<i64>, Error> {
+        if spot == (Spot { segment: 0, offset: 0 }) {
+            return Ok(None);
+        }
         let Some(segment) = run.segments.get(spot.segment) else { return Ok(None) };
         let wrap = |e| Error::io(&self.roots.full(&segment.place), e);
         let mut content = Content::open(&self.roots, segment).map_err(wrap)?;

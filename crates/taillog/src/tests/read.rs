@@ -42,6 +42,58 @@ fn everything_once_across_plain_gzip_and_runs() {
 }
 
 #[test]
+fn all_of_five_segments_opens_each_once_however_small_the_pages() {
+    let mut node = Node::new();
+    for i in 0..250 {
+        node.line(&format!("line {i}"));
+        if i % 50 == 49 && i < 249 {
+            node.rotate();
+            node.gzip_older();
+        }
+    }
+    let counts = || {
+        use crate::content::counted::{OPENED, SOUGHT};
+        (OPENED.with(std::cell::Cell::get), SOUGHT.with(std::cell::Cell::get))
+    };
+    let before = counts();
+    let mut reader = node.open(all());
+    assert_eq!(drain_by(&mut reader, 0, 1).len(), 250);
+    let after = counts();
+    assert_eq!(reader.stats().segments_opened, 5);
+    // The first is gone to its beginning, the others begin there.
+    assert_eq!((after.0 - before.0, after.1 - before.1), (5, 1));
+}
+
+#[test]
+fn a_backward_reader_that_is_overtaken_says_how_much_it_missed() {
+    let mut node = Node::new();
+    for i in 0..4_000 {
+        node.line(&format!("{i} {}", "x".repeat(60)));
+        if i % 1_000 == 999 && i < 3_999 {
+            node.rotate();
+        }
+    }
+    let sizes: Vec<u64> = node.rotated().iter().map(|p| std::fs::metadata(p).unwrap().len()).collect();
+    let mut reader = node.open(ReadAsk { mode: Mode::Backward, limit: Some(4_000), ..all() });
+    // Into the newest rotated file.
+    let mut given = 0;
+    while given <= 1_000 {
+        given += reader.next_batch(1, 0).unwrap().records.len();
+    }
+    let read: u64 = node.rotated().iter().map(|p| std::fs::metadata(p).unwrap().len()).sum();
+    assert_eq!(read, sizes.iter().sum::<u64>());
+    node.delete_oldest();
+    node.delete_oldest();
+    let (mut gaps, mut state) = (Vec::new(), State::More);
+    while state == State::More {
+        let batch = reader.next_batch(1, 0).unwrap();
+        gaps.extend(batch.gaps().map(|g| (g.kind, g.bytes, g.exact)).collect::<Vec<_>>());
+        state = batch.state;
+    }
+    assert_eq!(gaps, [(GapKind::RotatedAway, Some(sizes[0] + sizes[1]), true)]);
+}
+
+#[test]
 fn sources_list_runs_and_segments() {
     let node = ladder();
     let (sources, warnings) = list_sources(&node.roots).unwrap();

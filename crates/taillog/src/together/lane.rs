@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Event, IDLE_NS, RecordRun};
-use crate::batch::{Batch, State};
+use crate::batch::{Batch, Record, State};
 use crate::reader::{Reader, Stats};
 
 #[derive(Debug)]
@@ -26,6 +26,10 @@ pub(super) struct Lane {
     before: Stats,
     /// Something changed since it was last read.
     touched: bool,
+    /// So many records before the last match that went out are still to be given.
+    pub owed: u32,
+    /// The same before the last record went out.
+    owed_before: u32,
 }
 
 impl Lane {
@@ -44,6 +48,8 @@ impl Lane {
             began: false,
             before: Stats::default(),
             touched: false,
+            owed: 0,
+            owed_before: 0,
         }
     }
 
@@ -179,8 +185,27 @@ impl Lane {
         self.give_below((i64::MAX, usize::MAX), false, left, events)
     }
 
-    /// Gives the newest record of a backward reader, and the notes before it.
-    pub fn give_newest(&mut self, events: &mut Vec<Event>) {
+    /// Whether what goes out next stands before a match that went out, as asked for.
+    pub fn owes_context(&self) -> bool {
+        self.owed > 0 && self.at < self.batch.records.len()
+    }
+
+    /// Gives a record that stands before a match that went out: one of its kind, whether it matches itself or not.
+    pub fn give_owed(&mut self, events: &mut Vec<Event>) {
+        let matches = self.give_newest(events, 0);
+        self.owed = if matches { self.owed_before - 1 } else { self.owed };
+        if let (true, Some(Event::Records(run))) = (matches, events.last_mut()) {
+            let mut alone = Batch::default();
+            if let Some(record) = self.batch.records.get(run.range.start) {
+                alone.push(Record { context: true, ..*record }, self.batch.message(record));
+            }
+            (run.batch, run.range) = (Arc::new(alone), 0..1);
+        }
+    }
+
+    /// Gives the newest record of a backward reader, and the notes before it; whether it was a match, before which so many
+    /// records are wanted.
+    pub fn give_newest(&mut self, events: &mut Vec<Event>, before: u32) -> bool {
         self.key_ns = self.back_head().map_or(self.key_ns, |(key, _)| key);
         self.began = true;
         while let Some((_, note)) = self.batch.notes.get(self.note).filter(|(place, _)| *place <= self.at) {
@@ -193,7 +218,11 @@ impl Lane {
             range: self.at..self.at + 1,
             late: false,
         }));
+        let matches = self.batch.records.get(self.at).is_some_and(|r| !r.context);
+        self.owed_before = self.owed;
+        self.owed = if matches { before } else { self.owed.saturating_sub(1) };
         self.at += 1;
+        matches
     }
 
     /// Leaves the backward reader for the one that goes on from the end, if there is one.
