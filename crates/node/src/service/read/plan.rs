@@ -81,7 +81,11 @@ impl Plan {
             match mode {
                 ReadMode::Head => ask.limit = lines,
                 ReadMode::Tail => ask.mode = Mode::Tail(open.lines),
-                ReadMode::Backward => (ask.mode, ask.limit) = (Mode::Backward, lines),
+                ReadMode::Backward => {
+                    (ask.mode, ask.limit) = (Mode::Backward, lines);
+                    // A page backwards counts every record; what stands around a line is asked for by its position.
+                    ask.context = Context::default();
+                }
                 ReadMode::All | ReadMode::Unspecified => {}
             }
             let id = sources::id(services, reference)?;
