@@ -104,6 +104,8 @@ pub struct StoredKey {
     pub org: OrgId,
     pub name: String,
     pub role: Role,
+    /// Made for a bot.
+    pub bot: bool,
     pub mac: [u8; 32],
     /// Whether the organisation and the key are active.
     pub active: bool,
@@ -124,7 +126,7 @@ impl StoredKey {
             return Err(Refused::Unknown);
         }
         self.alive(now_ms)?;
-        let actor = Actor::Key { id: self.id, name: self.name.clone() };
+        let actor = Actor::Key { id: self.id, name: self.name.clone(), bot: self.bot };
         Ok(TenantCtx::verified(self.org, actor, Some(self.role), origin))
     }
 

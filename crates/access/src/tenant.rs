@@ -17,6 +17,8 @@ pub enum Actor {
     Key {
         id: KeyId,
         name: String,
+        /// It was made for a program that decides by itself what it asks: narrower limits hold.
+        bot: bool,
     },
     Agent {
         id: AgentId,
@@ -29,6 +31,11 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Whether the limits of bots hold. A person's own key counts as the person.
+    pub fn is_bot(&self) -> bool {
+        matches!(self, Actor::Key { bot: true, .. } | Actor::Agent { .. })
+    }
+
     /// As it stands in audit rows: `user:ann@example.org`, `key:ci`, `agent:…`, `system:retention`.
     pub fn label(&self) -> String {
         match self {

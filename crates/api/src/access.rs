@@ -48,6 +48,9 @@ pub struct Me {
     pub role: String,
     /// Names of permissions, sorted: what the caller may do in this organisation.
     pub permissions: Vec<String>,
+    /// Most lines of one page of logs.
+    #[serde(default)]
+    pub log_page_rows: u32,
     pub has_password: bool,
     /// Anti-forgery is by `Sec-Fetch-Site` or `Origin`; no token is needed.
     pub session: Option<Session>,
@@ -117,6 +120,9 @@ pub struct ApiKey {
     /// First characters, enough to tell keys apart.
     pub prefix: String,
     pub role: String,
+    /// Made for a bot, so that the narrower budgets hold.
+    #[serde(default)]
+    pub bot: bool,
     pub created_ms: i64,
     pub expires_ms: Option<i64>,
     pub last_used_ms: Option<i64>,
@@ -132,6 +138,10 @@ pub struct ApiKeyNew {
     /// Default 90; at most 365.
     #[serde(default)]
     pub expires_days: Option<u32>,
+    /// For a program that decides by itself what it asks, such as an AI agent: narrower budgets hold. Default: the key counts as
+    /// the person who made it.
+    #[serde(default)]
+    pub bot: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

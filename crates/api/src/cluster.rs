@@ -60,6 +60,14 @@ pub struct ClusterJoin {
     /// Image of the agents; default: the server's own.
     #[serde(default)]
     pub image: Option<String>,
+    /// `on` (default): secrets in log lines are masked for everybody. `off`: people who ask for it see lines as they are. For hosts
+    /// it is a flag of their agent.
+    #[serde(default = "on")]
+    pub log_redaction: String,
+}
+
+fn on() -> String {
+    "on".into()
 }
 
 fn kubernetes() -> String {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Names containers. Every field given narrows; a field left out means any.
+/// Names containers. Every field given narrows; a field left out means any. Names may have `*` and `?`. A stream that follows
+/// takes up pods that fit later.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogSelect {
@@ -31,6 +32,53 @@ pub struct LogSelect {
     /// All containers of a pod, else its default container.
     #[serde(default)]
     pub all_containers: bool,
+    /// Pods whose names match this expression; letters of either case unless one of them is a capital. So do the other
+    /// expressions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_match: Option<String>,
+    /// Not pods whose names match one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_pods: Vec<String>,
+    /// Containers whose names match one of these; one that has exactly the name is meant alone. Looks at all containers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_containers: Vec<String>,
+    /// Where more than the default container is chosen: not init containers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_init: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_ephemeral: bool,
+    /// Kubernetes label selector: `app=web,tier in (front,back),!canary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
+    /// Kubernetes field selector over pods: `status.phase=Running,spec.nodeName!=n1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<String>,
+    /// Pods with all of these conditions: `Ready`, `Ready=False`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+    /// Pods that a service of this name selects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Resource of the owner that `workload` names, with its group: `rollouts.argoproj.io`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// `running`, `waiting`, `terminated`, `gone`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<String>,
+    /// Any of these nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+    /// On nodes of any of these regions; likewise zones, operating systems and architectures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub os: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arch: Vec<String>,
 }
 
 /// `POST /api/v1/logs/sources` → [`LogSources`].
@@ -120,6 +168,15 @@ pub struct LogQuery {
     /// The Nth run before the current one.
     #[serde(default)]
     pub previous: Option<u32>,
+    /// The run of this restart number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<u32>,
+    /// Streams in the order `merge`: how long a line may wait for older ones, ms; default 500, at most 60,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort_window_ms: Option<u32>,
+    /// Longer lines are cut and marked: 64 KiB to 16 MiB, default 1 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_line: Option<u32>,
     /// Cursor of one line: the page around it, the line itself included.
     #[serde(default)]
     pub at: Option<String>,
@@ -228,7 +285,7 @@ pub struct LogGap {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LogMarker {
-    /// `restarted`, `ended`, `joined`.
+    /// `restarted`, `ended`, `joined`; `waiting`: the container has not begun to write, and `reason` says why.
     pub kind: String,
     pub source: u32,
     pub restart: u32,

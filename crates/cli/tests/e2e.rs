@@ -9,6 +9,8 @@ mod bed;
 mod desktop;
 #[path = "e2e/docker.rs"]
 mod docker;
+#[path = "e2e/parity.rs"]
+mod parity;
 #[path = "e2e/platform.rs"]
 mod platform;
 #[path = "e2e/stack.rs"]

@@ -30,12 +30,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use alone::Alone;
-pub use ask::{Context, Extent, LogAsk, Order, Runs, Timing};
+pub use ask::{Context, Extent, LogAsk, Order, Page, Runs, Timing};
 pub use choice::{Choice, Containers, Pick, StateWord, Target, glob_fits};
 pub(crate) use containers::all as containers_of;
 pub use containers::{ContainerKind, Source, State};
 pub use estimate::{Estimate, estimate};
-pub use event::{Gap, LogEvent, Marker, Position, Record, StreamName, Summary};
+pub use event::{Gap, LineName, LogEvent, Marker, Position, Record, StreamName, Summary};
 pub(crate) use fetch::{first_line, tells_streams};
 pub(crate) use lane::{LaneEvent, Stats};
 pub use mask::Mask;

@@ -119,7 +119,9 @@ impl LogsService {
 #[tonic::async_trait]
 impl Logs for LogsService {
     async fn sources(&self, ask: Request<SourcesAsk>) -> Result<Response<SourcesReply>, Status> {
-        let only = ask.into_inner().only;
+        let SourcesAsk { mut only, ticket } = ask.into_inner();
+        let may = self.desk.tickets.listing(ticket).await?;
+        only.retain(|source| may.covers(source));
         Ok(Response::new(sources::list(&self.desk, &self.firsts, &only).await))
     }
 

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use ph_access::{LogTicket, TicketFault, TicketTrust};
 use tokio::sync::{Notify, watch};
 use tonic::Status;
@@ -130,6 +131,39 @@ impl Tickets {
             fault: Mutex::new("it was not renewed".to_owned()),
         })));
         Ok(Admission { denied, lease })
+    }
+}
+
+/// What of this node may be told.
+#[derive(Debug)]
+pub enum Listing {
+    Everything,
+    /// What the ticket names.
+    Of(Box<LogTicket>),
+}
+
+impl Listing {
+    pub fn covers(&self, source: &SourceRef) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Of(ticket) => covered(ticket, source).is_ok(),
+        }
+    }
+}
+
+impl Tickets {
+    /// Checks the ticket of a listing.
+    ///
+    /// # Errors
+    /// `permission_denied` when it opens nothing; the text says why and what to do.
+    pub async fn listing(&self, ticket: Bytes) -> Result<Listing, Status> {
+        match &self.trust {
+            None => Ok(Listing::Everything),
+            Some(trust) => {
+                let ticket = opened(trust, &ticket).await.map_err(|fault| refusal(&fault))?;
+                Ok(Listing::Of(Box::new(ticket)))
+            }
+        }
     }
 }
 

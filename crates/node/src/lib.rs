@@ -28,7 +28,9 @@ pub mod time;
 pub mod track;
 
 pub use agent::{NodeAgent, NodeDeps};
-pub use config::{Choice, KubeletConfig, LogsConfig, Mode, NodeConfig, QueueConfig, RootsConfig, StartAt};
+pub use config::{
+    Choice, KubeletConfig, LogsConfig, Mode, NodeConfig, QueueConfig, Redact, RootsConfig, StartAt,
+};
 pub use error::{Error, Result};
 pub use seal::seal;
 pub use service::{LogTrust, LogTrustFeed};

@@ -95,11 +95,13 @@ impl LogService {
 #[tonic::async_trait]
 impl Logs for LogService {
     async fn sources(&self, ask: Request<SourcesAsk>) -> Result<Response<SourcesReply>, Status> {
-        let (services, only) = (self.services.clone(), ask.into_inner().only);
+        let (services, ask) = (self.services.clone(), ask.into_inner());
+        let may = services.tickets.listing(ask.ticket).await?;
+        let only = ask.only;
         let (tell, hear) = oneshot::channel();
         log_thread("log-list", move || {
             // Nobody waits any more when the call was cancelled.
-            let _ = tell.send(sources::list(&services, &only));
+            let _ = tell.send(sources::list(&services, &only, &may));
         })
         .map_err(|e| Status::resource_exhausted(format!("start a thread: {e}")))?;
         let reply = hear.await.map_err(|_| Status::internal("the listing thread ended early"))?;
@@ -184,8 +186,10 @@ async fn steer(controls: &mut Streaming<ReadControl>, credit: &read::Credit, lea
         match control.map(|c| c.m) {
             Ok(Some(M::CreditBytes(bytes))) => credit.grant(bytes),
             Ok(Some(M::RenewTicket(ticket))) => lease.renew(&ticket).await,
+            // A word of a newer server.
+            Ok(None) => {}
             // A second `open` is not understood.
-            Ok(Some(M::Close(_) | M::Open(_)) | None) | Err(_) => return false,
+            Ok(Some(M::Close(_) | M::Open(_))) | Err(_) => return false,
         }
     }
     true

@@ -22,6 +22,7 @@ mod read;
 mod record;
 mod resolve;
 mod routes;
+mod select;
 mod socket;
 mod sources;
 mod sse;
@@ -33,4 +34,5 @@ mod ticket;
 mod token;
 mod views;
 
+pub use budget::of as budget_of;
 pub use routes::{LogsRoom, routes};

@@ -912,6 +912,8 @@ export interface components {
         };
         /** @description `GET /api/v1/keys`, `DELETE /api/v1/keys/{id}`. */
         ApiKey: {
+            /** @description Made for a bot, so that the narrower budgets hold. */
+            bot?: boolean;
             created_by: string;
             /** Format: int64 */
             created_ms: number;
@@ -932,6 +934,11 @@ export interface components {
         };
         /** @description `POST /api/v1/keys`. */
         ApiKeyNew: {
+            /**
+             * @description For a program that decides by itself what it asks, such as an AI agent: narrower budgets hold. Default: the key counts as
+             *     the person who made it.
+             */
+            bot?: boolean;
             /**
              * Format: int32
              * @description Default 90; at most 365.
@@ -1082,6 +1089,11 @@ export interface components {
             image?: string | null;
             /** @description `kubernetes`, `docker`, `host`. */
             kind?: string;
+            /**
+             * @description `on` (default): secrets in log lines are masked for everybody. `off`: people who ask for it see lines as they are. For hosts
+             *     it is a flag of their agent.
+             */
+            log_redaction?: string;
             /** @description 1–63 characters, `[a-z0-9]([-a-z0-9]*[a-z0-9])?`. */
             name: string;
             /** @description `observe` or `debug`. */
@@ -1604,7 +1616,7 @@ export interface components {
             at?: string | null;
             /** Format: int32 */
             exit_code?: number | null;
-            /** @description `restarted`, `ended`, `joined`. */
+            /** @description `restarted`, `ended`, `joined`; `waiting`: the container has not begun to write, and `reason` says why. */
             kind: string;
             reason: string;
             /** Format: int32 */
@@ -1647,6 +1659,11 @@ export interface components {
              * @description Records in this page, default 300, at most 1,000.
              */
             limit?: number | null;
+            /**
+             * Format: int32
+             * @description Longer lines are cut and marked: 64 KiB to 16 MiB, default 1 MiB.
+             */
+            max_line?: number | null;
             /** @description `tail` (default), `head`, `all`. */
             mode?: string | null;
             /** @description Streams whose reader is too slow: `wait` (default) or `skip` to the end with a gap. */
@@ -1665,6 +1682,16 @@ export interface components {
              * @description The Nth run before the current one.
              */
             previous?: number | null;
+            /**
+             * Format: int32
+             * @description The run of this restart number.
+             */
+            restart?: number | null;
+            /**
+             * Format: int32
+             * @description Streams in the order `merge`: how long a line may wait for older ones, ms; default 500, at most 60,000.
+             */
+            sort_window_ms?: number | null;
             sources: components["schemas"]["LogSelect"][];
             /** @description Exclusive. */
             to?: string | null;
@@ -1713,22 +1740,57 @@ export interface components {
             file: string;
             gzip: boolean;
         };
-        /** @description Names containers. Every field given narrows; a field left out means any. */
+        /**
+         * @description Names containers. Every field given narrows; a field left out means any. Names may have `*` and `?`. A stream that follows
+         *     takes up pods that fit later.
+         */
         LogSelect: {
             /** @description All containers of a pod, else its default container. */
             all_containers?: boolean;
+            arch?: string[];
             /** @description Name or id. */
             cluster?: string | null;
+            /** @description Pods with all of these conditions: `Ready`, `Ready=False`. */
+            conditions?: string[];
             container?: string | null;
+            /** @description Containers whose names match one of these; one that has exactly the name is meant alone. Looks at all containers. */
+            containers?: string[];
+            /** @description Kubernetes field selector over pods: `status.phase=Running,spec.nodeName!=n1`. */
+            fields?: string | null;
+            /** @description Kubernetes label selector: `app=web,tier in (front,back),!canary`. */
+            labels?: string | null;
             namespace?: string | null;
             node?: string | null;
+            /** @description Any of these nodes. */
+            nodes?: string[];
+            not_containers?: string[];
+            /** @description Not pods whose names match one of these. */
+            not_pods?: string[];
+            os?: string[];
+            /** @description Resource of the owner that `workload` names, with its group: `rollouts.argoproj.io`. */
+            owner?: string | null;
             pod?: string | null;
+            /**
+             * @description Pods whose names match this expression; letters of either case unless one of them is a capital. So do the other
+             *     expressions.
+             */
+            pod_match?: string | null;
             pod_uid?: string | null;
+            /** @description On nodes of any of these regions; likewise zones, operating systems and architectures. */
+            regions?: string[];
+            /** @description Pods that a service of this name selects. */
+            service?: string | null;
+            /** @description `running`, `waiting`, `terminated`, `gone`. */
+            states?: string[];
+            without_ephemeral?: boolean;
+            /** @description Where more than the default container is chosen: not init containers. */
+            without_init?: boolean;
             workload?: string | null;
             /** @description Kind of a workload named by `workload`. */
             workload_kind?: string | null;
             /** @description UID of a workload: all its pods. */
             workload_uid?: string | null;
+            zones?: string[];
         };
         LogSource: {
             /** Format: int64 */
@@ -1913,6 +1975,11 @@ export interface components {
         Me: {
             email: string;
             has_password: boolean;
+            /**
+             * Format: int32
+             * @description Most lines of one page of logs.
+             */
+            log_page_rows?: number;
             name: string;
             org: components["schemas"]["Organisation"];
             /** @description Names of permissions, sorted: what the caller may do in this organisation. */

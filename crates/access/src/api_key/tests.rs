@@ -11,6 +11,7 @@ fn stored(text: &ApiKeyText, pepper: &Pepper) -> StoredKey {
         org: OrgId(Uuid::from_u128(2)),
         name: "ci".into(),
         role: Role::Operator,
+        bot: false,
         mac: text.mac(pepper),
         active: true,
         expires_ms: Some(100),

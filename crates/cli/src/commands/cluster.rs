@@ -37,6 +37,10 @@ pub struct Join {
     /// Image of the agents. Default: the one of the server's version.
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
+    /// Whether secrets in log lines are always masked at the node. With `off` people who ask for it see lines as they are; bots do
+    /// not. It is the cluster's own setting: apply the manifests again to change it.
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = ["on", "off"])]
+    log_redaction: String,
     #[command(flatten)]
     connection: Connection,
 }
@@ -80,7 +84,13 @@ pub async fn run(command: Command) -> Outcome {
 
 async fn join(api: &Api, args: Join) -> Outcome {
     let kubernetes = args.kind == "kubernetes";
-    let ask = ClusterJoin { name: args.name, kind: args.kind, tier: args.tier, image: args.image };
+    let ask = ClusterJoin {
+        name: args.name,
+        kind: args.kind,
+        tier: args.tier,
+        image: args.image,
+        log_redaction: args.log_redaction,
+    };
     let joining: ClusterJoining = api.post("clusters", &ask).await?;
     let mut out = out::stdout();
     if kubernetes {

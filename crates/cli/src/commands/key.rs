@@ -31,6 +31,10 @@ pub struct Create {
     /// Days until it expires, 1 to 365.
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=365))]
     days: u32,
+    /// For a program that decides by itself what it asks, such as an AI agent: smaller pages and budgets. Without it the key has the
+    /// limits of a person.
+    #[arg(long)]
+    bot: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -72,7 +76,7 @@ pub async fn run(command: Command) -> Outcome {
 
 async fn create(args: Create) -> Outcome {
     let api = args.connection.open().await?;
-    let ask = ApiKeyNew { name: args.name, role: args.role, expires_days: Some(args.days) };
+    let ask = ApiKeyNew { name: args.name, role: args.role, expires_days: Some(args.days), bot: args.bot };
     let made = api.post::<_, ApiKeyCreated>("keys", &ask).await;
     api.close().await;
     let made = made?;
@@ -92,13 +96,14 @@ async fn list(args: &ListArgs) -> Outcome {
         return out::json(&keys);
     }
     let now = jiff::Timestamp::now().as_millisecond();
-    let mut table = Table::new(&["ID", "NAME", "PREFIX", "ROLE", "BY", "EXPIRES", "USED"]);
+    let mut table = Table::new(&["ID", "NAME", "PREFIX", "ROLE", "FOR", "BY", "EXPIRES", "USED"]);
     for k in keys {
         table.row([
             k.id.to_string(),
             k.name,
             k.prefix,
             k.role,
+            if k.bot { "bot".to_owned() } else { "person".to_owned() },
             k.created_by,
             k.expires_ms.map_or_else(|| "never".to_owned(), when::stamp),
             k.last_used_ms.map_or_else(String::new, |t| when::age(t, now)),

@@ -7,7 +7,6 @@
 mod agent;
 pub mod args;
 mod ask;
-mod choose;
 pub mod config;
 mod confirm;
 mod files;

@@ -8,8 +8,8 @@ use ph_node::enrol::{self, InCluster, PROJECTED_TOKEN};
 use ph_node::kubelet::fetch::Tls;
 use ph_node::pods::PodSource;
 use ph_node::{
-    KubeletConfig, LogTrust, LogsConfig, Mode, NodeAgent, NodeConfig, NodeDeps, QueueConfig, RootsConfig,
-    StartAt,
+    KubeletConfig, LogTrust, LogsConfig, Mode, NodeAgent, NodeConfig, NodeDeps, QueueConfig, Redact,
+    RootsConfig, StartAt,
 };
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -124,6 +124,9 @@ struct Logs {
     /// Where a log begins that was never sent.
     #[arg(long, default_value = "end", value_parser = ["end", "beginning"])]
     ship_logs_from: String,
+    /// `off`: people who ask for lines as they are get them unmasked; bots never do. `on`: secrets in lines are masked for everybody.
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = ["on", "off"])]
+    log_redaction: String,
 }
 
 /// What the owner of a cluster or machine allows.
@@ -233,6 +236,7 @@ fn config(args: &Args, joined: Option<&host::Joined>) -> Result<NodeConfig, Fail
             },
             pods: args.logs.log_dir.clone(),
             docker: args.docker.docker_log_dir.clone(),
+            redact: if args.logs.log_redaction == "off" { Redact::Off } else { Redact::On },
             ..LogsConfig::default()
         },
         queue: QueueConfig { cap_mib: args.queue },

@@ -75,6 +75,11 @@ impl<'a> Stack<'a> {
         wait_for("the server is ready", Duration::from_secs(60), || self.curl(&["-f", "/readyz"]).is_ok())
     }
 
+    /// The server's data directory.
+    pub fn data(&self) -> String {
+        self.data.display().to_string()
+    }
+
     /// SIGKILL, as a power cut of the process.
     pub fn kill_server(&mut self) -> Result<()> {
         if let Some(mut serve) = self.serve.take() {

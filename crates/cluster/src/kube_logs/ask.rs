@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use ph_filter::Compiled;
 
-use super::event::{Position, StreamName};
+use super::containers::Source;
+use super::event::{LineName, Position, StreamName};
 use super::mask::Mask;
-use super::place::{Place, Start};
+use super::place::{Place, Start, check};
 
 /// How much of what matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Runs {
     Current,
     /// The current one and, as far as the kubelet keeps it, the one before.
     All,
+    /// By restart number; the API has the current one and the one before.
+    Number(u32),
     /// The Nth before the current one; the API has the first alone.
     Previous(u32),
 }
@@ -45,6 +48,13 @@ pub struct Context {
     pub after: u32,
 }
 
+/// Where a page of the merged order begins and ends, both exclusive. Lines of one time stand in the order of their containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub after: Option<LineName>,
+    pub before: Option<LineName>,
+}
+
 /// A question to the logs.
 #[derive(Clone, Debug)]
 pub struct LogAsk {
@@ -63,6 +73,10 @@ pub struct LogAsk {
     pub before: Option<(u32, Place)>,
     /// Lines are gone on from by their place alone.
     pub exact_places: bool,
+    /// This line alone, with what stands around it. One container alone.
+    pub at: Option<Position>,
+    /// What stands behind or before a line in the order of time over all containers.
+    pub page: Page,
     pub runs: Runs,
     pub filter: Arc<Compiled>,
     /// Secrets are masked with it before anything looks at a line.
@@ -96,6 +110,8 @@ impl Default for LogAsk {
             start: None,
             before: None,
             exact_places: false,
+            at: None,
+            page: Page::default(),
             runs: Runs::Current,
             filter: Arc::new(Compiled::all()),
             mask: None,
@@ -110,6 +126,37 @@ impl Default for LogAsk {
             timeout: None,
             timing: Timing::default(),
         }
+    }
+}
+
+impl LogAsk {
+    /// The question to one container: its place in the page, and those of all containers in their order.
+    pub(super) fn of(&self, source: &Source, all: &[Source]) -> Self {
+        let mut own = self.clone();
+        let place = |of: &dyn Fn(&Source) -> bool| all.iter().position(of);
+        let mine = place(&|s| (&s.pod_uid, &s.container) == (&source.pod_uid, &source.container));
+        // Whether this container's lines of the very time stand behind the named one. A later container comes last.
+        let behind = |name: &LineName| mine.is_none_or(|mine| Some(mine) > place(&|s| name.is_of(s)));
+        if let Some(name) = &self.page.after {
+            let at = name.position.ts_ns;
+            if name.is_of(source) {
+                own.start = Some(Start {
+                    run: name.run,
+                    place: name.at().next(),
+                    behind: Some(check(name.position.hash)),
+                });
+            } else {
+                let from = if behind(name) { at } else { at.saturating_add(1) };
+                own.from_ns = Some(own.from_ns.map_or(from, |own| own.max(from)));
+            }
+        }
+        if let Some(name) = &self.page.before {
+            let at = name.position.ts_ns;
+            let to = if !name.is_of(source) && behind(name) { at } else { at.saturating_add(1) };
+            own.before = name.is_of(source).then(|| (name.run, name.at()));
+            own.to_ns = Some(own.to_ns.map_or(to, |own| own.min(to)));
+        }
+        own
     }
 }
 

@@ -1,6 +1,6 @@
 //! Containers out of pods.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodStatus};
 
 use super::choice::{Containers, StateWord, glob_fits};
 
@@ -15,23 +15,46 @@ pub enum ContainerKind {
 }
 
 /// What a container does now, as its pod's status says.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     Running,
-    #[default]
-    Waiting,
+    /// Between two runs, or not begun yet: why, as far as the kubelet or the scheduler says.
+    Waiting {
+        reason: String,
+        message: String,
+    },
     Terminated {
         exit_code: i32,
         reason: String,
     },
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self::Waiting { reason: String::new(), message: String::new() }
+    }
+}
+
 impl State {
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, State::Waiting { .. })
+    }
+
+    /// `ImagePullBackOff: Back-off pulling image "…"`; empty when nothing is known, or it does not wait.
+    pub fn why_waiting(&self) -> String {
+        match self {
+            State::Waiting { reason, message } if message.is_empty() => reason.clone(),
+            State::Waiting { reason, message } if reason.is_empty() => message.clone(),
+            State::Waiting { reason, message } => format!("{reason}: {message}"),
+            State::Running | State::Terminated { .. } => String::new(),
+        }
+    }
+
     pub(super) fn is(&self, word: StateWord) -> bool {
         matches!(
             (self, word),
             (State::Running, StateWord::Running)
-                | (State::Waiting, StateWord::Waiting)
+                | (State::Waiting { .. }, StateWord::Waiting)
                 | (State::Terminated { .. }, StateWord::Terminated)
         )
     }
@@ -70,6 +93,7 @@ pub(crate) fn all(pod: &Pod) -> Vec<Source> {
     let status = pod.status.clone().unwrap_or_default();
     let (workload_kind, workload) = workload(pod);
     let finished = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+    let unscheduled = unscheduled(&status);
     let named = [
         (ContainerKind::Init, spec.init_containers.unwrap_or_default().into_iter().map(|c| c.name).collect()),
         (ContainerKind::Main, spec.containers.into_iter().map(|c| c.name).collect::<Vec<_>>()),
@@ -97,7 +121,9 @@ pub(crate) fn all(pod: &Pod) -> Vec<Source> {
                 node: spec.node_name.clone().unwrap_or_default(),
                 workload_kind: workload_kind.clone(),
                 workload: workload.clone(),
-                state: status.and_then(|s| s.state.as_ref()).map(state).unwrap_or_default(),
+                state: status
+                    .and_then(|s| s.state.as_ref())
+                    .map_or_else(|| unscheduled.clone().unwrap_or_default(), state),
                 restarts: status.and_then(|s| u32::try_from(s.restart_count).ok()).unwrap_or(0),
                 started_ns: status.and_then(|s| s.state.as_ref()).and_then(started_ns),
                 last: status
@@ -111,13 +137,29 @@ pub(crate) fn all(pod: &Pod) -> Vec<Source> {
     out
 }
 
+/// Why no node has taken the pod, where the scheduler says so.
+fn unscheduled(status: &PodStatus) -> Option<State> {
+    let conditions = status.conditions.iter().flatten();
+    let found = conditions.into_iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
+    Some(State::Waiting {
+        reason: found.reason.clone().unwrap_or_default(),
+        message: found.message.clone().unwrap_or_default(),
+    })
+}
+
 fn state(state: &ContainerState) -> State {
     match (&state.running, &state.terminated) {
         (Some(_), _) => State::Running,
         (None, Some(t)) => {
             State::Terminated { exit_code: t.exit_code, reason: t.reason.clone().unwrap_or_default() }
         }
-        (None, None) => State::Waiting,
+        (None, None) => {
+            let waiting = state.waiting.clone().unwrap_or_default();
+            State::Waiting {
+                reason: waiting.reason.unwrap_or_default(),
+                message: waiting.message.unwrap_or_default(),
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use futures::StreamExt;
 
 use super::ask::Timing;
-use super::containers::{Source, State};
+use super::containers::Source;
 use super::fetch::{self, Options};
 use super::line::Splitter;
 
@@ -31,8 +31,7 @@ pub async fn estimate(
     sources: &[Source],
     (from_ns, now_ns): (Option<i64>, i64),
 ) -> Estimate {
-    let readable: Vec<&Source> =
-        sources.iter().filter(|s| s.state != State::Waiting || s.restarts > 0).collect();
+    let readable: Vec<&Source> = sources.iter().filter(|s| !s.state.is_waiting() || s.restarts > 0).collect();
     let step = readable.len().div_ceil(SAMPLES).max(1);
     let asked: Vec<_> = readable.iter().step_by(step).map(|s| sample(client, s, (from_ns, now_ns))).collect();
     let sizes: Vec<u64> =

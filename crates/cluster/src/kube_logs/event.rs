@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use ph_access::redact::Counts;
 use ph_model::LogFlags;
@@ -101,6 +103,49 @@ impl Position {
     }
 }
 
+/// Names one line among those of many containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineName {
+    pub namespace: String,
+    pub pod: String,
+    pub container: String,
+    /// Restart number.
+    pub run: u32,
+    pub position: Position,
+}
+
+impl LineName {
+    /// What follows the position and run in the text of every line of one container.
+    pub fn place(source: &Source) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}/{}/{}", source.namespace, source.pod, source.container))
+    }
+
+    /// The text of a record's name; `place` is that of its container.
+    pub fn text_of(record: &Record, place: &str) -> String {
+        format!("{}-{:x}-{place}", record.position.to_text(), record.run)
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        // The place is the last part, and may have dashes itself.
+        let mut parts = text.splitn(5, '-');
+        let position: Vec<&str> = parts.by_ref().take(3).collect();
+        let position = Position::parse(&position.join("-"))?;
+        let run = u32::from_str_radix(parts.next()?, 16).ok()?;
+        let place = String::from_utf8(URL_SAFE_NO_PAD.decode(parts.next()?).ok()?).ok()?;
+        let mut names = place.split('/').map(str::to_owned);
+        let (namespace, pod, container) = (names.next()?, names.next()?, names.next()?);
+        names.next().is_none().then_some(Self { namespace, pod, container, run, position })
+    }
+
+    pub(super) fn at(&self) -> Place {
+        Place::of(self.position.ts_ns, self.position.ordinal)
+    }
+
+    pub(super) fn is_of(&self, source: &Source) -> bool {
+        self.namespace == source.namespace && self.pod == source.pod && self.container == source.container
+    }
+}
+
 /// What is not in the stream, or may not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -116,7 +161,7 @@ pub struct Gap {
 /// What happened to a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
-    /// `restarted`, `ended`.
+    /// `restarted`, `ended`, `waiting`: it has not begun to write, `reason` says why.
     pub kind: &'static str,
     pub source: usize,
     /// The run that begins, or that ended.

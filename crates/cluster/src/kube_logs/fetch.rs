@@ -167,6 +167,7 @@ fn fault(status: u16, text: String) -> Fault {
             "ContainerCreating",
             "PodInitializing",
             "not available",
+            "does not have a host assigned",
         ]
         .iter()
         .any(|words| text.contains(words)) =>

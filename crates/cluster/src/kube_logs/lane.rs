@@ -19,7 +19,7 @@ use super::ask::{Extent, LogAsk, Runs};
 use super::containers::Source;
 use super::event::{Gap, Marker, Position, Record};
 use super::fetch::{self, Answer, Fault, Options};
-use super::line::Splitter;
+use super::line::{Line, Splitter};
 use super::mask::{LEAD_LINES, LEAD_NS};
 use super::sift::{Sift, Verdict};
 use keep::Keep;
@@ -97,6 +97,8 @@ enum End {
     Enough,
     /// Nothing came for the time of silence.
     Silent,
+    /// The kubelet has no such log: its words came in place of one.
+    Missing(String),
     Broken(String),
 }
 
@@ -132,8 +134,17 @@ impl Lane {
     /// Reads runs before the current one. Whether the current one is meant too.
     async fn earlier_runs(&mut self, sift: &mut Sift, keep: &mut Keep) -> Result<bool, Stop> {
         let current = self.source.restarts;
-        let runs = self.runs(current);
+        let runs = match self.runs(current) {
+            Runs::Number(n) if n == current => return Ok(true),
+            Runs::Number(n) if n < current => Runs::Previous(current - n),
+            other => other,
+        };
         let wanted = match runs {
+            Runs::Number(n) => {
+                let text = format!("{} has no run {n} yet; the current one is {current}", self.name());
+                self.gap("before_oldest", text).await?;
+                return Ok(false);
+            }
             Runs::Current => return Ok(true),
             Runs::All => 1,
             Runs::Previous(n) => n,
@@ -203,6 +214,10 @@ impl Lane {
                             continue;
                         }
                     },
+                    End::Missing(why) => {
+                        self.missing((previous, sift.run), why).await?;
+                        break;
+                    }
                     End::Broken(why) => why,
                     End::Silent => "the answer stopped".to_owned(),
                 },
@@ -243,8 +258,11 @@ impl Lane {
             options.since_ns = Some(lead(at.max(ask.from_ns.unwrap_or(i64::MIN))));
             return options;
         }
-        let plain =
-            ask.filter.is_all() && ask.to_ns.is_none() && ask.stream.is_none() && ask.before.is_none();
+        let plain = ask.filter.is_all()
+            && ask.to_ns.is_none()
+            && ask.stream.is_none()
+            && ask.before.is_none()
+            && ask.at.is_none();
         if let Extent::Tail(n) = ask.extent
             && plain
             && !self.fresh
@@ -257,12 +275,32 @@ impl Lane {
         options
     }
 
+    /// A run whose log the kubelet has no more.
+    async fn missing(&self, (previous, run): (bool, u32), why: String) -> Result<(), Stop> {
+        let kind = if previous { "before_oldest" } else { "read_error" };
+        self.gap(kind, format!("{}: the log of run {run} is gone from its node: {why}", self.name())).await
+    }
+
+    /// Says why there is nothing yet.
+    async fn waits(&self, answer: String) -> Result<(), Stop> {
+        let known = self.source.state.why_waiting();
+        let marker = Marker {
+            kind: "waiting",
+            source: self.index,
+            run: self.source.restarts,
+            exit_code: None,
+            reason: if known.is_empty() { answer } else { known },
+        };
+        self.send(LaneEvent::Marker(marker)).await
+    }
+
     /// Takes one answer until it ends.
     async fn take(&mut self, mut answer: Answer, sift: &mut Sift, keep: &mut Keep) -> Result<End, Stop> {
         let mut splitter = Splitter::new(self.ask.max_line);
         let mut out = Vec::new();
         let mut told = 0_u64;
         let mut polled = self.shared.polled.subscribe();
+        let mut opening = Opening::default();
         loop {
             let chunk = tokio::select! {
                 () = self.tell.closed() => return Err(Stop::Left),
@@ -282,9 +320,11 @@ impl Lane {
             splitter.push(&chunk);
             let now_ns = now_ns();
             while let Some(line) = splitter.next(now_ns) {
-                if sift.line(line, &mut out) == Verdict::Past {
-                    self.pass_on(&mut out, keep).await?;
-                    return Ok(End::Enough);
+                for line in opening.lines(line) {
+                    if sift.line(line, &mut out) == Verdict::Past {
+                        self.pass_on(&mut out, keep).await?;
+                        return Ok(End::Enough);
+                    }
                 }
                 if out.len() >= BATCH && self.pass_on(&mut out, keep).await? {
                     return Ok(End::Enough);
@@ -301,10 +341,12 @@ impl Lane {
             }
         }
         // What stands behind the last LF of a whole answer is the log's own end, unless the container still writes it.
-        if let Some(rest) = splitter.rest(now_ns())
-            && self.whole
-        {
-            sift.line(rest, &mut out);
+        let rest = splitter.rest(now_ns());
+        if let Some(why) = opening.only_refusal(rest.as_ref()) {
+            return Ok(End::Missing(why));
+        }
+        for line in opening.take().into_iter().chain(rest.filter(|_| self.whole)) {
+            sift.line(line, &mut out);
         }
         let enough = self.pass_on(&mut out, keep).await?;
         Ok(if enough { End::Enough } else { End::Eof })
@@ -331,8 +373,7 @@ impl Lane {
     async fn refused(&self, fault: Fault, previous: bool) -> Result<(), Stop> {
         let name = self.name();
         match fault {
-            // Nothing was written yet, or the kubelet keeps no earlier run.
-            Fault::None(_) if !previous => Ok(()),
+            Fault::None(why) if !previous => self.waits(why).await,
             Fault::None(why) => self.gap("before_oldest", format!("{name}: {why}")).await,
             Fault::Denied(why) => {
                 self.gap(
@@ -385,6 +426,49 @@ impl Lane {
 
     async fn send(&self, event: LaneEvent) -> Result<(), Stop> {
         self.tell.send(event).await.map_err(|_| Stop::Left)
+    }
+}
+
+/// What a kubelet answers, as a whole and without a time, when the container or its log is gone.
+const NO_LOG: &[u8] = b"unable to retrieve container logs for ";
+
+/// The first line of an answer, held back while it may be all there is of it.
+#[derive(Default)]
+struct Opening {
+    held: Option<Line>,
+    over: bool,
+}
+
+impl Opening {
+    fn is_refusal(line: &Line) -> bool {
+        line.ts_ns.is_none() && line.content.starts_with(NO_LOG)
+    }
+
+    /// The lines that may go on, now that this one came.
+    fn lines(&mut self, line: Line) -> impl Iterator<Item = Line> + use<> {
+        let first = !std::mem::replace(&mut self.over, true);
+        let (held, line) = match first && Self::is_refusal(&line) {
+            true => {
+                self.held = Some(line);
+                (None, None)
+            }
+            false => (self.held.take(), Some(line)),
+        };
+        held.into_iter().chain(line)
+    }
+
+    fn take(&mut self) -> Option<Line> {
+        self.held.take()
+    }
+
+    /// The kubelet's words, when they are the whole answer.
+    fn only_refusal(&mut self, rest: Option<&Line>) -> Option<String> {
+        let line = match (&self.held, rest) {
+            (Some(held), None) => held,
+            (None, Some(rest)) if !self.over && Self::is_refusal(rest) => rest,
+            _ => return None,
+        };
+        Some(String::from_utf8_lossy(&line.content).trim_end().to_owned())
     }
 }
 

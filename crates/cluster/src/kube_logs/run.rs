@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::ask::{Extent, LogAsk, Order, Runs};
+use super::ask::{Extent, LogAsk, Order, Page, Runs};
 use super::choice::Choice;
-use super::containers::{Source, State};
+use super::containers::Source;
 use super::event::{Gap, LogEvent, Record, Summary};
 use super::fetch::{self, Fault};
 use super::lane::{Lane, Shared};
@@ -69,7 +69,7 @@ async fn prepare(client: &kube::Client, choice: &Choice, ask: &LogAsk) -> Result
     if ask.follow && matches!(ask.extent, Extent::Head(_)) {
         return invalid("a head has an end: it cannot be followed");
     }
-    if ask.follow && matches!(ask.runs, Runs::Previous(_)) {
+    if ask.follow && matches!(ask.runs, Runs::Previous(_) | Runs::Number(_)) {
         return invalid("a run that has ended cannot be followed");
     }
     let deadline = ask.timing.answer.saturating_mul(4);
@@ -81,11 +81,24 @@ async fn prepare(client: &kube::Client, choice: &Choice, ask: &LogAsk) -> Result
             return Err((ErrorKind::Unavailable, text));
         }
     };
-    if ask.after.is_some() && found.sources.len() != 1 {
+    let placed = ask.after.is_some() || ask.before.is_some() || ask.at.is_some();
+    if placed && found.sources.len() != 1 {
         return invalid("a line's position goes on in one container; name that one");
     }
+    if let Some(name) = [&ask.page.after, &ask.page.before].into_iter().flatten().next()
+        && !found.sources.iter().any(|s| name.is_of(s))
+    {
+        let text = format!(
+            "{}/{}/{} of the cursor is not among the containers that are read; name the same ones as before",
+            name.namespace, name.pod, name.container
+        );
+        return Err((ErrorKind::NotFound, text));
+    }
+    if ask.follow && (ask.before.is_some() || ask.at.is_some() || ask.page.before.is_some()) {
+        return invalid("what stands before or around a line has an end: it cannot be followed");
+    }
     if let Some(stream) = ask.stream
-        && let Some(source) = found.sources.iter().find(|s| s.state != State::Waiting)
+        && let Some(source) = found.sources.iter().find(|s| !s.state.is_waiting())
     {
         match fetch::tells_streams(client, source, &ask.timing).await {
             Ok(true) => {}
@@ -118,6 +131,8 @@ struct Reading {
     tasks: TaskTracker,
     merge: Merge,
     known: BTreeMap<Key, watch::Sender<Option<Source>>>,
+    /// Those of the beginning, in their order.
+    first: Vec<Source>,
     /// Pods not seen again since a watch began anew.
     unseen: HashMap<Place, HashSet<Key>>,
     summary: Summary,
@@ -146,6 +161,7 @@ impl Reading {
             out,
             tasks,
             known: BTreeMap::new(),
+            first: Vec::new(),
             unseen: HashMap::new(),
             summary: Summary::default(),
             watch_failed: false,
@@ -175,6 +191,7 @@ impl Reading {
             _ => None,
         };
         self.merge = Merge::new(order, tail);
+        self.first.clone_from(&found.sources);
         for source in found.sources {
             self.join(source, false).await?;
         }
@@ -186,6 +203,10 @@ impl Reading {
         let index = self.known.len();
         let (state, hear) = watch::channel(Some(source.clone()));
         self.known.insert(key(&source), state);
+        let ask = match self.ask.page == Page::default() {
+            true => self.ask.clone(),
+            false => Arc::new(self.ask.of(&source, &self.first)),
+        };
         let source = Arc::new(source);
         self.tell(LogEvent::Joined(source.clone())).await?;
         self.summary.sources = self.known.len();
@@ -204,7 +225,7 @@ impl Reading {
             client: self.client.clone(),
             index,
             source,
-            ask: self.ask.clone(),
+            ask,
             shared: self.shared.clone(),
             state: hear,
             tell,
@@ -363,7 +384,7 @@ impl Reading {
             }
         }
         for source in self.scope.of_pod(pod).0 {
-            let begun = source.state != State::Waiting || source.restarts > 0;
+            let begun = !source.state.is_waiting() || source.restarts > 0;
             if begun && !self.known.contains_key(&key(&source)) {
                 self.join(source, true).await?;
             }

@@ -40,6 +40,8 @@ pub struct Sift {
     pub stream: StreamName,
     /// The last line that was seen, whether it matched or not.
     last: Option<Position>,
+    /// Only this line passes.
+    at: Option<Position>,
     /// Skips what was seen before a cut.
     seek: Seek,
     /// Skips what stands before the place where the reading begins.
@@ -108,6 +110,7 @@ impl Sift {
             run,
             stream: StreamName::Unknown,
             last: None,
+            at: ask.at,
             seek: Seek::Off,
             start: ask.start,
             before: ask.before,
@@ -197,7 +200,10 @@ impl Sift {
             return Verdict::Next;
         }
         let masked = self.masked(&mut line.content);
-        let passes = self.passes(ts_ns, &line.content);
+        let passes = match self.at {
+            Some(at) => at == position,
+            None => self.passes(ts_ns, &line.content),
+        };
         if !passes && self.context == Context::default() {
             return Verdict::Next;
         }

@@ -125,7 +125,7 @@ pub async fn list(desk: &Desk, firsts: &FirstLines, only: &[SourceRef]) -> Sourc
     }
     let runs = |s: &Source| -> Vec<u32> {
         let before = s.restarts.checked_sub(1).filter(|_| s.last.is_some());
-        let current = (s.state != State::Waiting).then_some(s.restarts);
+        let current = (!s.state.is_waiting()).then_some(s.restarts);
         before.into_iter().chain(current).collect()
     };
     let asks = found.iter().map(|(_, s)| runs(s).len()).sum::<usize>() <= MOST_ASKED;
@@ -156,7 +156,7 @@ async fn source(
     }
     let state = match source.state {
         State::Running => "running",
-        State::Terminated { .. } | State::Waiting => "exited",
+        State::Terminated { .. } | State::Waiting { .. } => "exited",
     };
     LogSource { source: Some(reference.clone()), runs, state: state.to_owned() }
 }

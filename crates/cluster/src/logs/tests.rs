@@ -396,10 +396,11 @@ async fn runs_are_read_in_order_and_a_place_in_the_run_before_goes_on_into_this_
     open.before_by_source.insert(0, at(b.resume.as_ref().unwrap().offset));
     assert_eq!(bed.read(open).await.lines, lines(3..5));
     let sources = LogsClient::new(bed.channel.clone())
-        .sources(SourcesAsk { only: vec![source("web")] })
+        .sources(SourcesAsk { only: vec![source("web"), source("db")], ticket: bed.ticket(&["web"]) })
         .await
         .unwrap()
         .into_inner();
+    assert_eq!(sources.sources.len(), 1, "what the ticket does not name is not told");
     let runs: Vec<(u32, i64)> =
         sources.sources[0].runs.iter().map(|r| (r.run, r.segments[0].first_ns)).collect();
     assert_eq!(runs, [(0, numbered(0..1, 0)[0].0), (1, numbered(5..6, 0)[0].0)]);

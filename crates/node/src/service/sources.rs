@@ -7,17 +7,19 @@ use ph_taillog::{SourceDir, SourceId, discover, inspect};
 use tonic::Status;
 
 use super::Services;
+use super::tickets::Listing;
 
-/// Sources with runs and segments; `only` empty means all. Blocks.
-pub fn list(services: &Services, only: &[SourceRef]) -> Result<SourcesReply, Status> {
+/// Sources with runs and segments; `only` empty means all. What may not be told is left out. Blocks.
+pub fn list(services: &Services, only: &[SourceRef], may: &Listing) -> Result<SourcesReply, Status> {
     let roots = services.roots();
     let mut reply = SourcesReply::default();
     let ids = if only.is_empty() {
         let (ids, warnings) = discover(&roots).map_err(|e| status(&e))?;
         reply.warnings.extend(warnings.into_iter().map(|w| format!("{}: {}", w.path.display(), w.text)));
-        ids
+        ids.into_iter().filter(|id| may.covers(&reference(services, id))).collect()
     } else {
-        only.iter().map(|one| id(services, one)).collect::<Result<Vec<_>, _>>()?
+        let told = only.iter().filter(|one| may.covers(one));
+        told.map(|one| id(services, one)).collect::<Result<Vec<_>, _>>()?
     };
     for id in ids {
         match inspect(&roots, &id) {

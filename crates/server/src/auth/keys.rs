@@ -25,6 +25,7 @@ fn key(k: KeyRecord) -> ApiKey {
         name: k.name,
         prefix: k.prefix,
         role: k.role.as_str().to_owned(),
+        bot: k.bot,
         created_ms: k.created_ms,
         expires_ms: k.expires_ms,
         last_used_ms: k.last_used_ms,
@@ -68,6 +69,7 @@ pub async fn create(
     let new = NewKey {
         name: name.to_owned(),
         role,
+        bot: ask.bot,
         public_id: text.public_id().to_owned(),
         prefix: text.prefix().to_owned(),
         mac: text.mac(app.auth.keyring().pepper()),
@@ -75,7 +77,7 @@ pub async fn create(
     };
     let entry = Entry::change(KeyCreate::ACTION, format!("key {name}"))
         .by_rule(rule(&ctx, KeyCreate::NEEDS))
-        .with(json!({"role": role.as_str(), "expires_days": days, "prefix": text.prefix()}));
+        .with(json!({"role": role.as_str(), "bot": ask.bot, "expires_days": days, "prefix": text.prefix()}));
     let made = app.state.create_key(&ctx, new, entry, now).await?;
     Ok((StatusCode::CREATED, Json(ApiKeyCreated { key: key(made), secret: text.text().expose().clone() })))
 }

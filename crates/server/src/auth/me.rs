@@ -30,6 +30,7 @@ pub(super) async fn describe(app: &AppState, ctx: &TenantCtx) -> Result<Me, Prob
         org,
         role: ctx.role().map(|r| r.as_str().to_owned()).unwrap_or_default(),
         permissions,
+        log_page_rows: u32::try_from(crate::logs::budget_of(ctx).page_rows).unwrap_or(u32::MAX),
         has_password: false,
         session: None,
         server_time_ms: now,

@@ -110,7 +110,7 @@ pub async fn join(
     let entry = Entry::change(ph_access::ClusterJoin::ACTION, format!("{} {}", kind.as_str(), ask.name))
         .on_cluster(ask.name.clone())
         .by_rule(rule(&ctx, ph_access::ClusterJoin::NEEDS))
-        .with(json!({"tier": tier.as_str(), "kind": kind.as_str()}));
+        .with(json!({"tier": tier.as_str(), "kind": kind.as_str(), "log_redaction": ask.log_redaction}));
     let record = match app.state.cluster_named(&ctx, &ask.name).await {
         Ok(known) if known.kind == kind => {
             let entry = Entry { target_uid: known.id.to_string(), ..entry };
@@ -147,6 +147,7 @@ fn joining(
         cluster: record.id,
         name: &record.name,
         tier: record.tier,
+        log_redaction: &ask.log_redaction,
         token,
     };
     let (manifests, command) = match record.kind {
@@ -186,6 +187,13 @@ fn checked(ask: &ClusterJoin) -> Result<(ClusterKind, Tier), Problem> {
     let tier = Tier::parse(&ask.tier).filter(|t| *t != Tier::Operate);
     if tier.is_none() {
         faults.push(("/tier", format!("{:?} is neither observe nor debug", ask.tier)));
+    }
+    let for_host = ask.log_redaction == "off" && kind.is_some_and(|k| k != ClusterKind::Kubernetes);
+    if !matches!(ask.log_redaction.as_str(), "on" | "off") {
+        faults.push(("/log_redaction", format!("{:?} is neither on nor off", ask.log_redaction)));
+    } else if for_host {
+        let text = "a host's owner sets it at the host: pilothouse node-agent --log-redaction off";
+        faults.push(("/log_redaction", text.into()));
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
     if ask.image.as_ref().is_some_and(|i| i.is_empty() || i.len() > 255 || !i.chars().all(plain)) {

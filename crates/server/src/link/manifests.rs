@@ -16,6 +16,8 @@ pub(super) struct Values<'a> {
     pub cluster: ClusterId,
     pub name: &'a str,
     pub tier: Tier,
+    /// `on` or `off`.
+    pub log_redaction: &'a str,
     pub token: &'a Secret<String>,
 }
 
@@ -33,6 +35,7 @@ pub(super) fn render(values: &Values<'_>) -> String {
         ("{{CLUSTER_ID}}", &cluster),
         ("{{CLUSTER_NAME}}", values.name),
         ("{{TIER}}", tier),
+        ("{{LOG_REDACTION}}", values.log_redaction),
         ("{{TOKEN}}", values.token.expose()),
     ];
     let mut out = String::with_capacity(SOURCE.len() + values.authority.len());

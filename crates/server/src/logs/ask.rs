@@ -2,6 +2,8 @@
 
 mod filter;
 
+use std::time::Duration;
+
 use ph_access::LogBudget;
 use ph_api::{FieldError, LogContext, LogQuery};
 use ph_filter::Filter;
@@ -12,6 +14,10 @@ use super::token::{Cursor, Named, PageToken};
 pub const DEFAULT_LIMIT: u32 = 300;
 /// Lines of context each way at most.
 pub const MAX_CONTEXT: u32 = 1_000;
+/// The longest wait for older lines of other sources.
+const MAX_WINDOW_MS: u32 = 60_000;
+/// Where lines may be cut, bytes.
+const LINE: std::ops::RangeInclusive<u32> = (64 << 10)..=(16 << 20);
 /// Keys of the message that one query may ask for.
 const MAX_FIELDS: usize = 50;
 
@@ -62,6 +68,11 @@ pub struct Ask {
     pub origin: Origin,
     pub all_runs: bool,
     pub previous: u32,
+    /// The run of this number alone.
+    pub restart: Option<u32>,
+    pub sort_window: Option<Duration>,
+    /// 0: the agent's own.
+    pub max_line: u32,
     pub context: LogContext,
     /// The line that the page is around.
     pub at: Option<Named>,
@@ -141,6 +152,9 @@ impl Ask {
             origin,
             all_runs: query.all_runs,
             previous: query.previous.unwrap_or(0),
+            restart: query.restart,
+            sort_window: query.sort_window_ms.map(|ms| Duration::from_millis(ms.into())),
+            max_line: query.max_line.unwrap_or(0),
             context: query.context,
             at: at(query, shape, &mut f),
             order,
@@ -174,6 +188,9 @@ impl Ask {
             origin: Origin::Auto,
             all_runs: true,
             previous: 0,
+            restart: None,
+            sort_window: None,
+            max_line: 0,
             context: LogContext::default(),
             at: None,
             order: Order::Strict,
@@ -278,6 +295,18 @@ fn fits(query: &LogQuery, (shape, origin): (Shape, Origin), f: &mut Faults) {
     if query.previous.is_some_and(|n| n == 0 || n > 1_000) {
         f.add("previous", "count runs back from the current one: 1 to 1000");
     }
+    if query.restart.is_some() && (query.previous.is_some() || query.all_runs || query.follow) {
+        f.add("restart", "a run's number excludes `previous`, `all_runs` and `follow`");
+    }
+    if let Some(ms) = query.sort_window_ms {
+        let merges = shape == Shape::Stream && matches!(query.order.as_deref(), None | Some("merge"));
+        if !merges || !(1..=MAX_WINDOW_MS).contains(&ms) {
+            f.add("sort_window_ms", format!("1 to {MAX_WINDOW_MS}, for streams in the order `merge`"));
+        }
+    }
+    if query.max_line.is_some_and(|n| !LINE.contains(&n)) {
+        f.add("max_line", "64 KiB to 16 MiB, in bytes");
+    }
     if query.follow && shape != Shape::Stream {
         f.add("follow", "only a stream follows: POST /api/v1/logs/streams");
     }
@@ -325,6 +354,7 @@ fn digest(query: &LogQuery) -> u64 {
         origin: query.origin.clone(),
         all_runs: query.all_runs,
         previous: query.previous,
+        restart: query.restart,
         ..LogQuery::default()
     };
     xxhash_rust::xxh3::xxh3_64(&serde_json::to_vec(&same).unwrap_or_default())

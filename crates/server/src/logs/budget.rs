@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ph_access::{Actor, LogBudget, TenantCtx};
+use ph_access::{LogBudget, TenantCtx};
 use ph_model::{ErrorKind, OrgId};
 
 use crate::gateway::problem::Problem;
@@ -26,12 +26,9 @@ pub struct Slot {
     slots: Slots,
 }
 
-/// The limits of a caller: people have the wider ones, everything else that holds a key the narrow ones.
+/// The limits of a caller: people have the wider ones, also with their own keys; bots the narrow ones.
 pub fn of(ctx: &TenantCtx) -> LogBudget {
-    match ctx.actor() {
-        Actor::User { .. } | Actor::System { .. } => LogBudget::PERSON,
-        Actor::Key { .. } | Actor::Agent { .. } => LogBudget::BOT,
-    }
+    if ctx.actor().is_bot() { LogBudget::BOT } else { LogBudget::PERSON }
 }
 
 impl Slots {

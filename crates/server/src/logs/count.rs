@@ -19,7 +19,7 @@ use tonic::Code;
 
 use super::ask::{Ask, Mode, Origin, Shape};
 use super::history::{self, Asked};
-use super::read::{self, CONCURRENT, FIRST_ANSWER, Lane, Missing, NodeSources};
+use super::read::{self, CONCURRENT, Lane, Missing, NodeSources};
 use super::record::{position, time_text};
 use super::resolve::{by_reader, resolve};
 use super::stored::{self, Shelf};
@@ -244,7 +244,7 @@ async fn one(lane: &Lane, plan: &Plan) -> (Option<CountResult>, Vec<Missing>) {
         field: plan.field.clone(),
         buckets,
     };
-    let within = Duration::from_millis(lane.open.deadline_ms) + FIRST_ANSWER;
+    let within = Duration::from_millis(lane.open.deadline_ms) + node.patience;
     let counted = async {
         let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
         let mut events = client.count(ask).await?.into_inner();

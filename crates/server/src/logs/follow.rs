@@ -2,6 +2,7 @@
 //!
 //! Never: a batch beyond the client's credit. Back-pressure ends at the file.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::ask::Ask;
-use super::read::{
-    DEADLINE, Doors, FIRST_ANSWER, Lane, Missing, NodeSources, admitted_open, lanes, unreachable_gap,
-};
+use super::read::{DEADLINE, Doors, Lane, Missing, NodeSources, admitted_open, lanes, unreachable_gap};
 use super::record::{Record, position, records};
 use super::ticket::{self, Stale};
 use super::token::PageToken;
@@ -43,14 +42,16 @@ pub type FindDoors = std::sync::Arc<dyn Fn() -> Doors + Send + Sync>;
 
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(10);
-/// How long a node may be away before the client is told.
-const QUIET: Duration = Duration::from_secs(5);
 
 /// The sources of one node, and where each stands.
 struct Follower {
     node: NodeSources,
     ask: Ask,
     at: Mutex<PageToken>,
+    /// The node answered the call that runs, or ran last.
+    answered: AtomicBool,
+    /// Why the cluster could not be asked for its word, when it was asked last.
+    unasked: Mutex<Option<String>>,
     out: mpsc::Sender<Followed>,
 }
 
@@ -63,7 +64,14 @@ pub async fn follow_node(
     stop: CancellationToken,
 ) {
     let at = ask.token.clone().unwrap_or_else(|| PageToken::new(ask.digest, false));
-    let mut follower = Follower { node, ask, at: Mutex::new(at), out };
+    let mut follower = Follower {
+        node,
+        ask,
+        at: Mutex::new(at),
+        answered: AtomicBool::new(false),
+        unasked: Mutex::default(),
+        out,
+    };
     let mut wait = RETRY_FIRST;
     let mut away_since: Option<tokio::time::Instant> = None;
     let mut told = false;
@@ -71,6 +79,8 @@ pub async fn follow_node(
     let mut refusal: Option<tonic::Status> = None;
     loop {
         follower.node.doors = find();
+        // It is away since it was asked in vain, or since the call that it answered ended.
+        let mut tried = tokio::time::Instant::now();
         if follower.node.doors.to(None).is_some() {
             let before = follower.token();
             let end = tokio::select! {
@@ -80,6 +90,9 @@ pub async fn follow_node(
             if follower.token() != before {
                 (wait, away_since, told) = (RETRY_FIRST, None, false);
             }
+            if follower.answered.swap(false, Ordering::Relaxed) {
+                tried = tokio::time::Instant::now();
+            }
             match end {
                 Ok(()) => return,
                 Err(status) => {
@@ -88,11 +101,11 @@ pub async fn follow_node(
                 }
             }
         }
-        let since = *away_since.get_or_insert_with(tokio::time::Instant::now);
-        if !told && since.elapsed() >= QUIET {
+        let since = *away_since.get_or_insert(tried);
+        if !told && since.elapsed() >= follower.node.patience {
             told = true;
             let gaps = match &refusal {
-                Some(status) => ticket::refused(&follower.node, None, status),
+                Some(status) => ticket::refused(&follower.node, follower.unasked().as_deref(), status),
                 None => {
                     let why = "its agent is away; the stream goes on when it is back";
                     vec![unreachable_gap(&follower.node, why)]
@@ -108,10 +121,12 @@ pub async fn follow_node(
             let _ = follower.out.send(Followed::Summary(Box::new(summary))).await;
             return;
         }
+        let pause =
+            if told { wait } else { wait.min(follower.node.patience.saturating_sub(since.elapsed())) };
         tokio::select! {
             () = stop.cancelled() => return,
             () = follower.out.closed() => return,
-            () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
+            () = tokio::time::sleep(pause) => wait = (wait * 2).min(RETRY_MAX),
         }
     }
 }
@@ -129,6 +144,10 @@ async fn tell(out: &mpsc::Sender<Followed>, gaps: Vec<Missing>) -> bool {
 impl Follower {
     fn token(&self) -> PageToken {
         self.at.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn unasked(&self) -> Option<String> {
+        self.unasked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Remembers where a source stands, so that the next stream goes on there.
@@ -151,6 +170,7 @@ impl Follower {
         let away = || tonic::Status::unavailable("nobody can go on there now");
         let channel = lane.channel.clone().ok_or_else(away)?;
         let admitted = ticket::admit(&lane.node).await;
+        self.unasked.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&admitted.unasked);
         let asked = admitted_open(lane, &admitted);
         let left = admitted.node;
         if !tell(&self.out, admitted.gaps).await || left.sources.is_empty() {
@@ -185,10 +205,11 @@ impl Follower {
         control: &mpsc::Sender<ReadControl>,
     ) -> Result<(), tonic::Status> {
         let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
-        let mut events = tokio::time::timeout(FIRST_ANSWER, client.read(ReceiverStream::new(controls)))
+        let mut events = tokio::time::timeout(node.patience, client.read(ReceiverStream::new(controls)))
             .await
-            .map_err(|_| tonic::Status::deadline_exceeded("the agent did not answer within 5 s"))??
+            .map_err(|_| tonic::Status::deadline_exceeded(node.silent()))??
             .into_inner();
+        self.answered.store(true, Ordering::Relaxed);
         while let Some(event) = events.message().await? {
             let gone = match event.m {
                 Some(Event::Batch(batch)) => {

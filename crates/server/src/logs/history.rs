@@ -52,6 +52,12 @@ pub async fn page(asked: &Asked<'_>, ask: &Ask) -> Result<Page, Problem> {
     ends.whole = shelf.whole.clone();
     ends.store_exhausted = stored.exhausted;
     add_stored(&mut found, stored, ask);
+    for (index, r) in asked.sources {
+        if let Some(marker) = r.marker(*index) {
+            found.markers.push(marker);
+            found.ended.insert(*index);
+        }
+    }
     Ok(cut::cut(found, (asked.sources, ask), &ends))
 }
 

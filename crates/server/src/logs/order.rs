@@ -14,7 +14,7 @@ use super::ask::Order;
 use super::read::DEADLINE;
 use super::record::Record;
 
-/// Nothing waits longer in `merge`.
+/// Nothing waits longer in `merge`, unless told.
 const WINDOW: Duration = Duration::from_millis(500);
 /// The same before anything went out.
 const FIRST_WINDOW: Duration = Duration::from_millis(200);
@@ -40,14 +40,16 @@ struct Lane {
 /// Merges what comes in.
 pub struct Sorter {
     order: Order,
+    /// Nothing waits longer in `merge`.
+    window: Duration,
     lanes: BTreeMap<u32, Lane>,
     last: Option<(i64, u32, u32, u64)>,
     bytes: usize,
 }
 
 impl Sorter {
-    pub fn new(order: Order) -> Self {
-        Self { order, lanes: BTreeMap::new(), last: None, bytes: 0 }
+    pub fn new(order: Order, window: Option<Duration>) -> Self {
+        Self { order, window: window.unwrap_or(WINDOW), lanes: BTreeMap::new(), last: None, bytes: 0 }
     }
 
     /// A source whose lines are waited for from now on.
@@ -104,7 +106,7 @@ impl Sorter {
         let (mut out, mut stalled) = (Vec::new(), Vec::new());
         while let Some((source, key, since)) = self.first() {
             let waits: Vec<u32> = self.waits_for(source, key.0, now_ns);
-            let window = if self.last.is_none() { FIRST_WINDOW } else { WINDOW };
+            let window = if self.last.is_none() { self.window.min(FIRST_WINDOW) } else { self.window };
             let over = now.saturating_duration_since(since);
             let go = match self.order {
                 Order::Arrival => true,
@@ -219,7 +221,7 @@ mod tests {
     impl Bench {
         fn new(order: Order) -> Self {
             let start = Instant::now();
-            let mut sorter = Sorter::new(order);
+            let mut sorter = Sorter::new(order, None);
             sorter.join(0, start);
             sorter.join(1, start);
             Self { sorter, start }

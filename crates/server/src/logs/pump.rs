@@ -41,6 +41,8 @@ const GATHER: Duration = Duration::from_millis(20);
 const FRAME_BYTES: usize = 64 << 10;
 /// Pods that come and go are looked for this often.
 const RESOLVE_EVERY: Duration = Duration::from_secs(2);
+/// Refusals that are kept for the audit.
+const MAX_DENIED: usize = 20;
 /// Progress of a source is told at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
@@ -58,6 +60,26 @@ struct Behind {
     frame: LogStreamFrame,
 }
 
+/// Bytes of one source that were scanned, over all its streams: each counts from 0.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scanned {
+    before: u64,
+    now: u64,
+}
+
+impl Scanned {
+    fn note(&mut self, bytes: u64) {
+        if bytes < self.now {
+            self.before += self.now;
+        }
+        self.now = bytes;
+    }
+
+    fn sum(&self) -> u64 {
+        self.before + self.now
+    }
+}
+
 type Events = BoxStream<'static, Result<TailEvent, ph_store::Error>>;
 
 /// One running stream.
@@ -69,6 +91,8 @@ pub struct Pump {
     decision: AuditRow,
     sources: BTreeMap<u32, Resolved>,
     known: HashMap<String, u32>,
+    /// Known, and not begun to write: nothing is asked of them yet.
+    waiting: BTreeSet<u32>,
     cursors: BTreeMap<u32, Cursor>,
     /// For nodes that join; gone when nothing can.
     out: Option<mpsc::Sender<Followed>>,
@@ -80,10 +104,13 @@ pub struct Pump {
     scans: BTreeMap<u32, Position>,
     progress: BTreeMap<u32, LogProgress>,
     progress_at: Instant,
+    scanned: BTreeMap<u32, Scanned>,
     hold_until: Option<Instant>,
     token: PageToken,
     summary: LogSummary,
     unread: BTreeSet<u32>,
+    /// Gaps of this kind, for the audit.
+    denied: Vec<ph_api::LogGap>,
     sent_rows: u64,
     sent_bytes: u64,
     digest: page::Digest,
@@ -121,11 +148,12 @@ impl Pump {
             app: app.clone(),
             ctx: ctx.clone(),
             decision: grant.row().clone(),
-            sorter: Sorter::new(ask.order),
+            sorter: Sorter::new(ask.order, ask.sort_window),
             query,
             ask,
             sources: BTreeMap::new(),
             known: HashMap::new(),
+            waiting: BTreeSet::new(),
             cursors: BTreeMap::new(),
             out: Some(out),
             followed,
@@ -135,10 +163,12 @@ impl Pump {
             scans: BTreeMap::new(),
             progress: BTreeMap::new(),
             progress_at: now,
+            scanned: BTreeMap::new(),
             hold_until: None,
             token,
             summary: LogSummary::default(),
             unread: BTreeSet::new(),
+            denied: Vec::new(),
             sent_rows: 0,
             sent_bytes: 0,
             digest: page::Digest::default(),
@@ -149,7 +179,6 @@ impl Pump {
             _slot: slot,
         };
         pump.join(found, true);
-        pump.tell_sources();
         if !pump.ask.follow {
             pump.out = None;
         }
@@ -210,6 +239,7 @@ impl Pump {
             "sent_bytes": self.sent_bytes,
             "redactions": self.summary.redactions.iter().map(|r| (r.kind.clone(), r.count)).collect::<BTreeMap<_, _>>(),
             "follow": self.ask.follow,
+            "denied": routes::denied(&self.denied),
             "digest": self.digest.text(),
         });
         let outcome = Outcome { action: "logs.query", failed: None, detail };
@@ -254,6 +284,14 @@ impl Pump {
                 self.ready.push(b.frame);
             }
         }
+        let summary = self.told(why);
+        let mut frames = std::mem::take(&mut self.ready);
+        frames.push(LogStreamFrame::Summary { summary });
+        Step::End(frames, why)
+    }
+
+    /// What was read until now, and why no more is.
+    pub fn told(&mut self, why: &str) -> ph_api::LogSummary {
         let stopped = match why {
             "done" | "rows" | "bytes" | "time" => why,
             _ => "cancelled",
@@ -264,33 +302,51 @@ impl Pump {
         let known = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
         let read = known.saturating_sub(u32::try_from(self.unread.len()).unwrap_or(known));
         let took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let summary = page::summary(&self.summary, (read, known), took_ms);
-        let mut frames = std::mem::take(&mut self.ready);
-        frames.push(LogStreamFrame::Summary { summary });
-        Step::End(frames, why)
+        let mut summary = page::summary(&self.summary, (read, known), took_ms);
+        // Nodes whose streams did not end have told no summary of their own.
+        summary.scanned_bytes = summary.scanned_bytes.max(self.scanned.values().map(Scanned::sum).sum());
+        summary.matches = summary.matches.max(self.sent_rows);
+        summary.lines = summary.lines.max(self.sent_rows);
+        summary
     }
 
-    /// Takes sources in; those not yet known get a stream of their own.
-    fn join(&mut self, found: Vec<Resolved>, first: bool) -> bool {
+    /// Takes sources in, and tells them where there are new ones; those not yet read get a stream of their own, and of
+    /// those that have not begun it is told what they wait for.
+    fn join(&mut self, found: Vec<Resolved>, first: bool) {
         let mut fresh: Vec<(u32, Resolved)> = Vec::new();
+        let (mut told, mut late) = (Vec::new(), false);
+        let before = self.sources.len();
         for r in found {
-            if let Some(index) = self.known.get(&r.json.id) {
-                if let Some(old) = self.sources.get_mut(index) {
+            let known = self.known.get(&r.json.id).copied();
+            let waited = known.is_some_and(|index| self.waiting.contains(&index));
+            if let Some(index) = known.filter(|_| !waited || r.waiting.is_some()) {
+                if let Some(old) = self.sources.get_mut(&index) {
                     old.json = r.json;
                 }
                 continue;
             }
-            if r.node.is_empty() {
+            if r.node.is_empty() && r.waiting.is_none() {
                 continue;
             }
-            let index = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
+            let index = known.unwrap_or_else(|| u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
             self.known.insert(r.json.id.clone(), index);
             self.cursors.insert(index, r.cursor());
             self.sources.insert(index, r.clone());
+            if let Some(marker) = r.marker(index) {
+                self.waiting.insert(index);
+                told.push(LogStreamFrame::Marker { marker: page::marker(&marker) });
+                continue;
+            }
+            late |= self.waiting.remove(&index);
             self.sorter.join(index, Instant::now());
             fresh.push((index, r));
         }
-        let Some(out) = self.out.clone() else { return false };
+        if first || late || self.sources.len() > before {
+            let sources: Vec<LogSource> = self.sources.values().map(|r| r.json.clone()).collect();
+            self.ready.push(LogStreamFrame::Sources { sources });
+            self.ready.extend(told);
+        }
+        let Some(out) = self.out.clone() else { return };
         // A place in a file waits for its own node's agent.
         let by_nodes = self.token.at.values().filter_map(Mark::position).any(|p| !read::is_of_api(&p));
         let group = if by_nodes { by_node } else { by_reader };
@@ -304,20 +360,12 @@ impl Pump {
             let find: FindDoors = Arc::new(move || doors(&app, &ctx, cluster, &name));
             self.app.tasks.spawn(follow_node(node, ask, (find, out.clone()), self.stop.clone()));
         }
-        !fresh.is_empty()
     }
 
     fn look_around(&mut self) {
-        if let Ok(found) = resolve(&self.app, &self.ctx, &self.query.sources)
-            && self.join(found, false)
-        {
-            self.tell_sources();
+        if let Ok(found) = resolve(&self.app, &self.ctx, &self.query.sources) {
+            self.join(found, false);
         }
-    }
-
-    fn tell_sources(&mut self) {
-        let sources: Vec<LogSource> = self.sources.values().map(|r| r.json.clone()).collect();
-        self.ready.push(LogStreamFrame::Sources { sources });
     }
 
     fn take(&mut self, followed: Followed, now: Instant) {
@@ -341,6 +389,7 @@ impl Pump {
                 if let Some(resume) = &p.resume {
                     self.scans.insert(p.source, position(resume));
                 }
+                self.scanned.entry(p.source).or_default().note(p.scanned_bytes);
                 self.progress.insert(p.source, p);
             }
             Followed::Summary(s) => {
@@ -366,7 +415,11 @@ impl Pump {
                 self.sorter.free(i);
             }
         }
-        let frame = LogStreamFrame::Gap { gap: page::gap(source, node, gap, &self.by_index()) };
+        let gap = page::gap(source, node, gap, &self.by_index());
+        if gap.kind == "denied" && self.denied.len() < MAX_DENIED {
+            self.denied.push(gap.clone());
+        }
+        let frame = LogStreamFrame::Gap { gap };
         match source {
             Some(source) => self.put(source, frame),
             None => self.ready.push(frame),

@@ -20,7 +20,7 @@ use super::token::{Mark, PageToken};
 
 /// History ends by then; what is not read is a gap.
 pub const DEADLINE: Duration = Duration::from_secs(30);
-/// A node that does not begin to answer by then is a gap.
+/// A node that does not begin to answer by then is a gap, and so is a cluster that is not heard about rights.
 pub const FIRST_ANSWER: Duration = Duration::from_secs(5);
 /// Records of all sources of one node, in bytes, before they are merged.
 const MAX_NODE_BYTES: u64 = 64 << 20;
@@ -36,6 +36,8 @@ pub struct Source {
     /// Stable id, as page tokens name it.
     pub id: String,
     pub wire: SourceRef,
+    /// Number of its current run.
+    pub restarts: u32,
 }
 
 /// Who can read the logs of one node now.
@@ -74,6 +76,15 @@ pub struct NodeSources {
     pub tickets: TicketDesk,
     /// The organisation's, with which the node masks.
     pub mask_key: Secret<Vec<u8>>,
+    /// How long each of its agents may be silent: [`FIRST_ANSWER`].
+    pub patience: Duration,
+}
+
+impl NodeSources {
+    /// What is said of an agent that stayed silent.
+    pub fn silent(&self) -> String {
+        format!("the agent did not answer within {} s", self.patience.as_secs_f64())
+    }
 }
 
 /// A gap with the source's index, or the node's name where all its sources are meant.
@@ -135,6 +146,7 @@ pub fn open(node: &NodeSources, ask: &Ask) -> ReadOpen {
         credit_bytes: CREDIT,
         all_runs: ask.all_runs,
         previous: ask.previous,
+        max_line: ask.max_line,
         context_before: ask.context.before,
         context_after: ask.context.after,
         mask_key: node.mask_key.expose().clone().into(),
@@ -166,8 +178,23 @@ pub struct Lane {
     behind: BTreeMap<u32, Position>,
 }
 
-/// The calls that a page or stream needs of one node: sources that go on where they stand, and those that begin at a time.
+/// The calls that a page or stream needs of one node: sources that go on where they stand, and those that begin at a time; of
+/// a run's number those apart that have it as far before their current one.
 pub fn lanes(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
+    let Some(run) = ask.restart else { return lanes_alike(node, ask) };
+    let mut back: BTreeMap<u32, Vec<Source>> = BTreeMap::new();
+    for s in &node.sources {
+        if let Some(previous) = s.restarts.checked_sub(run) {
+            back.entry(previous).or_default().push(s.clone());
+        }
+    }
+    let of = |(previous, sources): (u32, Vec<Source>)| {
+        lanes_alike(&NodeSources { sources, ..node.clone() }, &Ask { previous, ..ask.clone() })
+    };
+    back.into_iter().flat_map(of).collect()
+}
+
+fn lanes_alike(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
     let Some(token) = &ask.token else {
         let channel = node.doors.to(None);
         return vec![Lane { node: node.clone(), channel, open: open(node, ask), behind: BTreeMap::new() }];
@@ -304,7 +331,7 @@ async fn read_lane(lane: &Lane) -> Found {
     let mut found = if left.sources.is_empty() {
         Found::default()
     } else {
-        let within = Duration::from_millis(lane.open.deadline_ms) + FIRST_ANSWER;
+        let within = Duration::from_millis(lane.open.deadline_ms) + node.patience;
         match tokio::time::timeout(within, collect(lane, &admitted, channel)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(status)) if ticket::is_refusal(&status) => {
@@ -380,9 +407,9 @@ async fn collect(lane: &Lane, admitted: &Admitted, channel: Channel) -> Result<F
     let first = ReadControl { m: Some(Control::Open(admitted_open(lane, admitted))) };
     let _ = control.send(first).await;
     let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
-    let mut events = tokio::time::timeout(FIRST_ANSWER, client.read(ReceiverStream::new(controls)))
+    let mut events = tokio::time::timeout(node.patience, client.read(ReceiverStream::new(controls)))
         .await
-        .map_err(|_| tonic::Status::deadline_exceeded("the agent did not answer within 5 s"))??
+        .map_err(|_| tonic::Status::deadline_exceeded(node.silent()))??
         .into_inner();
     let mut found = Found::default();
     let mut bytes = 0_u64;

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ph_access::TenantCtx;
-use ph_api::{LogSelect, LogSource};
-use ph_link::v1::{AgentKind, SourceRef};
+use ph_api::{Container, LogSelect, LogSource};
+use ph_link::v1::{AgentKind, LogMarker, SourceRef};
 use ph_model::ClusterId;
 use serde_json::Value;
 
-use super::read::{Doors, NodeSources, Source, whole};
+use super::read::{Doors, FIRST_ANSWER, NodeSources, Source, whole};
+use super::select::{Selector, fits, is_pattern};
 use super::ticket::TicketDesk;
 use super::token::{Cursor, Named};
 use crate::app::AppState;
@@ -26,9 +27,17 @@ pub struct Resolved {
     pub node: String,
     pub wire: SourceRef,
     pub json: LogSource,
+    /// It has not begun to write: what it waits for. No node has files of it.
+    pub waiting: Option<String>,
 }
 
 impl Resolved {
+    /// Why there is nothing of it yet, in place of its lines.
+    pub fn marker(&self, index: u32) -> Option<LogMarker> {
+        let reason = self.waiting.clone()?;
+        Some(LogMarker { source: index, kind: "waiting".into(), reason, ..LogMarker::default() })
+    }
+
     pub fn cursor(&self) -> Cursor {
         let pod_uid =
             if self.wire.container_id.is_empty() { &self.wire.pod_uid } else { &self.wire.container_id };
@@ -42,14 +51,24 @@ impl Resolved {
 }
 
 /// Containers that any of the selects means, each once, by cluster, namespace, pod, container. An unknown cluster is not
-/// found; a select that means nothing gives nothing.
+/// found; a select that means nothing gives nothing. A select that cannot be understood is `invalid`, with all its faults.
 pub fn resolve(app: &AppState, ctx: &TenantCtx, selects: &[LogSelect]) -> Result<Vec<Resolved>, Problem> {
     let mut found: BTreeMap<String, Resolved> = BTreeMap::new();
     let everything = [LogSelect { all_containers: true, ..LogSelect::default() }];
     let selects = if selects.is_empty() { &everything[..] } else { selects };
-    for select in selects {
-        for room in picked_clusters(&app.inventories, ctx, select.cluster.as_deref())? {
-            for r in of_room(&room, select) {
+    let (mut ready, mut faults) = (Vec::new(), Vec::new());
+    for (at, select) in selects.iter().enumerate() {
+        match Selector::new(select, at) {
+            Ok(selector) => ready.push((select, selector)),
+            Err(more) => faults.extend(more),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(super::routes::faults(faults));
+    }
+    for (select, ready) in &ready {
+        for room in rooms(app, ctx, select)? {
+            for r in of_room(&room, (select, ready)) {
                 found.entry(r.json.id.clone()).or_insert(r);
             }
         }
@@ -62,11 +81,22 @@ pub fn resolve(app: &AppState, ctx: &TenantCtx, selects: &[LogSelect]) -> Result
     Ok(out)
 }
 
+/// The clusters that a select means: named ones must exist, of a pattern those that fit.
+fn rooms(app: &AppState, ctx: &TenantCtx, select: &LogSelect) -> Result<Vec<Arc<ClusterRoom>>, Problem> {
+    match select.cluster.as_deref() {
+        Some(pattern) if is_pattern(pattern) => {
+            Ok(app.inventories.of(ctx).into_iter().filter(|r| fits(pattern, &r.name)).collect())
+        }
+        name => picked_clusters(&app.inventories, ctx, name),
+    }
+}
+
 /// The container that a cursor names, when the caller's organisation has it.
 pub fn of_named(app: &AppState, ctx: &TenantCtx, named: &Named) -> Option<Resolved> {
     let room = app.inventories.find(ctx, named.cluster)?;
     let all = LogSelect { all_containers: true, ..LogSelect::default() };
-    of_room(&room, &all).into_iter().find(|r| named.is_of(&r.cursor()))
+    let ready = Selector::new(&all, 0).ok()?;
+    of_room(&room, (&all, &ready)).into_iter().find(|r| named.is_of(&r.cursor()))
 }
 
 /// A container that only its shipped lines tell of.
@@ -99,20 +129,20 @@ pub fn of_row(cluster: ClusterId, row: &ph_model::LogRow) -> Resolved {
             lines_per_s: None,
             restarts: row.restart,
         },
+        waiting: None,
     }
 }
 
-fn of_room(room: &Arc<ClusterRoom>, select: &LogSelect) -> Vec<Resolved> {
+fn of_room(room: &Arc<ClusterRoom>, (select, ready): (&LogSelect, &Selector<'_>)) -> Vec<Resolved> {
     room.with(|home| {
         let pods: Vec<Arc<Value>> = match select.workload_uid.as_deref() {
             Some(uid) => home.objects.pods_of(uid).into_iter().cloned().collect(),
             None => home.objects.of_kind("Pod").cloned().collect(),
         };
         let mut out: Vec<Resolved> =
-            pods.iter().filter(|p| means(home, select, p)).flat_map(|p| of_pod(home, select, p)).collect();
-        if select.workload_uid.is_none() && select.workload.is_none() {
-            out.extend(home.objects.of_kind("Container").filter_map(|c| of_container(home, select, c)));
-        }
+            pods.iter().filter(|p| ready.means_pod(home, p)).flat_map(|p| of_pod(home, ready, p)).collect();
+        let own = home.objects.of_kind("Container").filter(|c| ready.means_container(c));
+        out.extend(own.map(|c| of_container(home, c)));
         out
     })
 }
@@ -121,32 +151,7 @@ fn text<'a>(o: &'a Value, p: &str) -> &'a str {
     o.pointer(p).and_then(Value::as_str).unwrap_or("")
 }
 
-fn is(wanted: Option<&str>, value: &str) -> bool {
-    wanted.is_none_or(|w| w.is_empty() || w == value)
-}
-
-fn means(home: Home<'_>, select: &LogSelect, pod: &Value) -> bool {
-    is(select.namespace.as_deref(), text(pod, "/metadata/namespace"))
-        && is(select.pod.as_deref(), text(pod, "/metadata/name"))
-        && is(select.pod_uid.as_deref(), text(pod, "/metadata/uid"))
-        && is(select.node.as_deref(), text(pod, "/spec/nodeName"))
-        && match (select.workload.as_deref(), select.workload_kind.as_deref()) {
-            (None, _) => true,
-            (Some(name), kind) => workload(home, pod)
-                .is_some_and(|w| w.name == name && kind.is_none_or(|k| k.eq_ignore_ascii_case(&w.kind))),
-        }
-}
-
-fn of_pod(home: Home<'_>, select: &LogSelect, pod: &Value) -> Vec<Resolved> {
-    let all = containers(pod);
-    let default = text(pod, "/metadata/annotations/kubectl.kubernetes.io~1default-container");
-    let first = all.iter().find(|c| c.role == "main").map(|c| c.name.clone()).unwrap_or_default();
-    let chosen = |name: &str| match select.container.as_deref() {
-        Some(c) if !c.is_empty() => c == name,
-        _ if select.all_containers => true,
-        _ if !default.is_empty() => default == name,
-        _ => first == name,
-    };
+fn of_pod(home: Home<'_>, select: &Selector<'_>, pod: &Value) -> Vec<Resolved> {
     // Static pods' files lie under their config hash, which the mirror pod names.
     let uid = text(pod, "/metadata/uid");
     let file_uid = match text(pod, "/metadata/annotations/kubernetes.io~1config.hash") {
@@ -154,8 +159,9 @@ fn of_pod(home: Home<'_>, select: &LogSelect, pod: &Value) -> Vec<Resolved> {
         hash => hash,
     };
     let owner = workload(home, pod);
-    all.iter()
-        .filter(|c| chosen(&c.name))
+    select
+        .chosen(pod, containers(pod))
+        .iter()
         .map(|c| {
             let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
             Resolved {
@@ -186,20 +192,36 @@ fn of_pod(home: Home<'_>, select: &LogSelect, pod: &Value) -> Vec<Resolved> {
                     lines_per_s: None,
                     restarts: c.restarts,
                 },
+                waiting: waiting(pod, c),
             }
         })
         .collect()
 }
 
+/// What a container that never started waits for, in the words of the kubelet, or of the scheduler.
+fn waiting(pod: &Value, c: &Container) -> Option<String> {
+    let over = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
+    if c.state != "waiting" || c.restarts > 0 || over {
+        return None;
+    }
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let unscheduled = conditions
+        .into_iter()
+        .flatten()
+        .find(|c| text(c, "/type") == "PodScheduled" && text(c, "/status") == "False")
+        .map(|c| (text(c, "/reason"), text(c, "/message")));
+    let (reason, message) = match (c.reason.as_str(), c.message.as_str()) {
+        ("", "") => unscheduled.unwrap_or(("", "it is about to start")),
+        known => known,
+    };
+    Some([reason, message].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(": "))
+}
+
 /// A container of a Docker host.
-fn of_container(home: Home<'_>, select: &LogSelect, c: &Value) -> Option<Resolved> {
+fn of_container(home: Home<'_>, c: &Value) -> Resolved {
     let (id, name) = (text(c, "/metadata/uid"), text(c, "/metadata/name"));
     let node = text(c, "/spec/nodeName").to_owned();
-    let wanted = is(select.namespace.as_deref(), "")
-        && is(select.pod.as_deref(), name)
-        && (is(select.container.as_deref(), name) || is(select.container.as_deref(), id))
-        && is(select.pod_uid.as_deref(), id);
-    wanted.then(|| Resolved {
+    Resolved {
         cluster: home.id,
         node: node.clone(),
         wire: SourceRef { container_id: id.to_owned(), ..SourceRef::default() },
@@ -221,10 +243,12 @@ fn of_container(home: Home<'_>, select: &LogSelect, c: &Value) -> Option<Resolve
             lines_per_s: None,
             restarts: 0,
         },
-    })
+        waiting: None,
+    }
 }
 
-/// Groups sources by the agent that can read them; indexes are those in `sources`. A cluster without any node-agent is read by
+/// Groups sources by the agent that can read them; indexes are those in `sources`. Those that have not begun to write are
+/// in no group. A cluster without any node-agent is read by
 /// its own: the sources of all its nodes go together, so that a large cluster is not a call for each node.
 pub fn by_reader(
     app: &AppState,
@@ -259,8 +283,9 @@ fn grouped(
     (sources, reader): (&[(u32, Resolved)], &dyn Fn(&Resolved) -> String),
 ) -> Vec<(ClusterId, NodeSources)> {
     let mut groups: BTreeMap<(ClusterId, String), Vec<Source>> = BTreeMap::new();
-    for (index, r) in sources {
-        let source = Source { index: *index, id: r.json.id.clone(), wire: r.wire.clone() };
+    for (index, r) in sources.iter().filter(|(_, r)| r.waiting.is_none()) {
+        let restarts = r.json.restarts;
+        let source = Source { index: *index, id: r.json.id.clone(), wire: r.wire.clone(), restarts };
         groups.entry((r.cluster, reader(r))).or_default().push(source);
     }
     groups
@@ -272,7 +297,7 @@ fn grouped(
             let tickets = TicketDesk::new(app, ctx, cluster);
             let doors = doors(app, ctx, cluster, &node);
             let mask_key = app.auth.keyring().masks().key(ctx.org());
-            (cluster, NodeSources { doors, node, sources, tickets, mask_key })
+            (cluster, NodeSources { doors, node, sources, tickets, mask_key, patience: FIRST_ANSWER })
         })
         .collect()
 }

@@ -172,8 +172,18 @@ fn row(answer: &LogPage, digest: &str) -> serde_json::Value {
         "redactions": answer.summary.redactions,
         "gaps": answer.gaps.len(),
         "stopped": answer.summary.stopped,
+        "denied": denied(&answer.gaps),
         "digest": digest,
     })
+}
+
+/// Refusals that a row tells at most.
+const MAX_DENIED: usize = 20;
+
+/// What was refused on the way, and why: names and reasons, never text of a log.
+pub fn denied<'a>(gaps: impl IntoIterator<Item = &'a ph_api::LogGap>) -> Vec<String> {
+    let denied = gaps.into_iter().filter(|g| g.kind == "denied");
+    denied.map(|g| format!("{}: {}", g.source_name, g.text)).take(MAX_DENIED).collect()
 }
 
 /// Sources by their index.

@@ -41,7 +41,7 @@ pub async fn serve(app: AppState, ctx: TenantCtx, query: LogQuery, mut ws: WebSo
                 // A client that is gone does not hear it.
                 let _ = tokio::time::timeout(Duration::from_secs(2), ws.send(close)).await;
             }
-            Ended::Gone => {}
+            Ended::Gone | Ended::Left => {}
         }
     }
 }
@@ -49,6 +49,8 @@ pub async fn serve(app: AppState, ctx: TenantCtx, query: LogQuery, mut ws: WebSo
 enum Ended {
     Another(Box<LogQuery>),
     Close(u16, &'static str),
+    /// The client wants no more but the summary.
+    Left,
     Gone,
 }
 
@@ -105,8 +107,10 @@ async fn run(pump: &mut Pump, ws: &mut WebSocket) -> Ended {
             message = ws.recv() => match message {
                 Some(Ok(message)) => {
                     heard = tokio::time::Instant::now();
-                    if let Some(ended) = client.hear(message) {
-                        return ended;
+                    match client.hear(message) {
+                        Some(Ended::Left) => return last_word(pump, ws).await,
+                        Some(ended) => return ended,
+                        None => {}
                     }
                 }
                 _ => return Ended::Gone,
@@ -141,6 +145,15 @@ async fn run(pump: &mut Pump, ws: &mut WebSocket) -> Ended {
     }
 }
 
+/// What was read until the client had enough.
+async fn last_word(pump: &mut Pump, ws: &mut WebSocket) -> Ended {
+    let frame = LogStreamFrame::Summary { summary: pump.told("cancelled") };
+    match send(ws, &frame).await {
+        Ok(()) => Ended::Close(1000, "closed by the client"),
+        Err(()) => Ended::Gone,
+    }
+}
+
 impl Client {
     fn hear(&mut self, message: Message) -> Option<Ended> {
         let text = match message {
@@ -155,7 +168,7 @@ impl Client {
             Ok(LogStreamAsk::Pause) => self.paused = true,
             Ok(LogStreamAsk::Resume) => self.paused = false,
             Ok(LogStreamAsk::Open { query }) => return Some(Ended::Another(Box::new(query))),
-            Ok(LogStreamAsk::Close) => return Some(Ended::Close(1000, "closed by the client")),
+            Ok(LogStreamAsk::Close) => return Some(Ended::Left),
             Err(_) => return Some(Ended::Close(1008, "unknown frame")),
         }
         None

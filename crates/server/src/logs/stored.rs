@@ -162,6 +162,9 @@ fn filter(ask: &Ask, shelf: &Shelf<'_>) -> Filter {
         if ask.previous > 0 {
             all.push(Filter::equal("restart", r.json.restarts.saturating_sub(ask.previous).to_string()));
         }
+        if let Some(restart) = ask.restart {
+            all.push(Filter::equal("restart", restart.to_string()));
+        }
         Filter::And(all)
     };
     let mut all = vec![Filter::Or(shelf.sources.iter().map(|s| one(s)).collect())];

@@ -1,11 +1,14 @@
 //! Logs end to end: the API, the link, an agent whose files are in memory, the real store.
 
 mod agent;
+mod away;
+mod cluster;
 mod count;
 mod doors;
 mod download;
 mod lines;
 mod pages;
+mod rights;
 mod saved;
 mod stream;
 

@@ -22,7 +22,6 @@ use crate::app::AppState;
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// Asked again while the cluster's agent cannot be reached.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who has the last word about a cluster's logs now.
 #[derive(Clone)]
@@ -38,6 +37,8 @@ pub enum Authority {
 pub struct TicketDesk {
     find: Arc<dyn Fn() -> Authority + Send + Sync>,
     actor: [u8; 32],
+    /// The cluster gives bots smaller budgets.
+    bot: bool,
     renew_every: Duration,
 }
 
@@ -61,13 +62,18 @@ impl TicketDesk {
             Some(_) => Authority::Platform,
             None => Authority::Away,
         };
-        Self { find: Arc::new(find), actor: actor_digest(ctx), renew_every: RENEW_EVERY }
+        Self {
+            find: Arc::new(find),
+            actor: actor_digest(ctx),
+            bot: ctx.actor().is_bot(),
+            renew_every: RENEW_EVERY,
+        }
     }
 
     #[cfg(test)]
     pub fn of(authority: Authority) -> Self {
         let renew_every = Duration::from_millis(5);
-        Self { find: Arc::new(move || authority.clone()), actor: [7; 32], renew_every }
+        Self { find: Arc::new(move || authority.clone()), actor: [7; 32], bot: false, renew_every }
     }
 }
 
@@ -96,15 +102,16 @@ pub async fn admit(node: &NodeSources) -> Admitted {
     let ask = TicketAsk {
         actor_digest: node.tickets.actor.to_vec().into(),
         sources: node.sources.iter().map(|s| s.wire.clone()).collect(),
+        bot: node.tickets.bot,
         ..TicketAsk::default()
     };
     let mut client = LogTicketsClient::new(channel);
-    match tokio::time::timeout(PATIENCE, client.issue(ask)).await {
+    match tokio::time::timeout(node.patience, client.issue(ask)).await {
         Ok(Ok(reply)) => of_reply(node, reply.into_inner()),
         // An older agent: an older node-agent asks for no ticket, a newer one says what is missing.
         Ok(Err(status)) if status.code() == Code::Unimplemented => plain(None),
         Ok(Err(status)) => plain(Some(format!("the cluster's agent: {}", status.message()))),
-        Err(_) => plain(Some("the cluster's agent did not answer within 5 s".to_owned())),
+        Err(_) => plain(Some(format!("the cluster's agent: {}", node.silent()))),
     }
 }
 

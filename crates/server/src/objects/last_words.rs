@@ -24,20 +24,21 @@ const YOUNG_MS: i64 = 30_000;
 #[derive(Default)]
 pub struct LastWords(Mutex<HashMap<(String, i64), String>>);
 
-/// Puts the last line of the log in place of a bare exit code.
+/// Puts the last line of the log in place of a bare exit code, in each problem's first cause.
 pub async fn quote(app: &AppState, ctx: &TenantCtx, rows: &mut [ProblemRow]) {
     for row in rows {
-        let Some(reason) = row
-            .chain
-            .last_mut()
-            .filter(|r| r.code == "exit_code" && r.source == "container" && !r.container.is_empty())
-        else {
-            continue;
-        };
+        quote_cause(app, ctx, &mut row.chain).await;
+    }
+}
+
+/// The same for the first cause of one object: the last of its reasons.
+pub async fn quote_cause(app: &AppState, ctx: &TenantCtx, chain: &mut [Reason]) {
+    let bare = |r: &&mut Reason| {
         // A termination message is the container's own choice of words; only a bare `Error, exit 1` is replaced.
-        if !reason.quote.contains(", exit ") {
-            continue;
-        }
+        let exit = r.code == "exit_code" && r.quote.contains(", exit ");
+        exit && r.source == "container" && !r.container.is_empty()
+    };
+    if let Some(reason) = chain.last_mut().filter(bare) {
         if let Some(line) = last_line(app, ctx, reason).await.filter(|l| !l.is_empty()) {
             reason.quote = line;
             reason.source = "log".into();

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use ph_access::{Permission, TenantCtx};
-use ph_api::{KubeObject, Object, ObjectCounts, ObjectDetail, ObjectQuery, Page, PodField, ProblemRow, Summary};
+use ph_api::{
+    KubeObject, Object, ObjectCounts, ObjectDetail, ObjectQuery, Page, PodField, ProblemRow, Summary,
+};
 use ph_model::ObjectKind;
 use serde::Deserialize;
 use serde_json::Value;
@@ -181,7 +183,8 @@ pub async fn detail(
                 data_age_ms: if home.objects.connected { 0 } else { now_ms - home.objects.updated_ms },
             })
         });
-        if let Some(found) = found {
+        if let Some(mut found) = found {
+            super::last_words::quote_cause(&app, &ctx, &mut found.object.health.reasons).await;
             return Ok(Json(found));
         }
     }

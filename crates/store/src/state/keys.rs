@@ -16,6 +16,7 @@ use crate::Error;
 pub struct NewKey {
     pub name: String,
     pub role: Role,
+    pub bot: bool,
     pub public_id: String,
     pub prefix: String,
     pub mac: [u8; 32],
@@ -29,6 +30,7 @@ pub struct KeyRecord {
     pub name: String,
     pub prefix: String,
     pub role: Role,
+    pub bot: bool,
     pub created_by: String,
     pub created_ms: i64,
     pub expires_ms: Option<i64>,
@@ -47,8 +49,8 @@ impl State {
         let created_by = ctx.actor().label();
         let mut tx = self.begin().await?;
         sqlx::query(
-            "INSERT INTO api_key (org_id, id, public_id, prefix, name, role, mac, created_by, created_ms, expires_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO api_key (org_id, id, public_id, prefix, name, role, mac, created_by, created_ms, expires_ms, bot) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(ctx.org().as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
@@ -60,6 +62,7 @@ impl State {
         .bind(&created_by)
         .bind(at_ms)
         .bind(new.expires_ms)
+        .bind(new.bot)
         .execute(&mut *tx)
         .await
         .map_err(failed("store an API key"))?;
@@ -70,6 +73,7 @@ impl State {
             name: new.name,
             prefix: new.prefix,
             role: new.role,
+            bot: new.bot,
             created_by,
             created_ms: at_ms,
             expires_ms: new.expires_ms,
@@ -80,7 +84,7 @@ impl State {
     /// For every call with a key: the key with this public id. No tenant yet.
     pub async fn key_by_public_id(&self, public_id: &str) -> Result<Option<StoredKey>, Error> {
         sqlx::query(
-            "SELECT k.org_id, k.id, k.name, k.role, k.mac, k.expires_ms, k.last_used_ms, \
+            "SELECT k.org_id, k.id, k.name, k.role, k.bot, k.mac, k.expires_ms, k.last_used_ms, \
              k.revoked_ms IS NULL AND o.status = 'active' AS active \
              FROM api_key k JOIN organisation o ON o.id = k.org_id WHERE k.public_id = $1",
         )
@@ -94,6 +98,7 @@ impl State {
                 org: OrgId(uuid(&row, "org_id")?),
                 name: column(&row, "name")?,
                 role: role(&row, "role")?,
+                bot: column(&row, "bot")?,
                 mac: bytes(&row, "mac")?,
                 active: column(&row, "active")?,
                 expires_ms: column(&row, "expires_ms")?,
@@ -134,7 +139,7 @@ impl State {
     /// Keys of the tenant's organisation that are not revoked, newest first.
     pub async fn keys(&self, ctx: &TenantCtx) -> Result<Vec<KeyRecord>, Error> {
         sqlx::query(
-            "SELECT id, name, prefix, role, created_by, created_ms, expires_ms, last_used_ms FROM api_key \
+            "SELECT id, name, prefix, role, bot, created_by, created_ms, expires_ms, last_used_ms FROM api_key \
              WHERE org_id = $1 AND revoked_ms IS NULL ORDER BY created_ms DESC, id DESC",
         )
         .bind(ctx.org().as_bytes().as_slice())
@@ -178,6 +183,7 @@ fn record(row: &SqliteRow) -> Result<KeyRecord, Error> {
         name: column(row, "name")?,
         prefix: column(row, "prefix")?,
         role: role(row, "role")?,
+        bot: column(row, "bot")?,
         created_by: column(row, "created_by")?,
         created_ms: column(row, "created_ms")?,
         expires_ms: column(row, "expires_ms")?,

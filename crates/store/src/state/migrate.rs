@@ -10,6 +10,7 @@ use crate::Error;
 const SCRIPTS: &[(i64, &str, &str)] = &[
     (1, "state", include_str!("../../migrations/sqlite/0001_state.sql")),
     (2, "log_view", include_str!("../../migrations/sqlite/0002_log_view.sql")),
+    (3, "key_bot", include_str!("../../migrations/sqlite/0003_key_bot.sql")),
 ];
 
 /// Applies what is missing. `Invalid` on a newer schema or a changed script.

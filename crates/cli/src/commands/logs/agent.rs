@@ -9,8 +9,12 @@ mod history;
 mod record;
 mod resolve;
 
-use ph_api::{LogContext, LogFilter, LogQuery};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ph_api::{LogContext, LogFilter, LogPage, LogQuery, LogSummary, Me};
 use ph_filter::Filter;
+use tokio_util::sync::CancellationToken;
 
 pub use record::ns;
 pub use resolve::everything;
@@ -23,8 +27,48 @@ use super::{confirm, matching};
 use crate::api::Api;
 use crate::failure::{Failure, Outcome, code};
 
-/// Most lines of one page.
+/// Most lines of a person's page.
 const PAGE: u32 = 1000;
+/// How long a stream that is left may take to say what was read.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// One command's way to the server.
+struct Reading<'a> {
+    api: &'a Api,
+    /// Most lines of one page.
+    rows: u32,
+    /// The summary of what was read so far, for when the rest is not waited for.
+    summary: Mutex<LogSummary>,
+    /// No more is wanted.
+    stop: CancellationToken,
+}
+
+impl<'a> Reading<'a> {
+    async fn begin(api: &'a Api) -> Result<Self, Failure> {
+        // A session is a person's; only a key may be held to less.
+        let by_key = api.token().is_some_and(|t| t.expose().starts_with("phk_"));
+        let rows = match by_key {
+            true => api.get::<Me>("me").await?.log_page_rows.clamp(1, PAGE),
+            false => PAGE,
+        };
+        Ok(Self { api, rows, summary: Mutex::default(), stop: CancellationToken::new() })
+    }
+
+    async fn page(&self, query: &LogQuery) -> Result<LogPage, Failure> {
+        let page: LogPage = self.api.post("logs/query", query).await?;
+        self.add(&page.summary);
+        Ok(page)
+    }
+
+    fn add(&self, summary: &LogSummary) {
+        let mut sum = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+        *sum = history::added(std::mem::take(&mut sum), summary.clone());
+    }
+
+    fn told(&self) -> LogSummary {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Reads, follows or counts.
 pub async fn run(api: &Api, args: &Args, (ask, named): (&Ask, Vec<Source>), out: &mut Output) -> Outcome {
@@ -44,14 +88,26 @@ pub async fn run(api: &Api, args: &Args, (ask, named): (&Ask, Vec<Source>), out:
     {
         confirm::above(resolve::bytes(api, &query).await?, ask.confirm_bytes)?;
     }
+    let (summary, end) = read(api, ask, (query, &mut *out)).await?;
+    out.finish(&summary, end)
+}
+
+/// Reads until all is read, or as long as it is wanted; either way the summary of what was read.
+async fn read(
+    api: &Api,
+    ask: &Ask,
+    (query, out): (LogQuery, &mut Output),
+) -> Result<(LogSummary, End), Failure> {
     let interrupted = tokio::signal::ctrl_c();
+    let reading = Reading::begin(api).await?;
     let working = async {
         match &ask.aggregate {
-            Some(by) => count::run(api, (ask, by), (&query, &mut *out)).await,
-            None if ask.follow => follow::run(api, ask, (query, &mut *out)).await,
-            None => history::run(api, ask, (query, &mut *out)).await,
+            Some(by) => count::run(&reading, by, (&query, out)).await,
+            None if ask.follow => follow::run(&reading, ask, (query, out)).await,
+            None => history::run(&reading, ask, (query, out)).await,
         }
     };
+    tokio::pin!(working);
     let deadline = async {
         match ask.timeout {
             Some(t) => tokio::time::sleep(t).await,
@@ -59,11 +115,17 @@ pub async fn run(api: &Api, args: &Args, (ask, named): (&Ask, Vec<Source>), out:
         }
     };
     let end = tokio::select! {
-        outcome = working => return outcome,
+        outcome = &mut working => return outcome.map(|summary| (summary, End::Done)),
         _ = interrupted => End::Interrupted,
         () = deadline => End::Deadline,
     };
-    out.finish(&ph_api::LogSummary::default(), end)
+    reading.stop.cancel();
+    // A stream is asked for its own; pages that were answered have told theirs.
+    let last = match ask.follow {
+        true => tokio::time::timeout(LAST_WORD, working).await.ok().and_then(Result::ok),
+        false => None,
+    };
+    Ok((last.unwrap_or_else(|| reading.told()), end))
 }
 
 /// The query of the flags, without its sources.
@@ -92,6 +154,12 @@ fn base(ask: &Ask) -> LogQuery {
             Runs::Previous(n) => Some(n),
             _ => None,
         },
+        restart: match ask.runs {
+            Runs::Number(n) => Some(n),
+            _ => None,
+        },
+        sort_window_ms: ask.window.map(|w| u32::try_from(w.as_millis()).unwrap_or(u32::MAX)),
+        max_line: (ask.max_line != 1 << 20).then(|| u32::try_from(ask.max_line).unwrap_or(u32::MAX)),
         context: LogContext { before: ask.lines_before, after: ask.lines_after },
         order: ask.order.map(|o| match o {
             Order::Strict => "strict".to_owned(),
@@ -101,6 +169,7 @@ fn base(ask: &Ask) -> LogQuery {
         with: ask.with.clone(),
         fields: ask.fields.clone(),
         per_source: ask.per_source,
+        unmasked: ask.unmasked,
         on_lag: ask.skip_on_lag.then(|| "skip".to_owned()),
         ..LogQuery::default()
     }
@@ -116,41 +185,10 @@ fn refuse(args: &Args, ask: &Ask) -> Outcome {
             "leave --redact out",
         ),
         (
-            c.selector.is_some(),
-            "--selector: the server keeps no labels",
-            "name the workload (deploy/web), or use --backend kube",
-        ),
-        (
-            c.field_selector.is_some(),
-            "--field-selector: the server keeps no fields of pods",
-            "use --node or --container-state, or --backend kube",
-        ),
-        (
-            !c.condition.is_empty(),
-            "--condition: the server keeps no conditions of pods",
-            "use --container-state, or --backend kube",
-        ),
-        (
-            !c.region.is_empty() || !c.zone.is_empty() || !c.os.is_empty() || !c.arch.is_empty(),
-            "--region, --zone, --os and --arch: the server keeps no labels of nodes",
-            "name the nodes with --node, or use --backend kube",
-        ),
-        (
             !c.context.is_empty(),
             "--context names a context of a kubeconfig",
             "name registered clusters with --cluster, or use --backend kube",
         ),
-        (
-            matches!(ask.runs, Runs::Number(_)),
-            "--restarts N: the server counts runs back from the current one",
-            "use --previous=N, or --restarts all",
-        ),
-        (
-            ask.window.is_some(),
-            "--sort-window: the server's window is 500 ms",
-            "use --order strict or --order arrival",
-        ),
-        (ask.max_line != 1 << 20, "--max-line: agents cut lines at 1 MiB", "leave --max-line out"),
         (
             ask.with.iter().any(|w| w != "events"),
             "--with: the server knows events alone",

@@ -378,6 +378,9 @@ pub struct Place {
     /// Mask secrets in what is read from files and straight from the Kubernetes API. Agents mask by themselves.
     #[arg(long)]
     pub redact: bool,
+    /// Lines as they are, with their secrets, where the cluster's owner allows it to people.
+    #[arg(long, conflicts_with = "redact")]
+    pub unmasked: bool,
     /// The kubeconfig. Default: $KUBECONFIG, else ~/.kube/config.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<std::path::PathBuf>,

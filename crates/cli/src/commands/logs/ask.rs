@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use jiff::Zoned;
+pub use ph_cluster::kube_logs::{Extent, Runs};
 use ph_filter::Filter;
 
 use super::args::{Args, Count, Range};
@@ -18,25 +19,6 @@ const TAIL: u64 = 10;
 const AROUND: u32 = 5;
 /// What the engines take for a line.
 const LINE: std::ops::RangeInclusive<u64> = (64 << 10)..=(16 << 20);
-
-/// Which part of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    All,
-    Head(u64),
-    Tail(u64),
-}
-
-/// Which runs of a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runs {
-    Current,
-    All,
-    /// By restart number.
-    Number(u32),
-    /// The Nth before the current one.
-    Previous(u32),
-}
 
 /// What a record waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +73,7 @@ pub struct Ask {
     pub fields: Vec<String>,
     pub origin: String,
     pub with_cursors: bool,
+    pub unmasked: bool,
 }
 
 impl Ask {
@@ -162,6 +145,7 @@ impl Ask {
             fields: args.view.fields.clone(),
             origin: args.range.origin.clone(),
             with_cursors: args.view.with_cursors,
+            unmasked: args.place.unmasked,
         })
     }
 

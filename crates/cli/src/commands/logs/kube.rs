@@ -9,7 +9,7 @@ mod lanes;
 
 use std::sync::Arc;
 
-use ph_cluster::kube_logs::{self, Choice, Context, KubeLogs, LogAsk, StreamName};
+use ph_cluster::kube_logs::{self, Choice, Context, KubeLogs, LineName, LogAsk, StreamName};
 use ph_cluster::kubeconfig::{self, Access, Reach};
 use ph_model::ErrorKind;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,11 @@ pub async fn run(
     make: impl FnOnce() -> Result<Output, Failure>,
 ) -> Outcome {
     refuse(args, ask)?;
+    let around = ask.at.as_deref().map(|text| line("at", text)).transpose()?;
+    let named = match &around {
+        Some(line) if named.is_empty() => vec![of_line(line)],
+        _ => named,
+    };
     let (places, failed) = places(args, named).await?;
     for text in places.iter().flat_map(|p| &p.found.notices) {
         notice(text);
@@ -56,8 +61,12 @@ pub async fn run(
     let mut out = make()?;
     redact(args, ask, &mut out)?;
     let stop = CancellationToken::new();
-    let question = question(args, ask)?;
+    let question = question(args, ask, around)?;
     let cluster_names = places.len() + failed.len() > 1;
+    if cluster_names && (ask.with_cursors || question.page != kube_logs::Page::default()) {
+        return Err(Failure::new(code::UNREACHABLE, "a cursor of the Kubernetes API is of one cluster")
+            .next("name one context, or go on by time: --after TIME, --before TIME"));
+    }
     let streams = places
         .into_iter()
         .map(|p| {
@@ -92,6 +101,9 @@ pub async fn run(
     };
     stop.cancel();
     let summary = lanes.summary();
+    if ask.with_cursors {
+        lanes.tell_cursors();
+    }
     out.finish(&summary, end)
 }
 
@@ -112,26 +124,6 @@ fn refuse(args: &Args, ask: &Ask) -> Outcome {
             ask.origin == "store",
             "--origin store: lines that were shipped lie with the server",
             "use --backend agent",
-        ),
-        (
-            ask.at.is_some(),
-            "--at: the Kubernetes API cannot read around a line",
-            "use --since and --until with the line's time, or --backend agent",
-        ),
-        (
-            ask.before.is_some(),
-            "--before a cursor: the Kubernetes API cannot read backwards from a line",
-            "use --before TIME, or --backend agent",
-        ),
-        (
-            ask.with_cursors,
-            "--with-cursors: a page of the Kubernetes API has no token",
-            "go on by time: --after TIME; -o json has each line's cursor",
-        ),
-        (
-            matches!(ask.runs, Runs::Number(_)),
-            "--restarts N: the Kubernetes API keeps the current run and the one before",
-            "use -p, or --backend agent",
         ),
         (
             matches!(ask.runs, Runs::Previous(n) if n > 1),
@@ -155,29 +147,46 @@ fn refuse(args: &Args, ask: &Ask) -> Outcome {
     }
 }
 
-fn question(args: &Args, ask: &Ask) -> Result<LogAsk, Failure> {
-    let after = match &ask.after {
-        None => None,
-        Some(text) => Some(kube_logs::Position::parse(text).ok_or_else(|| {
-            Failure::usage(format!("--after {text}: no cursor of the Kubernetes API"))
-                .next("cursors of this backend begin with pk1_ and stand in -o json; or give a time")
-        })?),
+/// The line that a cursor of this backend names.
+fn line(flag: &str, text: &str) -> Result<LineName, Failure> {
+    LineName::parse(text).ok_or_else(|| {
+        Failure::usage(format!("--{flag} {text}: no cursor of the Kubernetes API"))
+            .next("cursors of this backend begin with pk1_ and stand in -o json; or give a time")
+    })
+}
+
+/// The container of a line.
+fn of_line(line: &LineName) -> Source {
+    Source {
+        text: format!("{}:{}/{}", line.namespace, line.pod, line.container),
+        cluster: None,
+        namespace: Some(line.namespace.clone()),
+        target: source::Target::Pod(line.pod.clone()),
+        container: source::Container::Named(line.container.clone()),
+    }
+}
+
+fn question(args: &Args, ask: &Ask, around: Option<LineName>) -> Result<LogAsk, Failure> {
+    let page = kube_logs::Page {
+        after: ask.after.as_deref().map(|text| line("after", text)).transpose()?,
+        before: ask.before.as_deref().map(|text| line("before", text)).transpose()?,
     };
+    // The line may lie in the run before by now.
+    let current = page.after.is_none() && page.before.is_none() && around.is_none();
     let window = ask.window.unwrap_or(WINDOW);
     Ok(LogAsk {
         extent: match ask.extent {
-            Extent::All => kube_logs::Extent::All,
-            Extent::Head(n) => kube_logs::Extent::Head(n),
-            Extent::Tail(n) => kube_logs::Extent::Tail(n),
+            _ if around.is_some() => Extent::Head(1),
+            own => own,
         },
         per_source: ask.per_source,
         from_ns: ask.from_ns,
         to_ns: ask.to_ns,
-        after,
+        page,
+        at: around.map(|line| line.position),
         runs: match ask.runs {
-            Runs::All => kube_logs::Runs::All,
-            Runs::Previous(n) => kube_logs::Runs::Previous(n),
-            Runs::Current | Runs::Number(_) => kube_logs::Runs::Current,
+            Runs::Current if !current => Runs::All,
+            own => own,
         },
         filter: Arc::new(matching::compiled(&ask.filter)?),
         stream: match ask.stream.as_deref() {

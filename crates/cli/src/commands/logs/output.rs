@@ -242,7 +242,13 @@ impl Output {
         self.flush()?;
         let name =
             self.sources.get(marker.source as usize).map_or_else(String::new, |n| columns::name(&n.source));
-        super::notice(&tell::marker(&name, marker));
+        let text = tell::marker(&name, marker);
+        if marker.kind == "waiting" {
+            // A script's log of an empty answer should show why it is empty.
+            eprintln!("{text}");
+        } else {
+            super::notice(&text);
+        }
         Ok(())
     }
 

@@ -87,15 +87,20 @@ pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
         }
         match (ended, now) {
             (End::Enough, _) => return Ok(()),
+            (End::Missing(why), Now::Over(source)) => {
+                lane.missing((false, sift.run), why).await?;
+                return ended_with(lane, sift, source).await;
+            }
             // Its last words were read after it was said to be over.
             (End::Eof, Now::Over(source)) => return ended_with(lane, sift, source).await,
             // Older kubelets fall silent when they rotate: asked anew, the log gives what the silent stream withheld.
             (End::Silent, _) => {}
-            (End::Eof, _) if polled => tokio::time::sleep(timing.poll).await,
-            (End::Eof, Now::Between) => {
+            // It is being taken away, or not there yet: what the pod says next decides.
+            (End::Eof | End::Missing(_), _) if polled => tokio::time::sleep(timing.poll).await,
+            (End::Eof | End::Missing(_), Now::Between) => {
                 let _ = tokio::time::timeout(LOOK, lane.state.changed()).await;
             }
-            (End::Eof, _) => {
+            (End::Eof | End::Missing(_), _) => {
                 tokio::select! {
                     () = tokio::time::sleep(jittered(pause.next)) => pause.next = (pause.next * 2).min(timing.retry_most),
                     changed = lane.state.changed() => {
@@ -137,7 +142,7 @@ fn state(lane: &mut Lane, sift: &Sift) -> Now {
         Some(source) if source.finished => Now::Over(Some(source)),
         Some(source) => match source.state {
             State::Running => Now::Same,
-            State::Waiting | State::Terminated { .. } => Now::Between,
+            State::Waiting { .. } | State::Terminated { .. } => Now::Between,
         },
     }
 }
@@ -156,7 +161,9 @@ async fn restarted(lane: &mut Lane, sift: &mut Sift, (keep, next): (&mut Keep, S
         match fetch::open(&lane.client, &lane.source, &options, &timing).await {
             Ok(answer) => {
                 (lane.whole, lane.streams) = (true, false);
-                lane.take(answer, sift, keep).await?;
+                if let End::Missing(why) = lane.take(answer, sift, keep).await? {
+                    lane.missing((true, sift.run), why).await?;
+                }
             }
             Err(Fault::None(why) | Fault::Unreachable(why) | Fault::Refused(why) | Fault::Gone(why)) => {
                 let text =

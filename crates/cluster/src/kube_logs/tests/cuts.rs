@@ -134,3 +134,52 @@ async fn an_estimate_is_near_what_is_downloaded_and_costs_little() {
     assert_eq!(whole.bytes, 10 << 20, "a live file at most");
     assert!(kubelet.log_requests().iter().all(|r| r.param("limitBytes").is_some()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_several_containers_meet_at_a_line_with_none_twice_and_none_missing() {
+    let kubelet = Kubelet::start().await;
+    kubelet.change(|w| {
+        for name in ["a", "b", "c"] {
+            w.pods.push(pod(name, &["app"]));
+            // Five lines a time, the same times in all three.
+            let lines = (0..50_i64).map(|n| (START + n / 5 * 1_000, format!("{}", n % 3))).collect();
+            w.logs.insert(format!("{name}/app/0"), lines);
+        }
+    });
+    let whole = read(&kubelet, everywhere(), ask(Extent::All)).await;
+    assert_eq!(whole.lines.len(), 150);
+    let name = |seen: &Seen, at: usize| {
+        let record = &seen.records[at];
+        let (pod, container) = seen.sources[record.source].split_once('/').unwrap();
+        let source = Source {
+            namespace: "shop".into(),
+            pod: pod.into(),
+            container: container.into(),
+            ..Source::default()
+        };
+        LineName::parse(&LineName::text_of(record, &LineName::place(&source))).unwrap()
+    };
+    for at in [0, 1, 74, 77, 148, 149] {
+        let line = name(&whole, at);
+        let behind = Page { after: Some(line.clone()), before: None };
+        let rest = read(&kubelet, everywhere(), LogAsk { page: behind, ..ask(Extent::All) }).await;
+        assert_eq!(rest.lines, whole.lines[at + 1..], "behind {at}");
+        let before = Page { after: None, before: Some(line) };
+        let older = read(&kubelet, everywhere(), LogAsk { page: before, ..ask(Extent::Tail(7)) }).await;
+        assert_eq!(older.lines, whole.lines[at.saturating_sub(7)..at], "before {at}");
+    }
+    let gone = LineName { pod: "z".into(), ..name(&whole, 3) };
+    let page = Page { after: Some(gone), before: None };
+    let failed = read(&kubelet, everywhere(), LogAsk { page, ..ask(Extent::All) }).await.failed.unwrap();
+    assert!(failed.contains("shop/z/app"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_is_found_again_with_what_stands_around_it() {
+    let kubelet = with_log(numbered(0..500, 0)).await;
+    let seen = read(&kubelet, everywhere(), ask(Extent::All)).await;
+    let at = Some(seen.records[300].position);
+    let context = Context { before: 2, after: 3 };
+    let around = read(&kubelet, everywhere(), LogAsk { at, context, ..ask(Extent::Head(1)) }).await;
+    assert_eq!(around.lines, seen.lines[298..=303]);
+}

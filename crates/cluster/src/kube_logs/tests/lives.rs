@@ -31,6 +31,22 @@ async fn a_restart_gives_the_last_words_then_the_new_run() {
     assert_eq!(both.lines, seen.lines);
     let before = read(&kubelet, everywhere(), LogAsk { runs: Runs::Previous(1), ..ask(Extent::All) }).await;
     assert_eq!((before.lines.len(), before.records[0].run), (6, 0));
+    for (number, lines) in [(0, 6), (1, 2), (2, 0)] {
+        let run =
+            read(&kubelet, everywhere(), LogAsk { runs: Runs::Number(number), ..ask(Extent::All) }).await;
+        assert_eq!((run.lines.len(), run.gaps.len()), (lines, usize::from(number == 2)), "run {number}");
+    }
+    // Behind a line of the run before: the rest of that run, then the current one.
+    let line = LineName {
+        namespace: "shop".into(),
+        pod: "web".into(),
+        container: "app".into(),
+        run: 0,
+        position: both.records[3].position,
+    };
+    let page = Page { after: Some(line), before: None };
+    let rest = read(&kubelet, everywhere(), LogAsk { runs: Runs::All, page, ..ask(Extent::All) }).await;
+    assert_eq!((rest.lines.as_slice(), rest.gaps.len()), (&both.lines[4..], 0));
     let older = read(&kubelet, everywhere(), LogAsk { runs: Runs::Previous(2), ..ask(Extent::All) }).await;
     assert_eq!((older.lines.len(), older.kinds()), (0, vec!["before_oldest"]));
 }
@@ -93,4 +109,49 @@ async fn a_container_that_has_not_started_is_followed_from_its_first_line() {
     });
     follow.until(|s| s.lines.len() == 2).await;
     assert_eq!(follow.end().await.lines, ["web/app first", "web/app second"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_the_kubelet_has_no_more_is_a_gap_and_no_line() {
+    let refusal = "unable to retrieve container logs for containerd://0f4c";
+    for (text, ending) in [(refusal.to_owned(), "bare"), (format!("{refusal}\n"), "with LF")] {
+        let kubelet = Kubelet::start().await;
+        kubelet.change(|w| {
+            let mut restarted = pod("web", &["app"]);
+            restarted["status"]["containerStatuses"][0]["restartCount"] = json!(1);
+            w.pods.push(restarted);
+            w.verbatim.insert("web/app/0".into(), text.clone());
+            w.verbatim.insert("web/app/1".into(), format!("{refusal}\nis what the program itself wrote\n"));
+        });
+        let before =
+            read(&kubelet, everywhere(), LogAsk { runs: Runs::Previous(1), ..ask(Extent::All) }).await;
+        assert_eq!((before.lines.len(), before.kinds()), (0, vec!["before_oldest"]), "{ending}");
+        assert!(before.gaps[0].text.contains("containerd://0f4c"), "{:?}", before.gaps);
+        // Lines of a program that wrote the same and went on are lines.
+        let now = read(&kubelet, everywhere(), ask(Extent::All)).await;
+        assert_eq!((now.lines.len(), now.gaps.len()), (2, 0), "{now:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_that_never_started_says_why_it_waits() {
+    let kubelet = Kubelet::start().await;
+    kubelet.change(|w| {
+        let mut waiting = pod("web", &["app"]);
+        waiting["status"]["containerStatuses"][0]["state"] =
+            json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"nope\""}});
+        let mut nowhere = pod("big", &["app"]);
+        nowhere["spec"]["nodeName"] = json!(null);
+        nowhere["status"] = json!({"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]});
+        w.pods = vec![nowhere, waiting];
+    });
+    let seen = read(&kubelet, everywhere(), ask(Extent::Tail(10))).await;
+    let mut said: Vec<_> = seen.markers.iter().map(|m| (m.kind, m.reason.as_str())).collect();
+    said.sort_unstable();
+    let expected = [
+        ("waiting", "ImagePullBackOff: Back-off pulling image \"nope\""),
+        ("waiting", "Unschedulable: 0/1 nodes"),
+    ];
+    assert_eq!((said.as_slice(), seen.gaps.len()), (expected.as_slice(), 0));
 }

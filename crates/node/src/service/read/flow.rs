@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ph_link::v1::read_event::M;
-use ph_link::v1::{LogProgress, LogSummary, ReadEvent};
+use ph_link::v1::{LogProgress, LogSummary, ReadEvent, SourceRef};
 use ph_model::Position;
 use ph_taillog::{Batch, Follower, Marker, Mode, Note, Reader, Record, Roots, Seek, State, WatchId, inspect};
 use tokio::sync::mpsc;
@@ -54,6 +54,8 @@ struct Lane {
     was_current: bool,
     /// The reader's credit was used up.
     held_back: bool,
+    /// It was told that a file of this source was refused.
+    told_refused: bool,
 }
 
 impl Lane {
@@ -83,6 +85,9 @@ pub struct Flow<'a> {
     owing: Option<usize>,
     unreadable: u64,
     redactions: Redactions,
+    /// Counts files that point outside of where logs lie.
+    roots: Roots,
+    refused: u64,
 }
 
 impl<'a> Flow<'a> {
@@ -114,6 +119,8 @@ impl<'a> Flow<'a> {
             owing: None,
             unreadable: 0,
             redactions: Redactions::default(),
+            roots: services.roots(),
+            refused: 0,
             plan,
         };
         for (index, why) in std::mem::take(&mut flow.plan.denied) {
@@ -121,7 +128,7 @@ impl<'a> Flow<'a> {
             flow.summary.gaps += 1;
             flow.send(wire::denied(index, why))?;
         }
-        let roots = services.roots();
+        let roots = flow.roots.clone();
         for wanted in std::mem::take(&mut flow.plan.wanted) {
             flow.open_lane(&roots, wanted)?;
         }
@@ -169,10 +176,30 @@ impl<'a> Flow<'a> {
             told_caught_up: false,
             was_current: false,
             held_back: false,
+            told_refused: false,
         };
         self.watch(&mut lane);
         self.lanes.push(lane);
-        Ok(())
+        self.tell_refused(self.lanes.len() - 1)
+    }
+
+    /// Says once that a file of this source was refused: a container may have planted a link.
+    fn tell_refused(&mut self, i: usize) -> Result<(), End> {
+        let now = self.roots.refused();
+        if std::mem::replace(&mut self.refused, now) == now {
+            return Ok(());
+        }
+        let Some(lane) = self.lanes.get_mut(i).filter(|l| !l.told_refused) else { return Ok(()) };
+        lane.told_refused = true;
+        let SourceRef { namespace, pod, container, .. } = &lane.wanted.reference;
+        let text = format!(
+            "a log file of {namespace}/{pod}/{container} points outside of where logs lie and was not read; a container may \
+             have planted the link"
+        );
+        let index = lane.wanted.index;
+        self.summary.gaps += 1;
+        tracing::warn!(source = index, "a log file that points outside of the log roots was refused");
+        self.send(wire::denied(index, text))
     }
 
     fn is_single(&self) -> bool {
@@ -244,6 +271,8 @@ impl<'a> Flow<'a> {
                 return Ok(None);
             }
         };
+        self.tell_refused(i)?;
+        let Some(lane) = self.lanes.get_mut(i) else { return Ok(None) };
         for batch in &batches {
             lane.state = batch.state;
             lane.at_ns = batch.at_ns.unwrap_or(lane.at_ns);

@@ -280,3 +280,92 @@ async fn a_thousand_abandoned_follows_leave_nothing() {
     host.tasks.wait().await;
     host.stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_reader_holds_no_more_than_its_credit_and_others_go_on() {
+    let host = Host::start().await;
+    host.write(0..300_000);
+    let total = fs::metadata(host.dir.path().join("pods/shop_web_u1/app/0.log")).unwrap().len();
+    let (tell, mut stopped) = host.read(ReadOpen { credit_bytes: 100_000, ..open(ReadMode::All, 0) }).await;
+    // Two others on the same link read all of it meanwhile, one of them following.
+    let (lines, summary) = host.lines(open(ReadMode::All, 0)).await;
+    assert_eq!((lines.len(), summary.stopped.as_str()), (300_000, "done"));
+    let (_kept, mut follow) = host.read(ReadOpen { follow: true, ..open(ReadMode::Tail, 1) }).await;
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        if let M::Batch(batch) = follow.message().await.unwrap().unwrap().m.unwrap() {
+            seen.extend(messages(&batch));
+            if seen.len() == 1 {
+                host.write(300_000..300_001);
+            }
+        }
+    }
+    assert_eq!(seen, expected(299_999..300_001));
+    // What the agent holds for the one that stands still is what it granted, and what was scanned for that.
+    let (mut taken, mut granted, mut got, mut furthest) = (0, 100_000, 0, 0);
+    loop {
+        match stopped.message().await.unwrap().unwrap().m.unwrap() {
+            M::Batch(batch) => {
+                if taken == 0 {
+                    assert!(furthest < total / 4, "{furthest} of {total} bytes were read ahead");
+                }
+                taken += batch.raw_bytes;
+                got += batch.length.len();
+                assert!(taken <= granted, "{taken} bytes on a credit of {granted}");
+                granted += batch.raw_bytes;
+                let _ = tell.send(control(read_control::M::CreditBytes(batch.raw_bytes))).await;
+            }
+            M::Progress(progress) => {
+                furthest = progress.scanned_bytes;
+                // Times and names make a line six times its message; beyond that only one look into the file.
+                assert!(furthest <= granted * 6 + (2 << 20), "{furthest} bytes scanned on {granted} granted");
+            }
+            M::Summary(summary) => {
+                assert_eq!((got, summary.stopped.as_str()), (300_001, "done"));
+                break;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_planted_in_place_of_a_log_is_refused_and_said() {
+    let host = Host::start().await;
+    host.write(0..3);
+    let live = host.dir.path().join("pods/shop_web_u1/app/0.log");
+    fs::rename(&live, live.with_file_name("0.log.20261120-120001")).unwrap();
+    std::os::unix::fs::symlink("/etc/shadow", &live).unwrap();
+    let answer = page(&host, open(ReadMode::All, 0)).await;
+    assert_eq!(answer.lines, expected(0..3), "what is a log is read");
+    let gaps: Vec<_> = answer.gaps.iter().map(|g| (g.source, g.kind.as_str())).collect();
+    assert_eq!(gaps, [(0, "denied")]);
+    assert!(answer.gaps[0].text.contains("shop/web/app points outside"), "{:?}", answer.gaps);
+    assert_eq!((answer.summary.gaps, answer.summary.completeness.as_str()), (1, "incomplete"));
+    let listed = LogsClient::new(host.channel.clone()).sources(SourcesAsk::default()).await.unwrap();
+    assert!(listed.into_inner().warnings[0].contains("refused"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_and_methods_of_a_newer_server_are_passed_over() {
+    let host = Host::start().await;
+    host.write(0..3);
+    let (tell, mut stream) = host.read(ReadOpen { follow: true, ..open(ReadMode::All, 0) }).await;
+    // A control whose variant this agent does not know arrives without one.
+    tell.send(ReadControl { m: None }).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 5 {
+        if let M::Batch(batch) = stream.message().await.unwrap().unwrap().m.unwrap() {
+            seen.extend(messages(&batch));
+            if seen.len() == 3 {
+                host.write(3..5);
+            }
+        }
+    }
+    assert_eq!(seen, expected(0..5));
+    // A service that this agent does not have.
+    let mut client = ph_link::v1::log_tickets_client::LogTicketsClient::new(host.channel.clone());
+    let answer = client.issue(ph_link::v1::TicketAsk::default()).await;
+    assert_eq!(answer.unwrap_err().code(), tonic::Code::Unimplemented);
+    assert_eq!(host.lines(open(ReadMode::Head, 2)).await.0, expected(0..2), "the link goes on");
+}

@@ -169,3 +169,26 @@ async fn a_node_without_any_trusted_key_reads_nothing() {
     let text = refused(&host, with(authority.ticket(|_| {}))).await;
     assert!(text.contains("pilothouse-log-keys"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listing_wants_a_ticket_too_and_tells_what_it_names() {
+    let (authority, host) = Authority::with_host().await;
+    host.write(0..10);
+    append(&host.dir.path().join("pods/bank_vault_u2/app/0.log"), 0..10);
+    let list = async |only: Vec<SourceRef>, ticket: Vec<u8>| {
+        let ask = SourcesAsk { only, ticket: ticket.into() };
+        LogsClient::new(host.channel.clone()).sources(ask).await
+    };
+    let refused = list(Vec::new(), Vec::new()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().starts_with("log ticket: there is no ticket"), "{refused:?}");
+    let vault = SourceRef { namespace: "bank".into(), pod: "vault".into(), pod_uid: "u2".into(), ..web() };
+    for only in [vec![], vec![web(), vault.clone()]] {
+        let told = list(only, authority.ticket(|_| {})).await.unwrap().into_inner();
+        let sources: Vec<_> = told.sources.iter().map(|s| s.source.clone().unwrap()).collect();
+        assert_eq!(sources, [web()]);
+        assert_eq!(told.sources[0].runs.len(), 1);
+    }
+    let other = authority.ticket(|t| t.sources[0].pod = "vault".into());
+    assert!(list(vec![web()], other).await.unwrap().into_inner().sources.is_empty());
+}

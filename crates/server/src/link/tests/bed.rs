@@ -161,7 +161,7 @@ pub async fn down(agent: &mut Agent) -> String {
 }
 
 /// What a cluster's API server would say: one good token, one of another account, the rest unknown.
-struct Reviews;
+pub struct Reviews;
 
 #[tonic::async_trait]
 impl Review for Reviews {

@@ -16,6 +16,7 @@ fn rendered(tier: Tier, name: &str) -> (String, Vec<Value>) {
         cluster: ClusterId(uuid::Uuid::nil()),
         name,
         tier,
+        log_redaction: if tier == Tier::Debug { "off" } else { "on" },
         token: &token,
     });
     let documents =
@@ -57,6 +58,13 @@ fn the_tier_decides_about_exec_and_nothing_allows_nodes_proxy() {
         let (_, documents) = rendered(tier, "east");
         let server = documents.iter().find(|d| d["kind"] == "ConfigMap").unwrap();
         assert_eq!(server["data"]["ceiling"], word);
+        let redaction = if tier == Tier::Debug { "off" } else { "on" };
+        assert_eq!(server["data"]["log-redaction"], redaction);
+        assert_eq!(
+            server["data"]["log-redaction"].as_str(),
+            Some(redaction),
+            "a bare off would be a truth value"
+        );
         let exec = rules(&documents, "pilothouse-cluster-agent").iter().any(|rule| {
             rule["resources"].as_sequence().is_some_and(|list| list.iter().any(|r| r == "pods/exec"))
         });
@@ -110,6 +118,7 @@ fn no_command_has_a_token_among_its_arguments() {
         cluster: ClusterId(uuid::Uuid::nil()),
         name: "box",
         tier: Tier::Observe,
+        log_redaction: "on",
         token: &token,
     };
     for text in [command(&render(&values)), host_command(&values, true)] {

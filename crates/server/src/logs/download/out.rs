@@ -82,6 +82,8 @@ struct Output {
     /// Bytes of output so far, from the begin of the first fetch.
     offset: u64,
     held: u64,
+    /// How long the reader may take nothing: [`STALLED`].
+    patience: Duration,
 }
 
 impl Output {
@@ -99,7 +101,7 @@ impl Output {
         if rest.is_empty() {
             return Ok(());
         }
-        match tokio::time::timeout(STALLED, self.pieces.send(Ok(rest))).await {
+        match tokio::time::timeout(self.patience, self.pieces.send(Ok(rest))).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Broken::Reader),
         }
@@ -119,6 +121,9 @@ async fn pack(text: Vec<u8>) -> Result<Vec<u8>, Broken> {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 impl Job {
     /// Runs to the end, and records what was given.
     pub async fn run(mut self, pieces: Pieces) {
@@ -131,6 +136,7 @@ impl Job {
             text: Vec::new(),
             offset: self.start.offset,
             held: self.held,
+            patience: STALLED,
         };
         let written = self.write((&mut output, &mut digest), (&mut rows, began)).await;
         let failed = match written {

@@ -101,6 +101,17 @@ impl Disk {
         self.files.lock().unwrap().get_mut(container).unwrap().remove(0);
     }
 
+    /// The node of a cluster that has these files.
+    pub fn as_node(&self) -> As<'static> {
+        As { services: Routes::new(LogsServer::new(self.clone())), ..As::node() }
+    }
+
+    /// A container that has begun to write.
+    pub fn begin(&self, container: &str) {
+        let mut files = self.files.lock().unwrap();
+        files.entry(container.to_owned()).or_insert_with(|| vec![(key(container, 0), Vec::new())]);
+    }
+
     /// A host that links with these files.
     pub fn as_host(&self, node: &'static str) -> As<'static> {
         let services =
@@ -111,6 +122,14 @@ impl Disk {
     fn lines(&self, container: &str) -> Vec<Line> {
         let files = self.files.lock().unwrap();
         files.get(container).into_iter().flatten().flat_map(|(_, lines)| lines.clone()).collect()
+    }
+}
+
+/// The name of a source's files: of a pod's container `POD/CONTAINER`.
+fn file(source: &SourceRef) -> String {
+    match source.container_id.as_str() {
+        "" => format!("{}/{}", source.pod, source.container),
+        id => id.to_owned(),
     }
 }
 
@@ -154,7 +173,7 @@ fn index(all: &[Line], p: &LogPosition) -> Option<usize> {
 
 fn give(disk: &Disk, open: &ReadOpen, i: u32, budget: &mut u64) -> Given {
     let source = &open.sources[i as usize];
-    let all = disk.lines(&source.container_id);
+    let all = disk.lines(&file(source));
     let filter = compiled(open);
     let back = matches!(open.mode(), ReadMode::Backward | ReadMode::Tail);
     let (mut from, mut to, mut gap) = (0, all.len(), false);
@@ -235,15 +254,14 @@ impl Logs for Disk {
     async fn sources(&self, ask: Request<SourcesAsk>) -> Result<Response<SourcesReply>, Status> {
         let files = self.files.lock().unwrap();
         let of = |one: SourceRef| {
-            let segments =
-                files.get(&one.container_id).into_iter().flatten().map(|(key, lines)| LogSegment {
-                    key: key.to_be_bytes().to_vec().into(),
-                    file: format!("{key:x}.log"),
-                    bytes: lines.last().map_or(0, |l| l.offset + l.text.len() as u64 + 40),
-                    gzip: false,
-                    first_ns: lines.first().map_or(0, |l| l.ts),
-                    last_ns: lines.last().map_or(0, |l| l.ts),
-                });
+            let segments = files.get(&file(&one)).into_iter().flatten().map(|(key, lines)| LogSegment {
+                key: key.to_be_bytes().to_vec().into(),
+                file: format!("{key:x}.log"),
+                bytes: lines.last().map_or(0, |l| l.offset + l.text.len() as u64 + 40),
+                gzip: false,
+                first_ns: lines.first().map_or(0, |l| l.ts),
+                last_ns: lines.last().map_or(0, |l| l.ts),
+            });
             LogSource {
                 runs: vec![LogRun { run: 0, segments: segments.collect() }],
                 source: Some(one),

@@ -16,13 +16,14 @@ fn agent() -> Option<Channel> {
 
 /// Each lane's sources, and whether somebody can read them.
 fn told(doors: Doors, token: bool) -> Vec<(Vec<String>, bool)> {
-    let source = |(index, id): (u32, &str)| Source { index, id: id.into(), wire: SourceRef::default() };
+    let source = |(index, id): (u32, &str)| Source { index, id: id.into(), wire: SourceRef::default(), restarts: 0 };
     let node = NodeSources {
         node: "n1".into(),
         doors,
         sources: [(0, "in-file"), (1, "over-api"), (2, "fresh")].map(source).into(),
         tickets: TicketDesk::of(Authority::Away),
         mask_key: Secret::new(vec![1; 32]),
+        patience: std::time::Duration::from_secs(5),
     };
     let mut at = PageToken::new(0, false);
     at.set("in-file", &Position { run: 0, segment_key: 7, offset: 1, rewind: 0 });

@@ -99,19 +99,22 @@ async fn a_used_up_budget_stops_and_its_token_goes_on_exactly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_has_the_budget_of_a_bot() {
+async fn a_persons_key_has_the_budget_of_a_person_and_a_bots_that_of_a_bot() {
     let room = Room::start(&["a"]).await;
     for i in 0..2_300 {
         room.write("a", i, &format!("{i}"));
     }
-    let made = json!({"name": "bot", "role": "viewer"});
-    let (_, key) = room.post("/api/v1/keys", made).await;
-    let secret = key["secret"].as_str().unwrap().to_owned();
-    let ask = async |body: Value| -> Value {
+    let made = async |name: &str, bot: bool| {
+        let (_, key) = room.post("/api/v1/keys", json!({"name": name, "role": "viewer", "bot": bot})).await;
+        assert_eq!(key["key"]["bot"], bot, "{key}");
+        key["secret"].as_str().unwrap().to_owned()
+    };
+    let (own, secret) = (made("mine", false).await, made("bot", true).await);
+    let with = async |secret: &str, body: Value| -> Value {
         let url = room.bed.stack.url("/api/v1/logs/query");
         crate::app::tests::client()
             .post(url)
-            .bearer_auth(&secret)
+            .bearer_auth(secret)
             .json(&body)
             .send()
             .await
@@ -120,6 +123,11 @@ async fn a_key_has_the_budget_of_a_bot() {
             .await
             .unwrap()
     };
+    let ask = async |body: Value| with(&secret, body).await;
+    let page = with(&own, json!({"sources": [], "limit": 1000})).await;
+    assert_eq!(page["records"].as_array().map(Vec::len), Some(1_000), "{}", page["detail"]);
+    // Lines as they are want the person's own session, whatever the key is for.
+    assert_eq!(with(&own, json!({"sources": [], "unmasked": true})).await["kind"], "denied");
     let refused = ask(json!({"sources": [], "limit": 201})).await;
     assert_eq!(refused["errors"][0]["path"], "limit", "{refused}");
     let unmasked = ask(json!({"sources": [], "unmasked": true})).await;

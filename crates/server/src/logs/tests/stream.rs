@@ -10,16 +10,16 @@ use super::*;
 use crate::app::Server;
 use crate::app::tests::client;
 
-struct Socket(WebSocketStream<TcpStream>);
+pub struct Socket(WebSocketStream<TcpStream>);
 
 /// Opens and claims a stream; the status when it is refused.
-async fn open(room: &Room, query: Value, origin: &str) -> Result<Socket, u16> {
-    let (status, opened) = room.post("/api/v1/logs/streams", query).await;
+async fn open(bed: &Bed, query: Value, origin: &str) -> Result<Socket, u16> {
+    let (status, opened) = bed.call(Method::POST, "/api/v1/logs/streams", Some(query)).await;
     assert_eq!(status, 201, "{opened}");
-    let addr = room.bed.stack.running.addrs[0];
+    let addr = bed.stack.running.addrs[0];
     let url = format!("ws://{addr}/api/v1/logs/streams/{}", opened["id"].as_str().unwrap());
     let mut ask = url.into_client_request().unwrap();
-    ask.headers_mut().insert("cookie", room.bed.cookie.parse().unwrap());
+    ask.headers_mut().insert("cookie", bed.cookie.parse().unwrap());
     ask.headers_mut().insert("origin", origin.parse().unwrap());
     ask.headers_mut().insert("sec-websocket-protocol", "pilothouse.logs.v1".parse().unwrap());
     let tcp = TcpStream::connect(addr).await.unwrap();
@@ -30,18 +30,18 @@ async fn open(room: &Room, query: Value, origin: &str) -> Result<Socket, u16> {
     }
 }
 
-async fn mine(room: &Room, query: Value) -> Socket {
-    let origin = room.bed.stack.base.clone();
-    open(room, query, &origin).await.unwrap()
+pub async fn mine(bed: &Bed, query: Value) -> Socket {
+    let origin = bed.stack.base.clone();
+    open(bed, query, &origin).await.unwrap()
 }
 
 /// What frames say: messages, the newest token.
 #[derive(Default, Debug)]
-struct Seen {
-    texts: Vec<String>,
-    next: Option<String>,
-    frames: Vec<Value>,
-    close: Option<u16>,
+pub struct Seen {
+    pub texts: Vec<String>,
+    pub next: Option<String>,
+    pub frames: Vec<Value>,
+    pub close: Option<u16>,
 }
 
 impl Seen {
@@ -53,13 +53,13 @@ impl Seen {
         self.frames.push(frame);
     }
 
-    fn has(&self, kind: &str) -> bool {
+    pub fn has(&self, kind: &str) -> bool {
         self.frames.iter().any(|f| f["t"] == kind)
     }
 }
 
 impl Socket {
-    async fn until(&mut self, enough: impl Fn(&Seen) -> bool) -> Seen {
+    pub async fn until(&mut self, enough: impl Fn(&Seen) -> bool) -> Seen {
         let mut seen = Seen::default();
         let read = async {
             while !enough(&seen) {
@@ -76,7 +76,7 @@ impl Socket {
         seen
     }
 
-    async fn say(&mut self, frame: Value) {
+    pub async fn say(&mut self, frame: Value) {
         self.0.send(Message::Text(frame.to_string().into())).await.unwrap();
     }
 }
@@ -87,7 +87,8 @@ async fn a_stream_follows_in_order_and_takes_a_new_query() {
     for i in 0..4 {
         room.write(if i % 2 == 0 { "a" } else { "b" }, i, &format!("old {i}"));
     }
-    let mut socket = mine(&room, json!({"sources": [], "follow": true, "mode": "tail", "limit": 10})).await;
+    let mut socket =
+        mine(&room.bed, json!({"sources": [], "follow": true, "mode": "tail", "limit": 10})).await;
     let seen = socket.until(|s| s.texts.len() >= 4).await;
     assert_eq!(seen.texts, ["old 0", "old 1", "old 2", "old 3"]);
     assert_eq!(seen.frames[0]["t"], "sources");
@@ -104,18 +105,35 @@ async fn a_stream_follows_in_order_and_takes_a_new_query() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_left_says_what_was_read() {
+    let room = Room::start(&["a", "b"]).await;
+    for i in 0..30 {
+        room.write(if i % 2 == 0 { "a" } else { "b" }, i, &format!("{i}"));
+    }
+    let mut socket = mine(&room.bed, json!({"sources": [], "follow": true, "mode": "all"})).await;
+    socket.until(|s| s.texts.len() == 30).await;
+    socket.say(json!({"t": "close"})).await;
+    let seen = socket.until(|s| s.close.is_some()).await;
+    let summary = &seen.frames.iter().find(|f| f["t"] == "summary").unwrap()["summary"];
+    assert_eq!((summary["stopped"].as_str(), summary["matches"].as_u64()), (Some("cancelled"), Some(30)));
+    assert_eq!((summary["sources_read"].as_u64(), summary["sources_known"].as_u64()), (Some(2), Some(2)));
+    assert_eq!(seen.close, Some(1000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_search_as_a_stream_ends_with_its_summary() {
     let room = Room::start(&["a", "b"]).await;
     for i in 0..50 {
         room.write(if i % 2 == 0 { "a" } else { "b" }, i, &format!("n{i}"));
     }
     let query = json!({"sources": [], "mode": "all", "order": "strict", "filter": {"expr": "n*"}});
-    let mut socket = mine(&room, query).await;
+    let mut socket = mine(&room.bed, query).await;
     let seen = socket.until(|s| s.close.is_some()).await;
     assert_eq!(seen.texts, (0..50).map(|i| format!("n{i}")).collect::<Vec<_>>());
     let summary = seen.frames.iter().find(|f| f["t"] == "summary").unwrap();
     assert_eq!((summary["summary"]["stopped"].as_str(), seen.close), (Some("done"), Some(1000)), "{summary}");
-    let mut head = mine(&room, json!({"sources": [], "mode": "head", "limit": 7, "order": "strict"})).await;
+    let mut head =
+        mine(&room.bed, json!({"sources": [], "mode": "head", "limit": 7, "order": "strict"})).await;
     let seen = head.until(|s| s.close.is_some()).await;
     assert_eq!(seen.texts, (0..7).map(|i| format!("n{i}")).collect::<Vec<_>>());
 }
@@ -124,7 +142,7 @@ async fn a_search_as_a_stream_ends_with_its_summary() {
 async fn a_held_stream_tells_its_lag_and_goes_on_with_nothing_lost() {
     let room = Room::start(&["a"]).await;
     room.write("a", 0, "first");
-    let mut socket = mine(&room, json!({"sources": [], "follow": true})).await;
+    let mut socket = mine(&room.bed, json!({"sources": [], "follow": true})).await;
     socket.until(|s| s.texts.len() == 1).await;
     socket.say(json!({"t": "pause"})).await;
     for i in 0..100 {
@@ -191,7 +209,7 @@ async fn events_resume_behind_the_last_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_sites_and_credentials_in_addresses_are_refused() {
     let room = Room::start(&["a"]).await;
-    assert_eq!(open(&room, json!({"sources": []}), "https://evil.example").await.err(), Some(403));
+    assert_eq!(open(&room.bed, json!({"sources": []}), "https://evil.example").await.err(), Some(403));
     let (_, opened) = room.post("/api/v1/logs/streams", json!({"sources": []})).await;
     let url = room.bed.stack.url(&format!("/api/v1/logs/streams/{}", opened["id"].as_str().unwrap()));
     let ask = |url: &str| client().get(url).header("accept", "text/event-stream");
@@ -212,7 +230,7 @@ async fn a_server_that_restarts_in_mid_follow_goes_on_by_token() {
         room.write(if i % 2 == 0 { "a" } else { "b" }, i, &format!("{i}"));
     }
     let query = json!({"sources": [], "follow": true, "limit": 5, "filter": {"excludes": "long ago"}});
-    let mut socket = mine(&room, query.clone()).await;
+    let mut socket = mine(&room.bed, query.clone()).await;
     let mut got = socket.until(|s| s.texts.len() >= 10).await;
     // A frame with the token behind everything that was looked at.
     room.write("a", 10, "10");
@@ -232,7 +250,7 @@ async fn a_server_that_restarts_in_mid_follow_goes_on_by_token() {
     room.seen(3).await;
     let mut resumed = query;
     resumed["after"] = json!(token);
-    let mut socket = mine(&room, resumed).await;
+    let mut socket = mine(&room.bed, resumed).await;
     let seen = socket.until(|s| s.texts.len() >= 10).await;
     got.texts.extend(seen.texts);
     assert_eq!(got.texts, (0..=20).map(|i| i.to_string()).collect::<Vec<_>>());

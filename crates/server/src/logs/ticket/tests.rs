@@ -49,6 +49,7 @@ fn of(authority: Authority) -> NodeSources {
         index,
         id: pod.to_owned(),
         wire: SourceRef { namespace: "shop".into(), pod: pod.into(), ..SourceRef::default() },
+        restarts: 0,
     };
     NodeSources {
         node: "n1".into(),
@@ -56,6 +57,7 @@ fn of(authority: Authority) -> NodeSources {
         sources: vec![source(4, "a"), source(9, "b")],
         tickets: TicketDesk::of(authority),
         mask_key: ph_model::Secret::new(vec![1; 32]),
+        patience: Duration::from_secs(5),
     }
 }
 

@@ -99,6 +99,7 @@ async fn a_change_without_its_row_does_not_happen() {
     let new = NewKey {
         name: "ci".into(),
         role: Role::Viewer,
+        bot: false,
         public_id: "abc".into(),
         prefix: "phk".into(),
         mac: [0; 32],

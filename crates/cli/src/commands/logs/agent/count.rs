@@ -2,24 +2,25 @@
 
 use ph_api::{LogCount, LogCountAsk, LogQuery, LogSelect, LogSources, LogSourcesAsk, LogSummary};
 
+use super::Reading;
 use super::history::added;
 use super::resolve::written;
 use crate::api::Api;
-use crate::commands::logs::ask::{Aggregate, Ask};
+use crate::commands::logs::ask::Aggregate;
 use crate::commands::logs::numbers;
-use crate::commands::logs::output::{End, Output};
-use crate::failure::{Failure, Outcome};
+use crate::commands::logs::output::Output;
+use crate::failure::Failure;
 
 /// Counts and prints.
 pub async fn run(
-    api: &Api,
-    (ask, by): (&Ask, &Aggregate),
+    reading: &Reading<'_>,
+    by: &Aggregate,
     (query, out): (&LogQuery, &mut Output),
-) -> Outcome {
+) -> Result<LogSummary, Failure> {
     let query = LogQuery { mode: Some("all".into()), follow: false, ..query.clone() };
     let (kind, field, buckets) = match by {
         Aggregate::PerSource | Aggregate::SourcesOnly => {
-            return per_source(api, (ask, by), (query, out)).await;
+            return per_source(reading, by, (query, out)).await;
         }
         Aggregate::Time { buckets } => ("time", None, *buckets),
         Aggregate::Field { name, most } if name == "level" => ("level", None, *most),
@@ -27,12 +28,14 @@ pub async fn run(
         Aggregate::Pattern { most } => ("pattern", None, *most),
     };
     let count =
-        count(api, LogCountAsk { query, by: Some(kind.into()), field, buckets: Some(buckets) }).await?;
+        count(reading.api, LogCountAsk { query, by: Some(kind.into()), field, buckets: Some(buckets) })
+            .await?;
     for gap in &count.gaps {
         out.gap(gap)?;
     }
     numbers::write(by, &count, out)?;
-    finish(&count.summary, out)
+    out.counted(count.summary.matches);
+    Ok(count.summary)
 }
 
 async fn count(api: &Api, ask: LogCountAsk) -> Result<LogCount, Failure> {
@@ -41,10 +44,11 @@ async fn count(api: &Api, ask: LogCountAsk) -> Result<LogCount, Failure> {
 
 /// One question for each source: the server counts over all sources together.
 async fn per_source(
-    api: &Api,
-    (_, by): (&Ask, &Aggregate),
+    reading: &Reading<'_>,
+    by: &Aggregate,
     (query, out): (LogQuery, &mut Output),
-) -> Outcome {
+) -> Result<LogSummary, Failure> {
+    let api = reading.api;
     let list: LogSources =
         api.post("logs/sources", &LogSourcesAsk { sources: query.sources.clone() }).await?;
     for gap in &list.gaps {
@@ -68,13 +72,10 @@ async fn per_source(
             out.gap(gap)?;
         }
         rows.push((written(source), answer.summary.matches));
+        reading.add(&answer.summary);
         summary = added(summary, answer.summary);
     }
     numbers::sources(by, &rows, out)?;
-    finish(&summary, out)
-}
-
-fn finish(summary: &LogSummary, out: &mut Output) -> Outcome {
     out.counted(summary.matches);
-    out.finish(summary, End::Done)
+    Ok(summary)
 }

@@ -9,12 +9,12 @@ use futures::{SinkExt, StreamExt};
 use ph_api::{LogQuery, LogStreamAsk, LogStreamFrame, LogStreamOpened, LogSummary};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{PAGE, record};
+use super::{Reading, record};
 use crate::api::Api;
 use crate::commands::logs::ask::{Ask, Extent};
 use crate::commands::logs::notice;
-use crate::commands::logs::output::{End as Ended, Output};
-use crate::failure::{Failure, Outcome, code};
+use crate::commands::logs::output::Output;
+use crate::failure::{Failure, code};
 use crate::socket::{self, Socket};
 
 const PROTOCOL: &str = "pilothouse.logs.v1";
@@ -33,36 +33,43 @@ enum End {
     Lost(String),
 }
 
-/// Follows until every source ended, or the output has enough.
-pub async fn run(api: &Api, ask: &Ask, (query, out): (LogQuery, &mut Output)) -> Outcome {
+/// Follows until every source ended, the output has enough, or no more is wanted; what was read.
+pub async fn run(
+    reading: &Reading<'_>,
+    ask: &Ask,
+    (query, out): (LogQuery, &mut Output),
+) -> Result<LogSummary, Failure> {
     let tail = match ask.extent {
         Extent::Tail(n) => Some(n),
         Extent::Head(_) | Extent::All => None,
     };
-    if let Some(n) = tail.filter(|n| *n > u64::from(PAGE)) {
-        return Err(Failure::usage(format!("--tail {n}: with --follow at most {PAGE} lines before"))
-            .next("use --since, or run it once without --follow"));
+    if let Some(n) = tail.filter(|n| *n > u64::from(reading.rows)) {
+        return Err(Failure::usage(format!(
+            "--tail {n}: with --follow at most {} lines before",
+            reading.rows
+        ))
+        .next("use --since, or run it once without --follow"));
     }
     let mode = if tail.is_some() { "tail" } else { "all" };
-    let limit = tail.map_or(PAGE, |n| u32::try_from(n).unwrap_or(PAGE));
+    let limit = tail.map_or(reading.rows, |n| u32::try_from(n).unwrap_or(reading.rows));
     let mut query = LogQuery { mode: Some(mode.into()), limit: Some(limit), follow: true, ..query };
-    let mut summary = LogSummary::default();
     let mut wait = RETRY_FIRST;
     let mut lost_since: Option<tokio::time::Instant> = None;
     let mut connected = false;
     loop {
         let before = query.after.clone();
-        let end = match open(api, &query).await {
+        let end = match open(reading.api, &query).await {
             Ok(socket) => {
                 (connected, lost_since) = (true, None);
-                stream(socket, (&mut query, &mut summary), out).await?
+                stream(socket, &mut query, (out, reading)).await?
             }
             // The first connection either works or is a failure; later ones are tried again.
             Err(e) if !connected || e.exit_code() != code::UNREACHABLE => return Err(e),
             Err(e) => End::Lost(e.text().to_owned()),
         };
         let why = match end {
-            End::Done => return out.finish(&summary, Ended::Done),
+            End::Done => return Ok(reading.told()),
+            End::Lost(_) if reading.stop.is_cancelled() => return Ok(reading.told()),
             End::Lost(why) => why,
         };
         if query.after != before {
@@ -76,7 +83,10 @@ pub async fn run(api: &Api, ask: &Ask, (query, out): (LogQuery, &mut Output)) ->
             ));
         }
         notice(&format!("-- connection lost ({why}); going on behind the last line"));
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = reading.stop.cancelled() => return Ok(reading.told()),
+            () = tokio::time::sleep(wait) => {}
+        }
         wait = (wait * 2).min(RETRY_MAX);
     }
 }
@@ -88,11 +98,24 @@ async fn open(api: &Api, query: &LogQuery) -> Result<Socket, Failure> {
 
 async fn stream(
     mut socket: Socket,
-    (query, last): (&mut LogQuery, &mut LogSummary),
-    out: &mut Output,
+    query: &mut LogQuery,
+    (out, reading): (&mut Output, &Reading<'_>),
 ) -> Result<End, Failure> {
+    let mut leaving = false;
     loop {
-        let message = match tokio::time::timeout(SILENCE, socket.next()).await {
+        let message = tokio::select! {
+            () = reading.stop.cancelled(), if !leaving => {
+                // The server answers with what was read, and ends the stream.
+                leaving = true;
+                let close = serde_json::to_string(&LogStreamAsk::Close)?;
+                if let Err(e) = socket.send(Message::text(close)).await {
+                    return Ok(End::Lost(e.to_string()));
+                }
+                continue;
+            }
+            message = tokio::time::timeout(SILENCE, socket.next()) => message,
+        };
+        let message = match message {
             Err(_) => return Ok(End::Lost("no sign of the server for 45 s".into())),
             Ok(None) => return Ok(End::Lost("the server closed the stream".into())),
             Ok(Some(Err(e))) => return Ok(End::Lost(e.to_string())),
@@ -111,12 +134,15 @@ async fn stream(
         };
         match frame {
             LogStreamFrame::Sources { sources } => record::sources(out, &sources)?,
+            // What comes after the last word was asked for is not shown.
+            LogStreamFrame::Batch { .. } if leaving => {}
             LogStreamFrame::Batch { records, bytes, next } => {
                 out.at(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default());
                 record::write(out, &records)?;
                 out.flush()?;
                 if out.is_enough() {
-                    return Ok(End::Done);
+                    reading.stop.cancel();
+                    continue;
                 }
                 // Only what was printed is behind us.
                 query.after = Some(next);
@@ -128,7 +154,7 @@ async fn stream(
             LogStreamFrame::Gap { gap } => out.gap(&gap)?,
             LogStreamFrame::Marker { marker } => out.marker(&marker)?,
             LogStreamFrame::Summary { summary } => {
-                *last = summary;
+                reading.add(&summary);
                 return Ok(End::Done);
             }
             LogStreamFrame::Error { kind, detail, next_step } => return Err(said(&kind, detail, next_step)),

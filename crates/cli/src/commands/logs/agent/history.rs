@@ -4,22 +4,26 @@ use std::collections::{HashSet, VecDeque};
 
 use ph_api::{LogLines, LogPage, LogQuery, LogRecord, LogSource, LogSummary};
 
-use super::{PAGE, record};
+use super::{Reading, record};
 use crate::api::{Api, segment};
 use crate::commands::logs::ask::{Ask, Extent};
 use crate::commands::logs::output::{End, Output};
 use crate::failure::{Failure, Outcome};
 
-/// Prints what was asked for.
-pub async fn run(api: &Api, ask: &Ask, (query, out): (LogQuery, &mut Output)) -> Outcome {
+/// Prints what was asked for; what was read.
+pub async fn run(
+    api: &Reading<'_>,
+    ask: &Ask,
+    (query, out): (LogQuery, &mut Output),
+) -> Result<LogSummary, Failure> {
     let (summary, tokens) = match ask.extent {
         Extent::Tail(0) | Extent::Head(0) => (LogSummary::default(), Tokens::default()),
         Extent::Tail(n) if ask.per_source => one(api, ("tail", n), (query, &mut *out)).await?,
         Extent::Head(n) if ask.per_source => one(api, ("head", n), (query, &mut *out)).await?,
         Extent::Tail(n) => last(api, query, (n, &mut *out)).await?,
         Extent::Head(n) => {
-            let query = forward_query(query, n);
-            let first = page(api, &query).await?;
+            let query = forward_query(query, (api.rows, n));
+            let first = api.page(&query).await?;
             forward(api, (query, first), (LogSummary::default(), &mut *out), n).await?
         }
         Extent::All => all(api, query, out).await?,
@@ -27,7 +31,7 @@ pub async fn run(api: &Api, ask: &Ask, (query, out): (LogQuery, &mut Output)) ->
     if ask.with_cursors {
         tokens.tell();
     }
-    out.finish(&summary, End::Done)
+    Ok(summary)
 }
 
 /// The line that a cursor names, and its neighbours.
@@ -63,26 +67,22 @@ impl Tokens {
     }
 }
 
-async fn page(api: &Api, query: &LogQuery) -> Result<LogPage, Failure> {
-    api.post("logs/query", query).await
-}
-
 fn matches(records: &[LogRecord]) -> u64 {
     records.iter().filter(|r| !record::is_context(r)).count() as u64
 }
 
 /// N of each source: one page.
 async fn one(
-    api: &Api,
+    api: &Reading<'_>,
     (mode, n): (&str, u64),
     (query, out): (LogQuery, &mut Output),
 ) -> Result<(LogSummary, Tokens), Failure> {
-    let limit = u32::try_from(n).ok().filter(|n| *n <= PAGE).ok_or_else(|| {
-        Failure::usage(format!("--per-source: at most {PAGE} lines of each source through the server"))
+    let limit = u32::try_from(n).ok().filter(|n| *n <= api.rows).ok_or_else(|| {
+        Failure::usage(format!("--per-source: at most {} lines of each source through the server", api.rows))
             .next("use --all, or leave --per-source out")
     })?;
     let query = LogQuery { mode: Some(mode.into()), limit: Some(limit), follow: false, ..query };
-    let page = page(api, &query).await?;
+    let page = api.page(&query).await?;
     let tokens = Tokens { next: page.next.clone(), prev: page.prev.clone() };
     let summary = page.summary.clone();
     give(&page, out)?;
@@ -103,7 +103,7 @@ fn give(page: &LogPage, out: &mut Output) -> Outcome {
 
 /// Pages toward older lines until there are enough; printed once complete, oldest first.
 async fn last(
-    api: &Api,
+    api: &Reading<'_>,
     query: LogQuery,
     (tail, out): (u64, &mut Output),
 ) -> Result<(LogSummary, Tokens), Failure> {
@@ -113,8 +113,8 @@ async fn last(
     let mut summary = LogSummary::default();
     let mut tokens = Tokens::default();
     loop {
-        query.limit = Some(u32::try_from(tail - have).unwrap_or(PAGE).min(PAGE));
-        let page = page(api, &query).await?;
+        query.limit = Some(u32::try_from(tail - have).unwrap_or(api.rows).min(api.rows));
+        let page = api.page(&query).await?;
         have += matches(&page.records);
         gaps.extend(page.gaps);
         markers.extend(page.markers);
@@ -145,20 +145,21 @@ async fn last(
     Ok((summary, tokens))
 }
 
-fn forward_query(query: LogQuery, most: u64) -> LogQuery {
-    let limit = u32::try_from(most).unwrap_or(PAGE).min(PAGE);
+fn forward_query(query: LogQuery, (rows, most): (u32, u64)) -> LogQuery {
+    let limit = u32::try_from(most).unwrap_or(rows).min(rows);
     LogQuery { mode: Some("head".into()), limit: Some(limit), follow: false, ..query }
 }
 
 /// The whole range, oldest first, printed as it comes: what files no longer hold from the store, then the files.
-async fn all(api: &Api, query: LogQuery, out: &mut Output) -> Result<(LogSummary, Tokens), Failure> {
+async fn all(api: &Reading<'_>, query: LogQuery, out: &mut Output) -> Result<(LogSummary, Tokens), Failure> {
     let origin = query.origin.clone().unwrap_or_default();
     if origin == "store" {
         return Ok((stored(api, query, out).await?, Tokens::default()));
     }
     let resumed = query.after.is_some();
-    let files = LogQuery { origin: Some("files".into()), ..forward_query(query.clone(), u64::MAX) };
-    let first = page(api, &files).await?;
+    let files =
+        LogQuery { origin: Some("files".into()), ..forward_query(query.clone(), (api.rows, u64::MAX)) };
+    let first = api.page(&files).await?;
     let mut summary = LogSummary::default();
     if origin == "auto" && !resumed {
         // Exclusive: the line at this very time is in the file.
@@ -171,7 +172,7 @@ async fn all(api: &Api, query: LogQuery, out: &mut Output) -> Result<(LogSummary
 
 /// Pages toward newer lines, until there are `most` matches.
 async fn forward(
-    api: &Api,
+    api: &Reading<'_>,
     (mut query, mut page): (LogQuery, LogPage),
     (mut summary, out): (LogSummary, &mut Output),
     most: u64,
@@ -189,19 +190,19 @@ async fn forward(
             Some(next) => query.after = Some(next),
             None => return Ok((summary, tokens)),
         }
-        query.limit = Some(u32::try_from(most - have).unwrap_or(PAGE).min(PAGE));
-        page = self::page(api, &query).await?;
+        query.limit = Some(u32::try_from(most - have).unwrap_or(api.rows).min(api.rows));
+        page = api.page(&query).await?;
     }
 }
 
 /// Pages of the store, by time: a page begins at the last line's time of the one before, without what was printed of it.
-async fn stored(api: &Api, query: LogQuery, out: &mut Output) -> Result<LogSummary, Failure> {
-    let mut query = LogQuery { origin: Some("store".into()), ..forward_query(query, u64::MAX) };
+async fn stored(api: &Reading<'_>, query: LogQuery, out: &mut Output) -> Result<LogSummary, Failure> {
+    let mut query = LogQuery { origin: Some("store".into()), ..forward_query(query, (api.rows, u64::MAX)) };
     let mut printed: HashSet<String> = HashSet::new();
     let mut summary = LogSummary::default();
     loop {
-        let page = page(api, &query).await?;
-        let full = page.records.len() >= PAGE as usize;
+        let page = api.page(&query).await?;
+        let full = page.records.len() >= api.rows as usize;
         let new: Vec<LogRecord> = page.records.into_iter().filter(|r| !printed.contains(&r.cursor)).collect();
         record::sources(out, &page.sources)?;
         record::write(out, &new)?;
@@ -212,8 +213,11 @@ async fn stored(api: &Api, query: LogQuery, out: &mut Output) -> Result<LogSumma
         let Some(last) = new.last().map(|r| r.ts.clone()).filter(|_| full && !out.is_enough()) else {
             if full && !out.is_enough() {
                 let at = query.from.unwrap_or_default();
-                return Err(Failure::failed(format!("more than {PAGE} stored lines have the time {at}"))
-                    .next("narrow the sources, or read the files with --origin files"));
+                return Err(Failure::failed(format!(
+                    "more than {} stored lines have the time {at}",
+                    api.rows
+                ))
+                .next("narrow the sources, or read the files with --origin files"));
             }
             return Ok(summary);
         };

@@ -1,16 +1,13 @@
 //! From what people name to what the server is asked: exactly one meaning, or exit 3 with what there is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use ph_api::{LogGap, LogQuery, LogSelect, LogSource, LogSources, LogSourcesAsk, ObjectQuery};
+use ph_api::{LogGap, LogQuery, LogSelect, LogSource, LogSources, LogSourcesAsk};
 
-use super::record;
 use crate::api::Api;
-use crate::commands::get::all_objects;
 use crate::commands::logs::args::Args;
 use crate::commands::logs::ask::Ask;
-use crate::commands::logs::choose::Choice;
-use crate::commands::logs::glob::{fits, is_glob};
+use crate::commands::logs::glob::is_glob;
 use crate::commands::logs::source::{Container, Source, Target};
 use crate::commands::logs::{notice, pick};
 use crate::failure::{Failure, Outcome, code};
@@ -18,12 +15,16 @@ use crate::size;
 
 /// Selects that mean at least one container each.
 pub async fn resolve(api: &Api, args: &Args, named: Vec<Source>) -> Result<Vec<LogSelect>, Failure> {
-    let choice = Choice::new(&args.choose)?;
     let mut out: Vec<LogSelect> = Vec::new();
     for source in spread(args, named) {
-        let selects = match must_list(&source, args) {
-            true => listed(api, (&source, args), &choice).await?,
-            false => plain(api, &source).await?,
+        let open = broad(&source, args);
+        let selects = match &source.target {
+            Target::Bare(name) if !is_glob(name) => bare(api, &source, (open, name)).await?,
+            _ => {
+                let found = found(api, &open, &source).await?;
+                tell_default(api, &open, &found).await;
+                vec![open]
+            }
         };
         for select in selects {
             if !out.contains(&select) {
@@ -120,183 +121,50 @@ fn any(container: Container) -> Source {
     Source { text: "everything".to_owned(), cluster: None, namespace: None, target: Target::Any, container }
 }
 
-/// Whether the server's own selection does not say it.
-fn must_list(source: &Source, args: &Args) -> bool {
+/// What the server is asked of it: the source's names, and what the flags narrow.
+fn broad(source: &Source, args: &Args) -> LogSelect {
     let c = &args.choose;
-    let glob = |text: &Option<String>| text.as_deref().is_some_and(is_glob);
-    let name = match &source.target {
-        Target::Pods(_) | Target::Any => true,
-        Target::Bare(n)
-        | Target::Pod(n)
-        | Target::Service(n)
-        | Target::Node(n)
-        | Target::Namespace(n)
-        | Target::Docker(n) => is_glob(n),
-        Target::Workload { name, .. } | Target::Owner { name, .. } => is_glob(name),
-    };
-    let container = matches!(&source.container, Container::Named(n) if is_glob(n));
-    let flags = !c.container.is_empty()
-        || !c.exclude_container.is_empty()
-        || !c.exclude_pod.is_empty()
-        || !c.container_state.is_empty()
-        || !c.node.is_empty()
-        || c.init_containers == Some(false)
-        || c.ephemeral_containers == Some(false);
-    name || container || flags || glob(&source.cluster) || glob(&source.namespace)
-}
-
-/// What the server can be asked of it; globs are left open.
-fn broad(source: &Source) -> Result<LogSelect, Failure> {
-    let exact = |text: &Option<String>| text.clone().filter(|t| !is_glob(t));
     let mut select = LogSelect {
-        cluster: exact(&source.cluster),
-        namespace: exact(&source.namespace),
+        cluster: source.cluster.clone(),
+        namespace: source.namespace.clone(),
         all_containers: source.container == Container::All,
         container: match &source.container {
-            Container::Named(name) => Some(name.clone()).filter(|n| !is_glob(n)),
+            Container::Named(name) => Some(name.clone()),
             _ => None,
         },
+        not_pods: c.exclude_pod.clone(),
+        containers: c.container.clone(),
+        not_containers: c.exclude_container.clone(),
+        without_init: c.init_containers == Some(false),
+        without_ephemeral: c.ephemeral_containers == Some(false),
+        labels: c.selector.clone(),
+        fields: c.field_selector.clone(),
+        conditions: c.condition.clone(),
+        states: c.container_state.clone(),
+        nodes: c.node.clone(),
+        regions: c.region.clone(),
+        zones: c.zone.clone(),
+        os: c.os.clone(),
+        arch: c.arch.clone(),
         ..LogSelect::default()
     };
-    let name = |name: &String| Some(name.clone()).filter(|n| !is_glob(n));
     match &source.target {
-        Target::Bare(_) | Target::Pods(_) | Target::Any => {}
-        Target::Pod(pod) => select.pod = name(pod),
-        Target::Workload { kind, name: workload } => {
-            select.workload_kind = Some((*kind).to_owned());
-            select.workload = name(workload);
+        Target::Any => {}
+        Target::Bare(pod) | Target::Pod(pod) => select.pod = Some(pod.clone()),
+        Target::Pods(expression) => select.pod_match = Some(expression.clone()),
+        Target::Workload { kind, name } => {
+            (select.workload_kind, select.workload) = (Some((*kind).to_owned()), Some(name.clone()));
         }
-        Target::Node(node) => {
-            select.node = name(node);
-            select.all_containers |= source.container == Container::Default;
+        Target::Owner { resource, name } => {
+            (select.owner, select.workload) = (Some(resource.clone()), Some(name.clone()));
         }
-        Target::Namespace(namespace) => {
-            select.namespace = name(namespace);
-            select.all_containers |= source.container == Container::Default;
-        }
+        Target::Service(name) => select.service = Some(name.clone()),
+        Target::Node(node) => select.node = Some(node.clone()),
+        Target::Namespace(namespace) => select.namespace = Some(namespace.clone()),
         // A container of a Docker host has its own name and no pod.
-        Target::Docker(container) => select.container = name(container),
-        Target::Service(_) | Target::Owner { .. } => {
-            return Err(Failure::new(
-                code::UNREACHABLE,
-                format!("`{}`: the server does not know which pods belong to it", source.text),
-            )
-            .next("name the workload (deploy/web) or pods (~REGEX), or use --backend kube"));
-        }
+        Target::Docker(container) => select.container = Some(container.clone()),
     }
-    Ok(select)
-}
-
-/// Sources that have to be looked through here.
-async fn listed(
-    api: &Api,
-    (source, args): (&Source, &Args),
-    choice: &Choice,
-) -> Result<Vec<LogSelect>, Failure> {
-    let mut select = broad(source)?;
-    let several = choice.names_containers() || matches!(&source.container, Container::Named(n) if is_glob(n));
-    select.all_containers |= several;
-    let answer = ask(api, &select).await?;
-    let roles = match choice.asks_roles() {
-        true => roles(api, &select).await?,
-        false => BTreeMap::new(),
-    };
-    let begins = begins(source)?;
-    let fitting: Vec<&LogSource> = answer.sources.iter().filter(|s| begins(s)).collect();
-    let of_pod = |s: &LogSource| -> Vec<String> {
-        fitting.iter().filter(|o| o.pod_uid == s.pod_uid).map(|o| o.container.clone()).collect()
-    };
-    let chosen: Vec<LogSelect> = fitting
-        .iter()
-        .filter(|s| {
-            let role = roles.get(&(s.pod_uid.clone(), s.container.clone())).map_or("", String::as_str);
-            choice.pod(&s.pod)
-                && choice.container(&s.container, &of_pod(s))
-                && choice.state(&s.state)
-                && choice.node(&s.node)
-                && choice.role(role)
-        })
-        .map(|s| LogSelect {
-            cluster: Some(s.cluster.clone()),
-            namespace: Some(s.namespace.clone()).filter(|n| !n.is_empty()),
-            pod: Some(s.pod.clone()).filter(|n| !n.is_empty()),
-            pod_uid: Some(s.pod_uid.clone()).filter(|n| !n.is_empty()),
-            container: Some(s.container.clone()),
-            ..LogSelect::default()
-        })
-        .collect();
-    if chosen.is_empty() {
-        return Err(none(source, &answer.gaps));
-    }
-    if args.range.follow {
-        notice(
-            "note: these are the containers of now; new ones do not join when names are chosen by patterns",
-        );
-    }
-    Ok(chosen)
-}
-
-type Fits<'a> = Box<dyn Fn(&LogSource) -> bool + 'a>;
-
-/// Whether a listed source is meant by the names.
-fn begins<'a>(source: &'a Source) -> Result<Fits<'a>, Failure> {
-    let fit = |pattern: &Option<String>, name: &str| pattern.as_ref().is_none_or(|p| fits(p, name));
-    let pattern = match &source.target {
-        Target::Pods(text) => {
-            Some(crate::commands::logs::choose::Names::new("SOURCE", std::slice::from_ref(text))?)
-        }
-        _ => None,
-    };
-    Ok(Box::new(move |s| {
-        let target = match &source.target {
-            Target::Any => true,
-            Target::Pods(_) => pattern.as_ref().is_some_and(|p| p.any(&s.pod)),
-            Target::Pod(name) => fits(name, &s.pod),
-            Target::Bare(name) if is_glob(name) => fits(name, &s.pod),
-            Target::Bare(name) => {
-                s.pod == *name
-                    || s.workload == *name
-                    || s.pod.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('-'))
-            }
-            Target::Workload { kind, name } => s.workload_kind == *kind && fits(name, &s.workload),
-            Target::Node(name) => fits(name, &s.node),
-            Target::Namespace(name) => fits(name, &s.namespace),
-            Target::Docker(name) => s.pod.is_empty() && fits(name, &s.container),
-            Target::Service(_) | Target::Owner { .. } => false,
-        };
-        let container = match &source.container {
-            Container::Named(name) => fits(name, &s.container),
-            Container::Default | Container::All => true,
-        };
-        target
-            && container
-            && fit(&source.namespace, &s.namespace)
-            && (fit(&source.cluster, &s.cluster)
-                || s.id.starts_with(source.cluster.as_deref().unwrap_or_default()))
-    }))
-}
-
-/// `init`, `main`, `sidecar`, `ephemeral` by pod UID and container.
-async fn roles(api: &Api, select: &LogSelect) -> Result<BTreeMap<(String, String), String>, Failure> {
-    let query = ObjectQuery {
-        cluster: select.cluster.clone(),
-        namespace: select.namespace.clone(),
-        ..ObjectQuery::default()
-    };
-    let pods = all_objects(api, "pods", query).await?;
-    let of = |p: ph_api::Object| p.containers.into_iter().map(move |c| ((p.uid.clone(), c.name), c.role));
-    Ok(pods.into_iter().flat_map(of).collect())
-}
-
-/// Sources that the server selects by itself.
-async fn plain(api: &Api, source: &Source) -> Result<Vec<LogSelect>, Failure> {
-    if let Target::Bare(name) = &source.target {
-        return bare(api, source, name).await;
-    }
-    let select = broad(source)?;
-    let found = found(api, &select, source).await?;
-    tell_default(api, &select, &found).await;
-    Ok(vec![select])
+    select
 }
 
 async fn ask(api: &Api, select: &LogSelect) -> Result<LogSources, Failure> {
@@ -319,15 +187,13 @@ fn none(source: &Source, gaps: &[LogGap]) -> Failure {
 }
 
 /// The pod of that name, else the one workload of that name, else the pods whose names begin with it.
-async fn bare(api: &Api, source: &Source, name: &str) -> Result<Vec<LogSelect>, Failure> {
-    let open = broad(source)?;
-    let pod = LogSelect { pod: Some(name.to_owned()), ..open.clone() };
-    let pods = ask(api, &pod).await?.sources;
-    if !pods.is_empty() {
-        tell_default(api, &pod, &pods).await;
+async fn bare(api: &Api, source: &Source, (pod, name): (LogSelect, &str)) -> Result<Vec<LogSelect>, Failure> {
+    let pods = ask(api, &pod).await?;
+    if !pods.sources.is_empty() {
+        tell_default(api, &pod, &pods.sources).await;
         return Ok(vec![pod]);
     }
-    let workload = LogSelect { workload: Some(name.to_owned()), ..open.clone() };
+    let workload = LogSelect { pod: None, workload: Some(name.to_owned()), ..pod.clone() };
     let of_workload = ask(api, &workload).await?.sources;
     let kinds: BTreeSet<&str> = of_workload.iter().map(|s| s.workload_kind.as_str()).collect();
     if !kinds.is_empty() {
@@ -337,26 +203,13 @@ async fn bare(api: &Api, source: &Source, name: &str) -> Result<Vec<LogSelect>, 
         tell_default(api, &select, &of_kind).await;
         return Ok(vec![select]);
     }
-    let query = ObjectQuery {
-        cluster: source.cluster.clone(),
-        namespace: source.namespace.clone(),
-        name: Some(name.to_owned()),
-        ..ObjectQuery::default()
-    };
-    let begin = format!("{name}-");
-    let selects: Vec<LogSelect> = all_objects(api, "pods", query)
-        .await?
-        .into_iter()
-        .filter(|o| o.name.starts_with(&begin))
-        .map(|o| LogSelect {
-            cluster: Some(o.cluster_id.to_string()),
-            namespace: Some(o.namespace),
-            pod: Some(o.name),
-            pod_uid: Some(o.uid),
-            ..open.clone()
-        })
-        .collect();
-    if selects.is_empty() { Err(none(source, &[])) } else { Ok(selects) }
+    let begin = LogSelect { pod: Some(format!("{name}-*")), ..pod };
+    let found = ask(api, &begin).await?.sources;
+    if found.is_empty() {
+        return Err(none(source, &pods.gaps));
+    }
+    tell_default(api, &begin, &found).await;
+    Ok(vec![begin])
 }
 
 /// The kind that is meant when several have the name: chosen on a terminal.
@@ -375,7 +228,8 @@ fn one_kind(source: &Source, name: &str, kinds: &BTreeSet<&str>) -> Result<Strin
 
 /// Says which containers the default leaves out.
 async fn tell_default(api: &Api, select: &LogSelect, chosen: &[LogSource]) {
-    if select.container.is_some() || select.all_containers {
+    let by_name = !select.containers.is_empty() || !select.not_containers.is_empty();
+    if select.container.is_some() || select.all_containers || by_name {
         return;
     }
     let all = LogSelect { all_containers: true, ..select.clone() };
@@ -397,11 +251,9 @@ async fn tell_default(api: &Api, select: &LogSelect, chosen: &[LogSource]) {
 pub async fn everything(api: &Api, args: &Args) -> Result<Vec<String>, Failure> {
     let mut out = BTreeSet::new();
     for source in spread(args, Vec::new()) {
-        let select = LogSelect { all_containers: true, ..broad(&source)? };
+        let select = LogSelect { all_containers: true, ..broad(&source, args) };
         let answer = ask(api, &select).await?;
-        let namespace =
-            |s: &LogSource| source.namespace.as_ref().is_none_or(|p| fits(p, &record::source(s).namespace));
-        out.extend(answer.sources.iter().filter(|s| namespace(s)).map(written));
+        out.extend(answer.sources.iter().map(written));
     }
     Ok(out.into_iter().collect())
 }

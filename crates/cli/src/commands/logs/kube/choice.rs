@@ -41,7 +41,7 @@ pub fn of(args: &Args, named: &[Source]) -> Result<Choice, Failure> {
 pub fn state(state: &State) -> &'static str {
     match state {
         State::Running => "running",
-        State::Waiting => "waiting",
+        State::Waiting { .. } => "waiting",
         State::Terminated { .. } => "terminated",
     }
 }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::future::{FutureExt, select_all};
 use futures::stream::BoxStream;
 use ph_api::{LogGap, LogMarker, LogSummary};
-use ph_cluster::kube_logs::{self, LogEvent, Record};
+use ph_cluster::kube_logs::{self, LineName, LogEvent, Record};
 use ph_model::ErrorKind;
 use tokio::time::Instant;
 
@@ -34,6 +34,12 @@ struct Lane {
 pub struct Lanes {
     lanes: Vec<Lane>,
     sources: Vec<Source>,
+    /// Of each source what its lines' cursors end with.
+    places_text: Vec<String>,
+    /// Cursors of the first and last line that were written.
+    written: Option<(String, String)>,
+    /// Those are asked for.
+    cursors: bool,
     summary: LogSummary,
     /// Why contexts or containers could not be read.
     failures: Vec<Failure>,
@@ -66,6 +72,9 @@ impl Lanes {
         Self {
             lanes: streams.into_iter().map(lane).collect(),
             sources: Vec::new(),
+            places_text: Vec::new(),
+            written: None,
+            cursors: ask.with_cursors,
             summary: LogSummary {
                 stopped: "done".into(),
                 completeness: "unproven".into(),
@@ -195,6 +204,7 @@ impl Lanes {
             Some(LogEvent::Joined(source)) => {
                 lane.places.push(self.sources.len());
                 self.sources.push(of(&lane.name, &source));
+                self.places_text.push(LineName::place(&source));
                 self.changed = true;
             }
             Some(LogEvent::Records(records)) => lane.waiting.extend(records),
@@ -280,6 +290,14 @@ impl Lanes {
         }
     }
 
+    /// Where a later command goes on: on stderr, as the last thing.
+    pub fn tell_cursors(&self) {
+        if let Some((first, last)) = &self.written {
+            eprintln!("prev: --before {first}");
+            eprintln!("next: --after {last}");
+        }
+    }
+
     /// The output knows of containers that joined since.
     pub fn tell_sources(&mut self, out: &mut Output) -> Outcome {
         if std::mem::take(&mut self.changed) {
@@ -290,12 +308,19 @@ impl Lanes {
 
     fn write(&mut self, (source, record): (usize, &Record), out: &mut Output) -> Outcome {
         self.tell_sources(out)?;
-        if out.is_raw() {
+        if out.is_raw() && !self.cursors {
             out.raw(&record.message);
             return out.settle();
         }
         out.at(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default());
-        let cursor = record.position.to_text();
+        let place = self.places_text.get(source).map_or("", String::as_str);
+        let cursor = LineName::text_of(record, place);
+        if self.cursors && !record.flags.has(ph_model::LogFlags::CONTEXT) {
+            match &mut self.written {
+                Some((_, last)) => last.clone_from(&cursor),
+                None => self.written = Some((cursor.clone(), cursor.clone())),
+            }
+        }
         out.line(&Line {
             source,
             ts_ns: record.ts_ns,

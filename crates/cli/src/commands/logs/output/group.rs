@@ -150,24 +150,27 @@ fn raises(message: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn said(source: usize, text: &str) -> Line<'_> {
+        Line {
+            source,
+            ts_ns: 0,
+            stream: "stdout",
+            level: None,
+            message: text.as_bytes(),
+            full_bytes: 0,
+            flags: LogFlags::default(),
+            restart: 0,
+            cursor: Cursor::None,
+            origin: "",
+            fields: None,
+        }
+    }
+
     fn check(lines: &[(usize, &str)], expected: &[&str]) {
         let mut group = Group::default();
         let mut got = Vec::new();
         for (source, text) in lines {
-            let line = Line {
-                source: *source,
-                ts_ns: 0,
-                stream: "stdout",
-                level: None,
-                message: text.as_bytes(),
-                full_bytes: 0,
-                flags: LogFlags::default(),
-                restart: 0,
-                cursor: Cursor::None,
-                origin: "",
-                fields: None,
-            };
-            got.extend(group.add(&line));
+            got.extend(group.add(&said(*source, text)));
         }
         got.extend(group.take_all());
         let got: Vec<String> =
@@ -210,20 +213,7 @@ mod tests {
         let mut group = Group::default();
         let mut out = 0;
         for (source, text) in lines {
-            let line = Line {
-                source,
-                ts_ns: 0,
-                stream: "stdout",
-                level: None,
-                message: text.as_bytes(),
-                full_bytes: 0,
-                flags: LogFlags::default(),
-                restart: 0,
-                cursor: Cursor::None,
-                origin: "",
-                fields: None,
-            };
-            out += group.add(&line).len();
+            out += group.add(&said(source, text)).len();
         }
         assert_eq!(out, 200, "all but the last, whose source may go on");
     }

@@ -127,6 +127,8 @@ impl Look {
 
     pub fn shows_marker(&self, kind: &str) -> bool {
         match kind {
+            // Why there is nothing is part of the answer.
+            "waiting" => true,
             "event" => self.with.iter().any(|w| w == "events"),
             "rollout" => self.with.iter().any(|w| w == "rollouts"),
             "alert" => self.with.iter().any(|w| w == "alerts"),
