@@ -136,7 +136,7 @@ fn run_race(race: &Race, rounds: u32) -> Result<Vec<Timed<'_>>> {
             ensure!(answer == expected, "{} and {name} differ: {answer} and {expected}", side.name);
         }
         right = right.or(answer.map(|answer| (side.name.clone(), answer)));
-        timed.push(Timed::new(side, side.peak_kib()?));
+        timed.push(Timed::new(side, side.cost()?));
     }
     for _ in 0..rounds {
         for one in &mut timed {
