@@ -20,6 +20,8 @@ use crate::socket::{self, Socket};
 const PROTOCOL: &str = "pilothouse.logs.v1";
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(15);
+/// How long a server may take after its start to hear from its clusters what runs there.
+const LEARNING: Duration = Duration::from_secs(60);
 /// How long the server may be away altogether before this gives up.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The server pings every 15 s.
@@ -64,7 +66,7 @@ pub async fn run(
                 stream(socket, &mut query, (out, reading)).await?
             }
             // The first connection either works or is a failure; later ones are tried again.
-            Err(e) if !connected || e.exit_code() != code::UNREACHABLE => return Err(e),
+            Err(e) if !connected || !passes(&e, lost_since) => return Err(e),
             Err(e) => End::Lost(e.text().to_owned()),
         };
         let why = match end {
@@ -88,6 +90,16 @@ pub async fn run(
             () = tokio::time::sleep(wait) => {}
         }
         wait = (wait * 2).min(RETRY_MAX);
+    }
+}
+
+/// Whether a stream that was lost may come back after this failure. A server that has just started may not know yet what runs
+/// in its clusters, nor a stream that was opened before.
+fn passes(failure: &Failure, lost_since: Option<tokio::time::Instant>) -> bool {
+    match failure.exit_code() {
+        code::UNREACHABLE => true,
+        code::NO_SOURCE => lost_since.is_some_and(|since| since.elapsed() < LEARNING),
+        _ => false,
     }
 }
 
