@@ -96,7 +96,7 @@ pub struct LogSources {
     pub gaps: Vec<LogGap>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LogSource {
     /// Stable within one answer or stream: `<cluster id>/<namespace>/<pod uid>/<container>`.
     pub id: String,

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use ph_model::{Level, Position};
 
-use crate::batch::{Batch, Record};
+use crate::batch::{Batch, Record, Stream};
 use crate::escapes;
 pub use told::{Cell, Telling, Told};
 
@@ -35,7 +35,7 @@ pub enum CountBy {
         buckets: usize,
     },
     Level,
-    /// The commonest values of a field of the message.
+    /// The commonest values of a field of the message, or of `stream`, `level` or `restart`, which each line has.
     Field {
         name: String,
         top: usize,
@@ -44,6 +44,8 @@ pub enum CountBy {
     Pattern {
         top: usize,
     },
+    /// Where it came from: as the caller named the source, decimal.
+    Source,
 }
 
 /// One line of a count.
@@ -73,9 +75,22 @@ pub struct Example {
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
     pub ts_ns: i64,
+    pub stream: Stream,
     pub level: Level,
     pub position: Position,
     pub message: &'a [u8],
+}
+
+impl Line<'_> {
+    /// A field's value as text. What the line has by itself goes before what its message calls the same.
+    fn field(&self, name: &str) -> Option<String> {
+        match name {
+            "stream" => Some(self.stream.as_str().to_owned()).filter(|s| !s.is_empty()),
+            "level" => Some(self.level.as_str().to_owned()),
+            "restart" => Some(self.position.run.to_string()),
+            _ => ph_filter::field(&escapes::plain(self.message).text, name).map(std::borrow::Cow::into_owned),
+        }
+    }
 }
 
 /// A count that goes on.
@@ -102,6 +117,8 @@ impl Count {
                 (CountBy::Field { name, top: top.clamp(1, MAX_VALUES) }, MAX_VALUES * SPARE)
             }
             CountBy::Pattern { top } => (CountBy::Pattern { top: top.clamp(1, MAX_PATTERNS) }, MAX_PATTERNS),
+            // As many as are asked for at once.
+            CountBy::Source => (CountBy::Source, usize::MAX),
         };
         Self { by, table: Table { room, ..Table::default() }, records: 0, outside: 0, examples: Vec::new() }
     }
@@ -120,7 +137,7 @@ impl Count {
 
     /// Counts one line of one of several sources.
     pub fn add_line(&mut self, source: u32, line: &Line<'_>) {
-        let fresh = self.add_one(line);
+        let fresh = self.add_one(source, line);
         if let (CountBy::Pattern { .. }, Some(slot)) = (&self.by, fresh) {
             let message = line.message.get(..PATTERN_BYTES).unwrap_or(line.message).to_vec();
             self.examples.resize_with(self.examples.len().max(slot + 1), || None);
@@ -136,13 +153,12 @@ impl Count {
     }
 
     /// Counts one line with what the caller may see of its message. The slot when its key is new.
-    fn add_one(&mut self, line: &Line<'_>) -> Option<usize> {
+    fn add_one(&mut self, source: u32, line: &Line<'_>) -> Option<usize> {
         let key = match &self.by {
             CountBy::Time { from_ns, to_ns, buckets } => step(line.ts_ns, (*from_ns, *to_ns, *buckets)),
             CountBy::Level => Some(line.level.as_str().to_owned()),
-            CountBy::Field { name, .. } => {
-                ph_filter::field(&escapes::plain(line.message).text, name).map(std::borrow::Cow::into_owned)
-            }
+            CountBy::Field { name, .. } => line.field(name),
+            CountBy::Source => Some(source.to_string()),
             CountBy::Pattern { .. } => Some(pattern(&escapes::plain(line.message).text)),
         };
         match key {
@@ -186,6 +202,10 @@ impl Count {
                 found.sort_by_key(|b| std::cmp::Reverse(Level::parse(&b.key)));
                 found
             }
+            CountBy::Source => {
+                found.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
+                found
+            }
             CountBy::Field { top, .. } | CountBy::Pattern { top } => {
                 found.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
                 found.truncate(*top);
@@ -196,8 +216,8 @@ impl Count {
 }
 
 fn line<'a>(batch: &'a Batch, record: &Record) -> Line<'a> {
-    let Record { ts_ns, level, position, .. } = *record;
-    Line { ts_ns, level, position, message: batch.message(record) }
+    let Record { ts_ns, stream, level, position, .. } = *record;
+    Line { ts_ns, stream, level, position, message: batch.message(record) }
 }
 
 fn width((from, to, buckets): (i64, i64, usize)) -> i64 {

@@ -13,7 +13,7 @@ use ph_link::v1::{
     count_event::M,
 };
 use ph_model::Position;
-use ph_taillog::{CountBy, Line, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, Telling, Told};
+use ph_taillog::{CountBy, Line, MAX_BUCKETS, MAX_PATTERNS, MAX_VALUES, Stream, Telling, Told};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::Status;
@@ -21,7 +21,7 @@ use tonic::Status;
 use super::plan::Plan;
 use super::read::{End, at, found, redactions};
 use super::{AT_ONCE, Desk, wire};
-use crate::kube_logs::{Alone, LaneEvent, Mask, Record};
+use crate::kube_logs::{Alone, LaneEvent, Mask, Record, StreamName};
 use crate::telemetry::now_ms;
 
 /// A count that names no deadline ends after this.
@@ -60,6 +60,7 @@ impl Counting {
         let by = match by {
             By::Unspecified => return Err(Status::invalid_argument("by is missing")),
             By::Level => CountBy::Level,
+            By::Source => CountBy::Source,
             By::Pattern => CountBy::Pattern { top: most(MAX_PATTERNS, "patterns")? },
             By::Field if ask.field.is_empty() => return Err(Status::invalid_argument("field is missing")),
             By::Field => CountBy::Field { name: ask.field, top: most(MAX_VALUES, "values")? },
@@ -166,6 +167,11 @@ impl Counter {
         };
         let line = Line {
             ts_ns: record.ts_ns,
+            stream: match record.stream {
+                StreamName::Stdout => Stream::Stdout,
+                StreamName::Stderr => Stream::Stderr,
+                StreamName::Unknown => Stream::Unknown,
+            },
             level: ph_filter::level_of(&record.message).0,
             position,
             message: &record.message,

@@ -51,6 +51,7 @@ impl Counting {
         let by = match by {
             By::Unspecified => return Err(Status::invalid_argument("by is missing")),
             By::Level => CountBy::Level,
+            By::Source => CountBy::Source,
             By::Pattern => CountBy::Pattern { top: most(MAX_PATTERNS, "patterns")? },
             By::Field if ask.field.is_empty() => return Err(Status::invalid_argument("field is missing")),
             By::Field => CountBy::Field { name: ask.field, top: most(MAX_VALUES, "values")? },

@@ -121,7 +121,8 @@ async fn the_first_link_signs_in_once() {
 
 #[test]
 fn the_committed_description_is_this_one() {
-    let file = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../../web/src/api/openapi.json");
+    let file = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
+        .join("../../web/src/api/openapi.json");
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     let said = openapi();
     let differs = kept.lines().zip(said.lines()).position(|(a, b)| a != b);

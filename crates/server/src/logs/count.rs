@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::State;
 use futures::{FutureExt, StreamExt};
 use ph_access::{LogsQuery as LogsOp, Permission, TenantCtx};
-use ph_api::{LogBucket, LogCount, LogCountAsk};
+use ph_api::{LogBucket, LogCount, LogCountAsk, LogSource};
 use ph_filter::Filter;
 use ph_link::v1::count_event::M as Event;
 use ph_link::v1::logs_client::LogsClient;
@@ -143,6 +143,11 @@ async fn plan(
     if by == CountBy::Pattern && ask.origin == Origin::Store {
         return Err(fault("by", "the store cannot count patterns; use origin `files` or `auto`".into()));
     }
+    let by = match by {
+        CountBy::Field if column(&LogSource::default(), &field).is_some() => CountBy::Source,
+        CountBy::Field if field == "level" => CountBy::Level,
+        by => by,
+    };
     let mut plan = Plan { by, field, buckets, from_ns: ask.from_ns, to_ns: ask.to_ns, step_ns: i64::MAX };
     if by == CountBy::Time {
         let now = now_ms.saturating_add(1).saturating_mul(1_000_000);
@@ -204,7 +209,7 @@ async fn files(sum: &mut Sum, (asked, nodes): (&Asked<'_>, &[NodeSources]), (ask
     let asks: Vec<_> = nodes
         .iter()
         .flat_map(|n| read::lanes(n, &ask))
-        .map(|lane| async move { (one(&lane, plan).await, lane) }.boxed())
+        .map(|lane| async move { (one(&lane, asked, plan).await, lane) }.boxed())
         .collect();
     let mut answers = futures::stream::iter(asks).buffer_unordered(CONCURRENT);
     while let Some(((result, gaps), lane)) = answers.next().await {
@@ -217,13 +222,13 @@ async fn files(sum: &mut Sum, (asked, nodes): (&Asked<'_>, &[NodeSources]), (ask
         }
         sum.gaps.extend(gaps);
         if let Some(result) = result {
-            sum.add(result, (asked, &lane), plan);
+            sum.add(result, asked, plan);
         }
     }
 }
 
 /// One node's count, and what is missing of it.
-async fn one(lane: &Lane, plan: &Plan) -> (Option<CountResult>, Vec<Missing>) {
+async fn one(lane: &Lane, asked: &Asked<'_>, plan: &Plan) -> (Option<CountResult>, Vec<Missing>) {
     let node = &lane.node;
     let Some(channel) = lane.channel.clone() else {
         return (None, vec![read::unreachable_gap(node, "no agent of this node is connected")]);
@@ -233,15 +238,16 @@ async fn one(lane: &Lane, plan: &Plan) -> (Option<CountResult>, Vec<Missing>) {
     if admitted.node.sources.is_empty() {
         return (None, gaps);
     }
-    let top = if matches!(plan.by, CountBy::Field) { TOLD } else { plan.buckets };
     let buckets = match plan.by {
+        CountBy::Field => TOLD,
+        CountBy::Source => 0,
         CountBy::Time => u32::try_from((plan.to_ns - plan.from_ns) / plan.step_ns).unwrap_or(plan.buckets),
-        _ => top,
+        _ => plan.buckets,
     };
     let ask = CountAsk {
         open: Some(read::admitted_open(lane, &admitted)),
         by: plan.by.into(),
-        field: plan.field.clone(),
+        field: if plan.by == CountBy::Field { plan.field.clone() } else { String::new() },
         buckets,
     };
     let within = Duration::from_millis(lane.open.deadline_ms) + node.patience;
@@ -255,7 +261,9 @@ async fn one(lane: &Lane, plan: &Plan) -> (Option<CountResult>, Vec<Missing>) {
                     let index = admitted.node.sources.get(gap.source as usize).map(|s| s.index);
                     missing.push((index, node.node.clone(), gap));
                 }
-                Some(Event::Result(result)) => return Ok((Some(result), missing)),
+                Some(Event::Result(result)) => {
+                    return Ok((Some(named(result, (asked, &admitted.node), plan)), missing));
+                }
                 Some(Event::Progress(_)) | None => {}
             }
         }
@@ -279,6 +287,33 @@ async fn one(lane: &Lane, plan: &Plan) -> (Option<CountResult>, Vec<Missing>) {
     }
 }
 
+/// A node's answer with its sources as this query numbers them; counts by source get what the source is called.
+fn named(mut result: CountResult, (asked, node): (&Asked<'_>, &NodeSources), plan: &Plan) -> CountResult {
+    let index = |i: u32| node.sources.get(i as usize).map(|s| s.index);
+    for b in &mut result.buckets {
+        b.source = index(b.source).unwrap_or(u32::MAX);
+        if plan.by == CountBy::Source {
+            let at = b.key.parse().ok().and_then(index);
+            let source = asked.sources.iter().find(|(i, _)| Some(*i) == at);
+            b.key = source.and_then(|(_, r)| column(&r.json, &plan.field)).unwrap_or_default().to_owned();
+        }
+    }
+    result
+}
+
+/// What every line of a source has in common, by the name that filters use.
+fn column<'a>(source: &'a LogSource, field: &str) -> Option<&'a str> {
+    Some(match field {
+        "cluster" => &source.cluster,
+        "namespace" => &source.namespace,
+        "workload" => &source.workload,
+        "pod" => &source.pod,
+        "container" => &source.container,
+        "node" => &source.node,
+        _ => return None,
+    })
+}
+
 /// What the store holds beyond the files.
 async fn shipped(sum: &mut Sum, asked: &Asked<'_>, (ask, plan): (&Ask, &Plan)) -> Result<(), Problem> {
     if plan.by == CountBy::Pattern || asked.sources.is_empty() {
@@ -296,7 +331,10 @@ async fn shipped(sum: &mut Sum, asked: &Asked<'_>, (ask, plan): (&Ask, &Plan)) -
         ),
         _ => (ask.from_ns.max(0), if ask.to_ns == 0 { i64::MAX } else { ask.to_ns }),
     };
-    let by = if plan.by == CountBy::Field { plan.field.clone() } else { "level".to_owned() };
+    let by = match plan.by {
+        CountBy::Field | CountBy::Source => plan.field.clone(),
+        _ => "level".to_owned(),
+    };
     let step_ns = if plan.by == CountBy::Time { plan.step_ns } else { i64::MAX };
     let count = ph_store::CountAsk {
         signal: Signal::Logs,
@@ -307,7 +345,7 @@ async fn shipped(sum: &mut Sum, asked: &Asked<'_>, (ask, plan): (&Ask, &Plan)) -
     };
     for b in asked.app.telemetry.count(asked.ctx, count).await? {
         sum.summary.matches += b.count;
-        if plan.by == CountBy::Field && b.group.is_empty() {
+        if matches!(plan.by, CountBy::Field | CountBy::Source) && b.group.is_empty() {
             sum.other += b.count;
             continue;
         }
@@ -322,7 +360,7 @@ async fn shipped(sum: &mut Sum, asked: &Asked<'_>, (ask, plan): (&Ask, &Plan)) -
 }
 
 impl Sum {
-    fn add(&mut self, result: CountResult, (asked, lane): (&Asked<'_>, &Lane), plan: &Plan) {
+    fn add(&mut self, result: CountResult, asked: &Asked<'_>, plan: &Plan) {
         let full = result.other > 0 && plan.by != CountBy::Time && plan.by != CountBy::Level;
         let least = result.buckets.iter().map(|b| b.count).min().unwrap_or(0);
         self.exact &= result.exact;
@@ -346,8 +384,7 @@ impl Sum {
             cell.to_ns = cell.to_ns.max(b.to_ns);
             cell.from_ns = if cell.from_ns == 0 { b.from_ns } else { cell.from_ns.min(b.from_ns) };
             if cell.example.is_none() && !b.example.is_empty() {
-                let source = lane.node.sources.get(b.source as usize).map(|s| s.index);
-                let of = asked.sources.iter().find(|(i, _)| Some(*i) == source);
+                let of = asked.sources.iter().find(|(i, _)| *i == b.source);
                 cell.cursor = of.zip(b.position).map(|((_, r), p)| r.cursor().at(&position(&p)).to_text());
                 cell.example = Some(b.example);
             }

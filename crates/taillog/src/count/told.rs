@@ -102,13 +102,15 @@ mod tests {
     use ph_model::Position;
 
     use super::*;
+    use crate::batch::Stream;
 
     fn told(by: CountBy, lines: &[(i64, &str)]) -> Vec<(i64, i64, String, u64)> {
         let mut telling = Telling::new(by);
         for (ts_ns, text) in lines {
             let message = text.as_bytes();
             let level = ph_filter::level_of(message).0;
-            telling.add_line(3, &Line { ts_ns: *ts_ns, level, position: Position::default(), message });
+            let (stream, position) = (Stream::Stderr, Position::default());
+            telling.add_line(3, &Line { ts_ns: *ts_ns, stream, level, position, message });
         }
         let told = telling.told();
         told.cells.into_iter().map(|c| (c.from_ns, c.to_ns, c.key, c.count)).collect()
@@ -122,5 +124,16 @@ mod tests {
         let of = |from, to, key: &str, n| (from, to, key.to_owned(), n);
         assert_eq!(told(by, &lines), [of(0, 9, "info", 1), of(9, 18, "info", 1), of(9, 18, "error", 1)]);
         assert_eq!(told(CountBy::Level, &lines), [of(12, 12, "error", 1), of(5, 99, "info", 3)]);
+    }
+
+    #[test]
+    fn what_a_line_has_by_itself_is_counted_like_a_field_of_its_message() {
+        let lines = [(5, "level=info stream=x"), (12, "level=error")];
+        let field = |name: &str| CountBy::Field { name: name.to_owned(), top: 5 };
+        let keys = |by| told(by, &lines).into_iter().map(|(_, _, k, n)| (k, n)).collect::<Vec<_>>();
+        assert_eq!(keys(field("stream")), [("stderr".to_owned(), 2)]);
+        assert_eq!(keys(field("level")), [("error".to_owned(), 1), ("info".to_owned(), 1)]);
+        assert_eq!(keys(field("restart")), [("0".to_owned(), 2)]);
+        assert_eq!(keys(CountBy::Source), [("3".to_owned(), 2)]);
     }
 }

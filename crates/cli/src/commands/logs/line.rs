@@ -20,6 +20,24 @@ pub struct Source {
     pub arch: String,
 }
 
+impl Source {
+    /// What all of its lines have in common, by the name that filters use; `None` for any other name.
+    pub fn column(&self, name: &str) -> Option<&str> {
+        Some(match name {
+            "cluster" => &self.cluster,
+            "namespace" => &self.namespace,
+            "pod" => &self.pod,
+            "container" => &self.container,
+            "node" => &self.node,
+            "region" => &self.region,
+            "zone" => &self.zone,
+            "os" => &self.os,
+            "arch" => &self.arch,
+            _ => return None,
+        })
+    }
+}
+
 /// Names a line for `--after`, `--before`, `--at`.
 #[derive(Clone, Copy, Debug)]
 pub enum Cursor<'a> {

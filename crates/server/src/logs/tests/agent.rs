@@ -357,6 +357,7 @@ impl Logs for Disk {
                     CountBy::Field => {
                         ph_filter::field(l.text.as_bytes(), &ask.field).map(|v| (0, v.into_owned()))
                     }
+                    CountBy::Source => Some((0, i.to_string())),
                     _ => Some((0, level)),
                 };
                 match cell {
@@ -375,7 +376,7 @@ impl Logs for Disk {
                 ..CountBucket::default()
             })
             .collect();
-        if ask.by() != CountBy::Time {
+        if !matches!(ask.by(), CountBy::Time | CountBy::Source) {
             buckets.sort_by_key(|b| std::cmp::Reverse(b.count));
             other += buckets.iter().skip(ask.buckets as usize).map(|b| b.count).sum::<u64>();
             buckets.truncate(ask.buckets as usize);

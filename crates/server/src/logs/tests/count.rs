@@ -36,6 +36,10 @@ async fn lines_are_counted_once_where_files_and_store_meet() {
     let users = count(&room, json!({"query": query, "by": "field", "field": "user", "buckets": 2})).await;
     assert_eq!(pairs(&users), [("u0".into(), 7), ("u1".into(), 7)]);
     assert_eq!(users["other"], 7, "{users}");
+    // Ten of a container's lines lie in the store alone: both know where a line comes from.
+    let containers = count(&room, json!({"query": query, "by": "field", "field": "container"})).await;
+    assert_eq!(pairs(&containers), [("c-a".into(), 20), ("c-b".into(), 1)], "{containers}");
+    assert_eq!((&containers["other"], &containers["exact"]), (&json!(0), &json!(true)), "{containers}");
     let time = count(&room, json!({"query": query, "by": "time", "buckets": 4})).await;
     let per_bucket: u64 = pairs(&time).iter().map(|(_, n)| n).sum();
     assert_eq!(per_bucket, 21, "{time}");

@@ -16,7 +16,8 @@ fn agent() -> Option<Channel> {
 
 /// Each lane's sources, and whether somebody can read them.
 fn told(doors: Doors, token: bool) -> Vec<(Vec<String>, bool)> {
-    let source = |(index, id): (u32, &str)| Source { index, id: id.into(), wire: SourceRef::default(), restarts: 0 };
+    let source =
+        |(index, id): (u32, &str)| Source { index, id: id.into(), wire: SourceRef::default(), restarts: 0 };
     let node = NodeSources {
         node: "n1".into(),
         doors,

@@ -1,10 +1,11 @@
 //! Numbers instead of lines: counted by the engine over what it reads.
 
 use ph_api::{LogBucket, LogCount};
-use ph_taillog::{Batch, Count, CountBy, Feed, ReadAsk, Reader, State};
+use ph_taillog::{Batch, Bucket, Count, CountBy, Feed, ReadAsk, Reader, State};
 
 use super::{Job, Local, failed, failure, note, now_ns};
 use crate::commands::logs::ask::{Aggregate, Ask};
+use crate::commands::logs::line::Source;
 use crate::commands::logs::numbers;
 use crate::commands::logs::output::{End, Output};
 use crate::commands::logs::spread::Spread;
@@ -28,6 +29,9 @@ impl Counter {
             Aggregate::PerSource | Aggregate::SourcesOnly => Counter::Sources,
             Aggregate::Time { buckets } => Counter::Time(Spread::default(), *buckets),
             Aggregate::Field { name, most } if name == "level" => Self::by(CountBy::Level, *most),
+            Aggregate::Field { name, most } if Source::default().column(name).is_some() => {
+                Self::by(CountBy::Source, *most)
+            }
             Aggregate::Field { name, most } => {
                 Self::by(CountBy::Field { name: name.clone(), top: *most as usize }, *most)
             }
@@ -39,10 +43,10 @@ impl Counter {
         Counter::By(Box::new(Count::new(by)), most as usize)
     }
 
-    fn add(&mut self, batch: &Batch) {
+    fn add(&mut self, source: usize, batch: &Batch) {
         match self {
             Counter::Sources => {}
-            Counter::By(count, _) => count.add(batch),
+            Counter::By(count, _) => count.add_from(u32::try_from(source).unwrap_or(u32::MAX), batch),
             Counter::Time(spread, _) => {
                 for record in batch.records.iter().filter(|r| !r.context) {
                     spread.add(record.ts_ns, record.level);
@@ -52,7 +56,7 @@ impl Counter {
     }
 
     /// In the contract's words; `None` where sources are told.
-    fn told(&self) -> Option<LogCount> {
+    fn told(&self, by: &Aggregate, sources: &[Source]) -> Option<LogCount> {
         match self {
             Counter::Sources => None,
             Counter::Time(spread, buckets) => {
@@ -60,6 +64,9 @@ impl Counter {
             }
             Counter::By(count, most) => {
                 let mut found = count.buckets();
+                if let Aggregate::Field { name, .. } = by {
+                    found = named(found, name, sources);
+                }
                 found.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
                 found.truncate(*most);
                 let error = found.iter().map(|b| b.over).max().unwrap_or_default();
@@ -75,11 +82,36 @@ impl Counter {
     }
 }
 
+/// Counts by source as counts by what its lines have in common; counts of anything else as they are.
+fn named(found: Vec<Bucket>, name: &str, sources: &[Source]) -> Vec<Bucket> {
+    if Source::default().column(name).is_none() {
+        return found;
+    }
+    let mut by_value: std::collections::BTreeMap<String, Bucket> = std::collections::BTreeMap::new();
+    for bucket in found {
+        let source = bucket.key.parse::<usize>().ok().and_then(|i| sources.get(i));
+        // A file outside of a cluster's layout has none of them: it stays among the others.
+        let Some(value) = source.and_then(|s| s.column(name)).filter(|v| !v.is_empty()) else { continue };
+        match by_value.get_mut(value) {
+            Some(held) => held.count += bucket.count,
+            None => drop(by_value.insert(value.to_owned(), Bucket { key: value.to_owned(), ..bucket })),
+        }
+    }
+    by_value.into_values().collect()
+}
+
 /// Counts what files hold.
 pub fn run(job: &Job, (_ask, by): (&Ask, &Aggregate), (locals, out): (&[Local], &mut Output)) -> Outcome {
     out.sources(locals.iter().map(|l| l.source.clone()).collect())?;
-    let mut counting =
-        Counting { job, by, counter: Counter::new(by), sum: ph_taillog::Stats::default(), rows: Vec::new() };
+    let mut counting = Counting {
+        job,
+        by,
+        counter: Counter::new(by),
+        sum: ph_taillog::Stats::default(),
+        rows: Vec::new(),
+        sources: Vec::new(),
+    };
+    counting.sources = locals.iter().map(|l| l.source.clone()).collect();
     let mut last = None;
     let mut end = End::Done;
     for (index, local) in locals.iter().enumerate() {
@@ -103,8 +135,14 @@ pub fn run(job: &Job, (_ask, by): (&Ask, &Aggregate), (locals, out): (&[Local], 
 
 /// Counts what comes through a pipe.
 pub fn piped(job: &Job, (_ask, by): (&Ask, &Aggregate), (feed, out): (&mut Feed, &mut Output)) -> Outcome {
-    let mut counting =
-        Counting { job, by, counter: Counter::new(by), sum: ph_taillog::Stats::default(), rows: Vec::new() };
+    let mut counting = Counting {
+        job,
+        by,
+        counter: Counter::new(by),
+        sum: ph_taillog::Stats::default(),
+        rows: Vec::new(),
+        sources: Vec::new(),
+    };
     let mut end = End::Done;
     loop {
         if let Some(stop) = job.stop(out) {
@@ -115,7 +153,7 @@ pub fn piped(job: &Job, (_ask, by): (&Ask, &Aggregate), (feed, out): (&mut Feed,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
             other => other.doing(|| "read standard input".to_owned())?,
         };
-        counting.counter.add(&batch);
+        counting.counter.add(0, &batch);
         if batch.state == State::Ended {
             break;
         }
@@ -131,6 +169,7 @@ struct Counting<'a> {
     counter: Counter,
     sum: ph_taillog::Stats,
     rows: Vec<(String, u64)>,
+    sources: Vec<Source>,
 }
 
 impl Counting<'_> {
@@ -153,7 +192,7 @@ impl Counting<'_> {
                 // A reader of our output that went away shows when the count is written.
                 let _ = note(out, event, (index, &name));
             }
-            self.counter.add(&batch);
+            self.counter.add(index, &batch);
             if batch.state != State::More {
                 break None;
             }
@@ -164,7 +203,7 @@ impl Counting<'_> {
     }
 
     fn tell(self, (end, known): (End, usize), out: &mut Output) -> Result<(), Failure> {
-        match self.counter.told() {
+        match self.counter.told(self.by, &self.sources) {
             None => numbers::sources(self.by, &self.rows, out)?,
             Some(count) => numbers::write(self.by, &count, out)?,
         }

@@ -8,6 +8,7 @@ use ph_model::LogFlags;
 
 use super::lanes::Lanes;
 use crate::commands::logs::ask::{Aggregate, Ask};
+use crate::commands::logs::line::Source;
 use crate::commands::logs::numbers;
 use crate::commands::logs::output::{End, Output};
 use crate::commands::logs::spread::Spread;
@@ -40,7 +41,7 @@ pub async fn run(
         match by {
             Aggregate::PerSource | Aggregate::SourcesOnly => {}
             Aggregate::Time { .. } => spread.add(record.ts_ns, ph_filter::level_of(&record.message).0),
-            _ => values.add(key(by, &record)),
+            _ => values.add(lanes.sources().get(source).and_then(|s| key(by, (s, &record)))),
         }
     }
     match by {
@@ -62,15 +63,20 @@ pub async fn run(
     Ok(lanes.end())
 }
 
-fn key(by: &Aggregate, record: &Record) -> Option<String> {
+fn key(by: &Aggregate, (source, record): (&Source, &Record)) -> Option<String> {
     let plain = ph_taillog::plain(&record.message);
     match by {
         Aggregate::Field { name, .. } if name == "level" => {
             Some(ph_filter::level_of(&record.message).0.as_str().to_owned())
         }
-        Aggregate::Field { name, .. } => {
-            ph_filter::field(&plain.text, name).map(std::borrow::Cow::into_owned)
+        Aggregate::Field { name, .. } if name == "stream" => {
+            Some(record.stream.as_str().to_owned()).filter(|s| !s.is_empty())
         }
+        Aggregate::Field { name, .. } if name == "restart" => Some(record.run.to_string()),
+        Aggregate::Field { name, .. } => source
+            .column(name)
+            .map(str::to_owned)
+            .or_else(|| ph_filter::field(&plain.text, name).map(std::borrow::Cow::into_owned)),
         _ => Some(ph_taillog::pattern(&plain.text)),
     }
 }
