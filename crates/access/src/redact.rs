@@ -7,6 +7,7 @@
 
 mod names;
 mod shapes;
+mod sieve;
 mod spans;
 mod stream;
 

@@ -2,6 +2,7 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
+use super::sieve::Sieve;
 use super::{Kind, names, shapes};
 
 /// A secret in a line: what is masked, without its name or scheme.
@@ -89,9 +90,10 @@ const NEEDLES: &[(&str, Look)] = &[
     ("npm_", Look::Token(Kind::Npm, 36)),
 ];
 
-/// The automaton over all needles.
+/// The automaton over all needles, and a quicker look for whether it has to run.
 pub(super) struct Finder {
     needles: AhoCorasick,
+    sieve: Option<Sieve>,
 }
 
 impl Finder {
@@ -102,20 +104,30 @@ impl Finder {
             .ascii_case_insensitive(true)
             .build(NEEDLES.iter().map(|(text, _)| text))
             .ok()?;
-        Some(Self { needles })
+        Some(Self { needles, sieve: Sieve::new(NEEDLES.iter().map(|(text, _)| *text)) })
     }
 
     pub fn first(&self, text: &[u8]) -> Option<usize> {
-        self.needles.find(Input::new(text)).map(|found| found.start())
+        let from = self.near(text, 0)?;
+        self.needles.find(Input::new(text).range(from..)).map(|found| found.start())
     }
 
     pub fn any(&self, text: &[u8]) -> bool {
-        self.needles.is_match(text)
+        self.first(text).is_some()
+    }
+
+    /// From where on a needle may stand at or behind `from`; `None`: nowhere.
+    fn near(&self, text: &[u8], from: usize) -> Option<usize> {
+        match &self.sieve {
+            Some(sieve) => sieve.first(text.get(from..)?).map(|at| from + at),
+            None => Some(from),
+        }
     }
 
     /// Secrets that begin at `from` or later, ascending, not overlapping, added to `into`. Returns where a private key
     /// begins that has no end in this line.
     pub fn spans(&self, line: &[u8], from: usize, into: &mut Vec<Span>) -> Option<usize> {
+        let from = self.near(line, from)?;
         let first = self.needles.find(Input::new(line).range(from..))?;
         let mut open = None;
         let mut key_end = 0;

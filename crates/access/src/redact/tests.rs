@@ -48,6 +48,26 @@ fn fake(prefix: &str, len: usize) -> String {
 }
 
 #[test]
+fn the_quick_look_sees_every_needle_wherever_it_stands() {
+    let finder = spans::Finder::new().unwrap();
+    let quiet = |n: usize| "the quick brown fox jumps over it; ".bytes().cycle().take(n).collect::<Vec<_>>();
+    for lead in [0, 1, 30, 31, 32, 200, 250, 255, 256, 4_070, 4_090, 4_096, 9_000] {
+        let text = quiet(lead);
+        assert_eq!((finder.first(&text), finder.any(&text)), (None, false), "{lead}");
+        for needle in ["key", "TOKEN", "Pwd", "://", "eyJ", "-----BEGIN ", "hooks.slack.com/services/", "8Q~"]
+        {
+            let mut text = quiet(lead);
+            text.push(b' ');
+            text.extend_from_slice(needle.as_bytes());
+            for tail in [0, 1, 40, 300] {
+                let text = [text.clone(), quiet(tail)].concat();
+                assert_eq!(finder.first(&text), Some(lead + 1), "{needle} behind {lead} before {tail}");
+            }
+        }
+    }
+}
+
+#[test]
 fn shapes_are_masked() {
     let person = jwt(r#"{"sub":"ann"}"#);
     let account = jwt(r#"{"iss":"kubernetes/serviceaccount","sub":"system:serviceaccount:a:b"}"#);
