@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use ph_api::{LogLines, LogPage, LogQuery, LogRecord, LogSource, LogSummary};
+use ph_api::{LogContext, LogLines, LogPage, LogQuery, LogRecord, LogSource, LogSummary};
 
 use super::{Reading, record};
 use crate::api::{Api, segment};
@@ -197,7 +197,10 @@ async fn forward(
 
 /// Pages of the store, by time: a page begins at the last line's time of the one before, without what was printed of it.
 async fn stored(api: &Reading<'_>, query: LogQuery, out: &mut Output) -> Result<LogSummary, Failure> {
-    let mut query = LogQuery { origin: Some("store".into()), ..forward_query(query, (api.rows, u64::MAX)) };
+    // The store has matches alone; lines around them stand in files.
+    let context = LogContext::default();
+    let mut query =
+        LogQuery { origin: Some("store".into()), context, ..forward_query(query, (api.rows, u64::MAX)) };
     let mut printed: HashSet<String> = HashSet::new();
     let mut summary = LogSummary::default();
     loop {
