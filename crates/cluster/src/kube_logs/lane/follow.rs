@@ -100,23 +100,28 @@ pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
             (End::Eof | End::Missing(_), Now::Between) => {
                 let _ = tokio::time::timeout(LOOK, lane.state.changed()).await;
             }
-            (End::Eof | End::Missing(_), _) => {
-                tokio::select! {
-                    () = tokio::time::sleep(jittered(pause.next)) => pause.next = (pause.next * 2).min(timing.retry_most),
-                    changed = lane.state.changed() => {
-                        if changed.is_err() {
-                            return Err(Stop::Left);
-                        }
-                        pause.next = timing.retry_first;
-                    }
-                }
-            }
+            (End::Eof | End::Missing(_), _) => look_again(lane, &mut pause).await?,
             (End::Broken(why), _) => broken(lane, &mut pause, why).await?,
         }
         if lane.tell.is_closed() {
             return Err(Stop::Left);
         }
     }
+}
+
+/// Waits before a stream that ended while its container runs is opened anew: a change of the pod comes first.
+async fn look_again(lane: &mut Lane, pause: &mut Pause) -> Result<(), Stop> {
+    let timing = lane.ask.timing;
+    tokio::select! {
+        () = tokio::time::sleep(jittered(pause.next)) => pause.next = (pause.next * 2).min(timing.retry_most),
+        changed = lane.state.changed() => {
+            if changed.is_err() {
+                return Err(Stop::Left);
+            }
+            pause.next = timing.retry_first;
+        }
+    }
+    Ok(())
 }
 
 /// Asks for the pod itself. Where that fails, what the watch said last counts.
