@@ -129,3 +129,24 @@ async fn containers_by_annotation_all_by_kind_and_of_a_finished_job() {
         assert_eq!(seen.lines.len(), 1, "{seen:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_in_one_namespace_are_enough_to_list_read_search_and_follow() {
+    let kubelet = shop().await;
+    kubelet.write("db-0/pg/0", numbered(0..200, 1_000));
+    let choice = || picked(Target::Bare("db".into()), Containers::Default);
+    let search = LogAsk { filter: containing("line 19"), ..ask(Extent::All) };
+    let found = read(&kubelet, choice(), search).await;
+    assert_eq!((found.lines.len(), found.gaps.len()), (11, 0));
+    let mut follow = Follow::start(&kubelet, choice(), ask(Extent::Tail(2)));
+    follow.until(|s| s.lines.len() == 2).await;
+    kubelet.write("db-0/pg/0", numbered(200..201, 1_000));
+    follow.until(|s| s.lines.len() == 3).await;
+    let seen = follow.end().await;
+    let told = |s: &Seen| s.notices.iter().filter(|n| n.contains("nodes is forbidden")).count();
+    assert_eq!((told(&found), told(&seen), seen.gaps.len()), (1, 1, 0), "one notice, and nothing missing");
+    // Nothing but nodes is asked for beyond the namespace.
+    let beyond = |path: &str| !path.starts_with("/api/v1/namespaces/shop/") && path != "/api/v1/nodes";
+    let asked: Vec<String> = kubelet.api.asked().into_iter().map(|a| a.path).filter(|p| beyond(p)).collect();
+    assert!(asked.is_empty(), "{asked:?}");
+}
