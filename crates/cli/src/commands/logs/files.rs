@@ -59,6 +59,7 @@ pub fn run(args: &args::Args, ask: &Ask, (input, mut out): (Input, Output)) -> O
         Input::Stdin => piped::run(&job, ask, &mut out),
         Input::Paths(paths) => {
             let locals = names::expand(&paths)?;
+            raise_limit();
             if args.limits.dry_run {
                 return plan(&job, ask, &locals);
             }
@@ -77,6 +78,14 @@ pub fn run(args: &args::Args, ask: &Ask, (input, mut out): (Input, Output)) -> O
             merged::run(&job, ask, (&locals, &mut out))
         }
     }
+}
+
+/// Each file of a timeline is open: as many may be as the system allows this process at all.
+fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is forbidden, files that cannot be opened are named.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Flags that files have no answer to.
