@@ -66,11 +66,12 @@ fn the_manifests_arguments_are_known() {
     for file in ["agents.yaml", "server.yaml"] {
         let text = std::fs::read_to_string(root().join("deploy/manifests").join(file)).unwrap();
         // What the server fills in, and what Kubernetes does.
-        let names = ["URL", "CLUSTER_ID", "CLUSTER_NAME", "TIER", "CA", "TOKEN", "IMAGE"];
+        let names = ["URL", "CLUSTER_ID", "CLUSTER_NAME", "TIER", "CA", "TOKEN", "IMAGE", "LOG_REDACTION"];
         let text = names.iter().fold(text, |text, name| text.replace(&format!("{{{{{name}}}}}"), "x"));
         let text = text
             .replace("$(CLUSTER_ID)", "01a1fe3c-a9e3-729b-86f2-00da1ca20baf")
-            .replace("$(CEILING)", "debug");
+            .replace("$(CEILING)", "debug")
+            .replace("$(LOG_REDACTION)", "on");
         let text = text.replace("$(NODE_IP)", "10.0.0.4");
         let documents = serde_yaml_ng::Deserializer::from_str(&text);
         for document in documents {
