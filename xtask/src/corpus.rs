@@ -201,7 +201,7 @@ impl<'a> Lines<'a> {
     fn next(&mut self, line: &mut Vec<u8>) {
         line.clear();
         self.count += 1;
-        if self.kind != Kind::Parts || self.count % 4 == 0 {
+        if self.kind != Kind::Parts || self.count.is_multiple_of(4) {
             self.now += 50_000 + self.random.below(250_000) as i64;
         }
         let stream = if self.random.below(10) == 0 { "stderr" } else { "stdout" };

@@ -497,6 +497,7 @@ pub struct LogStreamOpened {
 /// Client frames of `GET /api/v1/logs/streams/{id}`, subprotocol `pilothouse.logs.v1`, JSON text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, just read from a socket")]
 pub enum LogStreamAsk {
     /// Bytes of batches that the client can take beyond what it was sent. 1 MiB is granted at the start.
     Credit {

@@ -24,7 +24,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
         _ => return Err(bad()),
     };
     let bytes = number * factor;
-    if bytes.is_finite() && bytes >= 0.0 && bytes < 9e18 { Ok(bytes as u64) } else { Err(bad()) }
+    if (0.0..9e18).contains(&bytes) { Ok(bytes as u64) } else { Err(bad()) }
 }
 
 /// `812 B`, `3.1 GiB`.

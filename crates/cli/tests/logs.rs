@@ -1,5 +1,7 @@
 //! The binary itself over files: pipes that close, interrupts, terminals, standard input, the environment.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "logs/terminal.rs"]
 mod terminal;
 

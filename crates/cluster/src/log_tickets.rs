@@ -105,7 +105,7 @@ impl TicketService {
 
 /// Writes the leader's public key where node-agents read it. The ConfigMap comes with the manifests.
 pub async fn publish(client: &kube::Client, namespace: &str, trust: &TicketTrust) -> Result<(), Error> {
-    let keys: Vec<String> = trust.keys.iter().map(|k| to_hex(k)).collect();
+    let keys: Vec<String> = trust.keys.iter().map(to_hex).collect();
     let patch = ConfigMap {
         data: Some(BTreeMap::from([
             (PUBLIC_KEY.to_owned(), keys.join(" ")),

@@ -225,6 +225,7 @@ impl Shard {
         rest
     }
 
+    #[expect(clippy::vec_box, reason = "batches come boxed through the channel and stay where they are")]
     fn commit(&mut self, group: Vec<Box<Append>>) {
         if let Some(why) = &self.dead {
             let error = Error::new(ErrorKind::Unavailable, why.clone());
@@ -297,12 +298,14 @@ impl Shard {
     }
 }
 
+#[expect(clippy::boxed_local, reason = "batches come boxed through the channel and stay where they are")]
 fn refuse(append: Box<Append>, error: &Error) {
     let mut own = Error::new(error.kind, error.text.clone());
     own.retry_after_ms = error.retry_after_ms;
     let _ = append.reply.send(Err(own));
 }
 
+#[expect(clippy::boxed_local, reason = "batches come boxed through the channel and stay where they are")]
 fn refuse_other(append: Box<Append>) {
     let id = append.id.unwrap_or(BatchId { source: 0, seq: 0 });
     let text = format!(

@@ -232,19 +232,6 @@ impl Pipe {
     }
 }
 
-/// What tests count of one thread.
-#[cfg(test)]
-pub(crate) mod counted {
-    use std::cell::Cell;
-
-    thread_local! {
-        /// Segments opened to be read, listing aside.
-        pub static OPENED: Cell<u64> = const { Cell::new(0) };
-        /// Places gone to in open segments.
-        pub static SOUGHT: Cell<u64> = const { Cell::new(0) };
-    }
-}
-
 /// Time of the last whole line of a plain segment, looked for in its last 256 KiB; `None` for gzip.
 pub(crate) fn last_time(roots: &Roots, segment: &Segment) -> Option<i64> {
     if segment.gz {
@@ -269,4 +256,17 @@ pub(crate) fn last_time(roots: &Roots, segment: &Segment) -> Option<i64> {
         end = start.checked_sub(1)?;
     }
     None
+}
+
+/// What tests count of one thread.
+#[cfg(test)]
+pub(crate) mod counted {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Segments opened to be read, listing aside.
+        pub static OPENED: Cell<u64> = const { Cell::new(0) };
+        /// Places gone to in open segments.
+        pub static SOUGHT: Cell<u64> = const { Cell::new(0) };
+    }
 }

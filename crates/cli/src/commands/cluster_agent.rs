@@ -64,7 +64,7 @@ pub async fn run(args: Args) -> Outcome {
         metrics_every: Duration::from_secs(args.interval),
     };
     let stop = runtime::stop_on_signals()?;
-    ph_cluster::run(config, stop).await.map_err(|e| {
+    Box::pin(ph_cluster::run(config, stop)).await.map_err(|e| {
         let exit = match e.kind() {
             ErrorKind::Denied => code::DENIED,
             ErrorKind::Unavailable | ErrorKind::Exhausted => code::UNREACHABLE,

@@ -196,7 +196,6 @@ mod tests {
                 (None, b"\xff\xfe"),
                 (Some(3_000), b"end"),
             ]
-            .map(|(t, c): (Option<i64>, &[u8])| (t.map(|t| t), c))
         );
         assert!(whole[5].flags.has(LogFlags::UNTERMINATED) && whole[2].flags.has(LogFlags::MALFORMED));
         for at in 1..text.len() {

@@ -258,7 +258,6 @@ impl Sift {
         passes
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "it goes out or into the context")]
     fn place(&mut self, record: Record, passes: bool, out: &mut Vec<Record>) {
         if passes {
             out.extend(self.beside.drain(..));

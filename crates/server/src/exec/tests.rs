@@ -93,7 +93,7 @@ impl Client {
         seen
     }
 
-    async fn to_end(&mut self) -> Seen {
+    async fn rest(&mut self) -> Seen {
         self.read_until(|_| false).await
     }
 }
@@ -136,7 +136,7 @@ async fn a_command_runs_and_leaves_two_rows() {
     let seen = client.read_until(|s| s.text.contains("hello\n")).await;
     assert_eq!(seen.text, "80x24 120x40 hello\n");
     client.type_in("exit 3\n").await;
-    let seen = client.to_end().await;
+    let seen = client.rest().await;
     assert_eq!(seen.status, Some(json!({"exit_code": 3, "reason": ""})));
     assert_eq!(seen.close, Some(1000));
 
@@ -159,7 +159,7 @@ async fn the_end_of_input_reaches_the_command() {
     let mut client = Client::connect(&bed, &tty, "").await.unwrap();
     client.type_in("last words").await;
     client.send(7, b"").await;
-    let seen = client.to_end().await;
+    let seen = client.rest().await;
     assert!(seen.text.ends_with("last words"), "{seen:?}");
     assert_eq!(seen.status, Some(json!({"exit_code": 0, "reason": ""})));
 }
@@ -179,9 +179,9 @@ async fn a_lost_client_comes_back_to_where_it_was() {
     assert_eq!((seen.text.as_str(), seen.first_seq, seen.missing), ("two three", Some(10), 0));
     // A second client takes the first one's place.
     let mut second = Client::connect(&bed, &tty, "?from=19").await.unwrap();
-    assert_eq!(client.to_end().await.close, Some(4409));
+    assert_eq!(client.rest().await.close, Some(4409));
     second.type_in("exit 0\n").await;
-    assert_eq!(second.to_end().await.status, Some(json!({"exit_code": 0, "reason": ""})));
+    assert_eq!(second.rest().await.status, Some(json!({"exit_code": 0, "reason": ""})));
     let row = closing_row(&bed, seq).await;
     assert_eq!((&row["detail"]["bytes"], &row["detail"]["missing_bytes"]), (&json!(19), &json!(0)));
 }
@@ -197,7 +197,7 @@ async fn a_revoked_agent_ends_its_terminals() {
     let path = format!("/api/v1/agents/{}", identity.agent_id);
     let revoked = std::time::Instant::now();
     assert_eq!(bed.call(Method::DELETE, &path, None).await.0, 204);
-    let seen = client.to_end().await;
+    let seen = client.rest().await;
     assert!(seen.close.is_some(), "{seen:?}");
     println!("terminal of a revoked agent ended after {:?}", revoked.elapsed());
     let row = closing_row(&bed, seq).await;
@@ -219,7 +219,7 @@ async fn an_ended_session_ends_its_terminals_and_the_command() {
     assert_eq!(containers.running(), 1);
     let (status, _) = bed.call(Method::POST, "/api/v1/auth/sign-out", None).await;
     assert!((200..300).contains(&status), "{status}");
-    let seen = client.to_end().await;
+    let seen = client.rest().await;
     assert!(seen.close.is_some(), "{seen:?}");
     eventually("the command in the container ends", async || containers.running() == 0).await;
 }

@@ -149,13 +149,13 @@ async fn find(asked: &Asked<'_>, ask: &Ask, named: &Named) -> Result<(Record, Pa
         }
     };
     if in_files {
-        let at = one.from_token(here(Mark::file(&named.position, 0)));
+        let at = one.at_token(here(Mark::file(&named.position, 0)));
         let page = history::page(asked, &at).await?;
-        if let Some(line) = page.records.iter().find(|r| is(r, named)).cloned() {
-            if !line.flags.has(LogFlags::MALFORMED) || begins(asked, &one, (&resolved.json.id, named)).await?
-            {
-                return Ok((line, page));
-            }
+        if let Some(line) = page.records.iter().find(|r| is(r, named)).cloned()
+            && (!line.flags.has(LogFlags::MALFORMED)
+                || begins(asked, &one, (&resolved.json.id, named)).await?)
+        {
+            return Ok((line, page));
         }
         if page.unread.is_empty() {
             return Err(invalid("no line begins where this cursor points".to_owned()));
@@ -172,11 +172,11 @@ async fn begins(asked: &Asked<'_>, ask: &Ask, (id, named): (&str, &Named)) -> Re
     let at =
         |back, mark| PageToken { at: [(id.to_owned(), mark)].into(), ..PageToken::new(ask.digest, back) };
     let one = Ask { limit: 1, ..ask.clone() };
-    let before = history::page(asked, &one.from_token(at(true, Mark::file(&named.position, 0)))).await?;
+    let before = history::page(asked, &one.at_token(at(true, Mark::file(&named.position, 0)))).await?;
     let Some(start) = before.records.first().map(|r| r.position) else {
         return Ok(named.position.offset == 0);
     };
-    let again = history::page(asked, &ask.from_token(at(false, Mark::file(&start, 0)))).await?;
+    let again = history::page(asked, &ask.at_token(at(false, Mark::file(&start, 0)))).await?;
     Ok(again.records.iter().any(|r| is(r, named)))
 }
 
@@ -250,7 +250,7 @@ async fn around(
     let half = |back: bool, limit: u32| Ask {
         limit: limit.max(1),
         context: LogContext::default(),
-        ..ask.from_token(token(back))
+        ..ask.at_token(token(back))
     };
     let mut older = history::page(asked, &half(true, context.before)).await?;
     let mut newer = history::page(asked, &half(false, context.after)).await?;

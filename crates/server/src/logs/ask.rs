@@ -216,7 +216,7 @@ impl Ask {
 
     /// The same query from another place.
     #[must_use]
-    pub fn from_token(&self, token: PageToken) -> Self {
+    pub fn at_token(&self, token: PageToken) -> Self {
         Self { token: Some(token), ..self.clone() }
     }
 

@@ -38,11 +38,11 @@ pub async fn quote_cause(app: &AppState, ctx: &TenantCtx, chain: &mut [Reason]) 
         let exit = r.code == "exit_code" && r.quote.contains(", exit ");
         exit && r.source == "container" && !r.container.is_empty()
     };
-    if let Some(reason) = chain.last_mut().filter(bare) {
-        if let Some(line) = last_line(app, ctx, reason).await.filter(|l| !l.is_empty()) {
-            reason.quote = line;
-            reason.source = "log".into();
-        }
+    if let Some(reason) = chain.last_mut().filter(bare)
+        && let Some(line) = last_line(app, ctx, reason).await.filter(|l| !l.is_empty())
+    {
+        reason.quote = line;
+        reason.source = "log".into();
     }
 }
 

@@ -16,6 +16,7 @@ use crate::rows;
 
 impl Shard {
     /// Logs, syncs and applies new batches, and answers them. On an error all of them are refused and none is stored.
+    #[expect(clippy::vec_box, reason = "batches come boxed through the channel and stay where they are")]
     pub(super) fn store(&mut self, mut fresh: Vec<Box<Append>>) -> Result<(), Error> {
         if fresh.is_empty() {
             return Ok(());
@@ -117,6 +118,7 @@ impl Shard {
     }
 
     /// Makes a durable batch visible and answers it.
+    #[expect(clippy::boxed_local, reason = "batches come boxed through the channel and stay where they are")]
     fn accept(&mut self, append: Box<Append>, lsn: u64) {
         let Append { org, body, rejected, reply, .. } = *append;
         self.applied = lsn;

@@ -25,7 +25,7 @@ impl Reader {
         let mut tries = 0;
         loop {
             let runs = layout::list(&self.roots, &self.source, &mut self.probes)?;
-            let listed = (self.ask.threads > 1).then(|| runs.clone()).unwrap_or_default();
+            let listed = if self.ask.threads > 1 { runs.clone() } else { Default::default() };
             match self.try_begin(runs) {
                 Err(Error::NotFound { .. }) if tries < 8 => tries += 1,
                 Ok(()) => {
@@ -169,7 +169,7 @@ impl Reader {
             more = back.next(&self.roots, &mut asm, &mut batch)?;
             let (_, segment) = back.at();
             let last =
-                batch.records.iter().take(usize::try_from(records - found).unwrap_or(usize::MAX)).last();
+                batch.records.iter().take(usize::try_from(records - found).unwrap_or(usize::MAX)).next_back();
             near = last.map_or(near, |r| Spot { segment, offset: r.resume.offset });
             found += batch.records.len() as u64;
         }

@@ -198,7 +198,7 @@ fn a_clock_that_steps_back_hides_no_line() {
     // 1 ms a line, stepped back by 1,000 lines: times 1,000 to 2,000 come twice.
     let from = node.clock - 2_500 * 1_000_000;
     let got = node.read(ReadAsk { from_ns: Some(from), ..all() });
-    let want: Vec<String> = (499..2_000).chain(1_499 + 0..1).map(|i: i64| i.to_string()).collect();
+    let want: Vec<String> = (499..2_000).map(|i: i64| i.to_string()).collect();
     assert_eq!(got[..1_501], want[..1_501]);
     assert_eq!(got.len(), 1_501 + 2_501 - 1_000 + 1_000 - 501);
 }

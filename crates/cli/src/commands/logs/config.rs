@@ -127,7 +127,7 @@ fn added(
                     || command.get_arg_conflicts_with(arg).iter().any(|c| c.get_id() == other.get_id())
                     || command.get_arg_conflicts_with(other).iter().any(|c| c.get_id() == arg.get_id())
             };
-            if set.iter().any(|other| excluded(other)) {
+            if set.iter().any(excluded) {
                 continue;
             }
             let words = words(arg, flag, value);

@@ -106,7 +106,7 @@ impl Walk {
     async fn feed(&mut self, hungry: &[(u32, Resolved)]) -> Result<Vec<Missing>, Problem> {
         let begun =
             hungry.iter().any(|(_, r)| self.at.at.contains_key(&r.json.id)) || self.at.since.is_some();
-        let ask = if begun { self.ask.from_token(self.at.clone()) } else { self.ask.clone() };
+        let ask = if begun { self.ask.at_token(self.at.clone()) } else { self.ask.clone() };
         let asked = Asked { app: &self.app, ctx: &self.ctx, sources: hungry };
         let page = history::page(&asked, &ask).await?;
         let mut moved = !page.records.is_empty() || !page.ended.is_empty() || !page.unread.is_empty();

@@ -198,7 +198,8 @@ mod tests {
     #[test]
     fn marks_survive_colours() {
         let mut out = Vec::new();
-        write(b"a \x1b[31mbad\x1b[0m b", &[2..12], Ansi::Colours, &mut out);
+        let marked = std::iter::once(2..12).collect::<Vec<_>>();
+        write(b"a \x1b[31mbad\x1b[0m b", &marked, Ansi::Colours, &mut out);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text, "a \u{1b}[7m\u{1b}[31m\u{1b}[7mbad\u{1b}[0m\u{1b}[7m\u{1b}[27m b\u{1b}[0m");
     }
