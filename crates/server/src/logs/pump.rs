@@ -13,7 +13,7 @@ use ph_access::{AuditRow, LogsQuery as LogsOp, TenantCtx};
 use ph_api::{LogQuery, LogSource, LogStreamFrame};
 use ph_filter::Filter;
 use ph_link::v1::{LogGap, LogProgress, LogSummary};
-use ph_model::{Position, Signal};
+use ph_model::{ClusterId, Position, Signal};
 use ph_store::{SearchRows, TailEvent};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -350,12 +350,27 @@ impl Pump {
         // A place in a file waits for its own node's agent.
         let by_nodes = self.token.at.values().filter_map(Mark::position).any(|p| !read::is_of_api(&p));
         let group = if by_nodes { by_node } else { by_reader };
-        for (cluster, node) in group(&self.app, &self.ctx, &fresh) {
-            let mut ask = self.ask.clone();
-            if !first {
-                // A pod that appears during a follow is read from its first line.
-                (ask.mode, ask.token) = (Mode::All, None);
-            }
+        // A pod that appears during a follow is read from its first line. One that was read before goes on where it stood: a
+        // server that has just started hears of it later than its reader comes back.
+        let (placed, new): (Vec<_>, Vec<_>) =
+            fresh.into_iter().partition(|(_, r)| first || self.token.mark(&r.json.id).is_some());
+        let mut ask = self.ask.clone();
+        if !first {
+            (ask.mode, ask.token) = (Mode::All, Some(self.token.clone()));
+        }
+        self.follow_each(group(&self.app, &self.ctx, &placed), &ask, &out);
+        (ask.mode, ask.token) = (Mode::All, None);
+        self.follow_each(group(&self.app, &self.ctx, &new), &ask, &out);
+    }
+
+    fn follow_each(
+        &self,
+        nodes: Vec<(ClusterId, read::NodeSources)>,
+        ask: &Ask,
+        out: &mpsc::Sender<Followed>,
+    ) {
+        for (cluster, node) in nodes {
+            let ask = ask.clone();
             let (app, ctx, name) = (self.app.clone(), self.ctx.clone(), node.node.clone());
             let find: FindDoors = Arc::new(move || doors(&app, &ctx, cluster, &name));
             self.app.tasks.spawn(follow_node(node, ask, (find, out.clone()), self.stop.clone()));

@@ -111,6 +111,30 @@ async fn pods_that_fit_later_join_a_follow_by_labels_and_patterns() {
     );
 }
 
+/// A server that has just started may hear of a pod after the pod's reader came back with a token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_is_known_only_after_the_reader_came_back_goes_on_where_it_stood() {
+    let cluster = Cluster::start(vec![pod("shop", "web-a"), pod("shop", "web-b")]).await;
+    cluster.write("web-b/app", 0, "b0");
+    cluster.write("web-a/app", 1, "a0");
+    let query = json!({"sources": [{"pod": "web-*"}], "follow": true});
+    let mut socket = stream::mine(&cluster.bed, query.clone()).await;
+    socket.until(|s| s.texts.len() >= 2).await;
+    cluster.write("web-a/app", 2, "a1");
+    let token = socket.until(|s| !s.texts.is_empty()).await.next.unwrap();
+    drop(socket);
+    cluster.change(|pods| pods.truncate(1)).await;
+    let mut resumed = query;
+    resumed["after"] = json!(token);
+    let mut socket = stream::mine(&cluster.bed, resumed).await;
+    cluster.write("web-a/app", 3, "a2");
+    assert_eq!(socket.until(|s| !s.texts.is_empty()).await.texts, ["a2"]);
+    cluster.write("web-b/app", 4, "b1");
+    cluster.change(|pods| pods.push(pod("shop", "web-b"))).await;
+    let seen = socket.until(|s| s.texts.contains(&"b1".to_owned())).await;
+    assert_eq!(seen.texts, ["b1"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_object_quotes_its_last_words_like_the_list_of_problems() {
     let mut crashed = pod("shop", "web");
