@@ -56,6 +56,7 @@ impl Alone {
                 whole: false,
                 streams: false,
                 seen: None,
+                doubts: false,
             };
             tasks.spawn(lane.run());
             alone.states.push(state);

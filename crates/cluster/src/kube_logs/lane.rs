@@ -79,6 +79,8 @@ pub struct Lane {
     pub streams: bool,
     /// What a question for the pod alone said last; `Some(None)`: it is gone.
     pub seen: Option<Option<Source>>,
+    /// An answer that does not hold the line to go on from is not taken: it may be another run's.
+    pub doubts: bool,
 }
 
 /// Why a lane stops early.
@@ -100,6 +102,8 @@ enum End {
     /// The kubelet has no such log: its words came in place of one.
     Missing(String),
     Broken(String),
+    /// The line to go on from is not in it; nothing of it was taken.
+    Other,
 }
 
 impl Lane {
@@ -196,6 +200,7 @@ impl Lane {
     async fn history(&mut self, sift: &mut Sift, keep: &mut Keep, previous: bool) -> Result<(), Stop> {
         let mut options = self.first_options(previous);
         (self.whole, self.streams) = (previous || !self.ask.follow, false);
+        self.doubts = false;
         let timing = self.ask.timing;
         let counted = (sift.lines, sift.unknown_levels);
         let mut failing: Option<Instant> = None;
@@ -204,6 +209,15 @@ impl Lane {
         loop {
             let before = sift.lines;
             let broken = match fetch::open(&self.client, &self.source, &options, &timing).await {
+                Ok(_) if !previous && self.is_another_run(sift.run).await => {
+                    // A place in the run before is gone on from by the follow.
+                    if sift.last().is_some() || self.ask.start.is_some() {
+                        break;
+                    }
+                    sift.next_run(self.source.restarts);
+                    options = self.first_options(previous);
+                    continue;
+                }
                 Ok(answer) => match self.take(answer, sift, keep).await? {
                     End::Eof | End::Enough => match self.amid_equals(&options, (sift, keep), counted.0) {
                         None => break,
@@ -219,7 +233,7 @@ impl Lane {
                         break;
                     }
                     End::Broken(why) => why,
-                    End::Silent => "the answer stopped".to_owned(),
+                    End::Silent | End::Other => "the answer stopped".to_owned(),
                 },
                 Err(Fault::Unreachable(why)) => why,
                 Err(fault) => return self.refused(fault, previous).await,
@@ -275,6 +289,20 @@ impl Lane {
         options
     }
 
+    /// Whether the container began another run before the answer at hand was opened: of whose log it is, nothing in it says.
+    /// Only a follow would give lines twice for it.
+    async fn is_another_run(&mut self, run: u32) -> bool {
+        if !self.ask.follow {
+            return false;
+        }
+        follow::refresh(self).await;
+        let Some(Some(now)) = self.seen.as_ref().filter(|s| s.as_ref().is_some_and(|s| s.restarts > run)) else {
+            return false;
+        };
+        self.source = Arc::new(now.clone());
+        true
+    }
+
     /// A run whose log the kubelet has no more.
     async fn missing(&self, (previous, run): (bool, u32), why: String) -> Result<(), Stop> {
         let kind = if previous { "before_oldest" } else { "read_error" };
@@ -321,6 +349,9 @@ impl Lane {
             let now_ns = now_ns();
             while let Some(line) = splitter.next(now_ns) {
                 for line in opening.lines(line) {
+                    if self.doubts && sift.misses(&line) {
+                        return Ok(End::Other);
+                    }
                     if sift.line(line, &mut out) == Verdict::Past {
                         self.pass_on(&mut out, keep).await?;
                         return Ok(End::Enough);

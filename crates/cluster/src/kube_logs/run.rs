@@ -233,6 +233,7 @@ impl Reading {
             whole: false,
             streams: false,
             seen: None,
+            doubts: false,
         };
         self.tasks.spawn(lane.run());
         Ok(())

@@ -161,6 +161,11 @@ impl Sift {
         self.first_ns
     }
 
+    /// Whether the line to go on from cannot come any more once this line is there.
+    pub fn misses(&self, line: &Line) -> bool {
+        matches!(self.seek, Seek::For { at, .. } if line.ts_ns.is_some_and(|ts_ns| ts_ns > at.ts_ns))
+    }
+
     /// Takes one line; what is to go out is appended.
     pub fn line(&mut self, mut line: Line, out: &mut Vec<Record>) -> Verdict {
         // A line without a time stands where the one before it stood.

@@ -14,6 +14,8 @@ use super::{End, Extent, Lane, LaneEvent, Stop, jittered};
 
 /// A container that ended without a word of the watch is looked at again after so long.
 const LOOK: Duration = Duration::from_secs(10);
+/// A kubelet gives a new run's log before the API server knows of the run; it tells so within this time.
+const LAG: Duration = Duration::from_secs(3);
 
 /// Patience that grows.
 struct Pause {
@@ -22,6 +24,14 @@ struct Pause {
     told: bool,
     /// The stream broke, and has not been opened since.
     broke: bool,
+    /// Since when the log does not hold the line to go on from.
+    doubt: Option<Instant>,
+}
+
+impl Pause {
+    fn new(next: Duration) -> Self {
+        Self { next, since: None, told: false, broke: false, doubt: None }
+    }
 }
 
 /// What an ended stream means.
@@ -39,7 +49,7 @@ enum Now {
 pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
     let timing = lane.ask.timing;
     let mut keep = Keep::new(Extent::All, lane.ask.context.before);
-    let mut pause = Pause { next: timing.retry_first, since: None, told: false, broke: false };
+    let mut pause = Pause::new(timing.retry_first);
     loop {
         // Looked at before the stream: what it says of an end was true before the last line was read. The watch may lag behind,
         // and a stream that is opened meanwhile would be the next run's.
@@ -52,7 +62,8 @@ pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
             stream: lane.ask.stream,
             ..Options::default()
         };
-        let lines = sift.lines;
+        let (lines, stood) = (sift.lines, sift.last());
+        lane.doubts = stood.is_some() && pause.doubt.is_none_or(|d| d.elapsed() < timing.answer.min(LAG));
         let permit = lane.shared.slots.clone().acquire_owned().await.map_err(|_| Stop::Left)?;
         let opened = match now {
             // The container speaks of its new run already: the end of the old one is asked for by name.
@@ -65,6 +76,8 @@ pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
         };
         (lane.whole, lane.streams) = (matches!(now, Now::Over(_)), !polled);
         let ended = match opened {
+            // Without a line that was read before, what is read does not tell whose run it is.
+            Ok(_) if stood.is_none() && lane.is_another_run(sift.run).await => continue,
             Ok(answer) => {
                 if std::mem::take(&mut pause.broke) {
                     let text = format!(
@@ -83,10 +96,15 @@ pub async fn follow(lane: &mut Lane, sift: &mut Sift) -> Result<(), Stop> {
         drop(permit);
         lane.lost(sift).await?;
         if sift.lines > lines {
-            pause = Pause { next: timing.retry_first, since: None, told: false, broke: false };
+            pause = Pause::new(timing.retry_first);
         }
         match (ended, now) {
             (End::Enough, _) => return Ok(()),
+            // Rotated, or a run that the pod does not tell of yet.
+            (End::Other, _) => {
+                pause.doubt.get_or_insert_with(Instant::now);
+                look_again(lane, &mut pause).await?;
+            }
             (End::Missing(why), Now::Over(source)) => {
                 lane.missing((false, sift.run), why).await?;
                 return ended_with(lane, sift, source).await;
@@ -125,7 +143,7 @@ async fn look_again(lane: &mut Lane, pause: &mut Pause) -> Result<(), Stop> {
 }
 
 /// Asks for the pod itself. Where that fails, what the watch said last counts.
-async fn refresh(lane: &mut Lane) {
+pub async fn refresh(lane: &mut Lane) {
     let at = (lane.source.namespace.as_str(), lane.source.pod.as_str(), lane.source.pod_uid.as_str());
     let asked = tokio::time::timeout(lane.ask.timing.answer, pods::one(&lane.client, at)).await;
     let Ok(Ok(found)) = asked else { return };
@@ -165,7 +183,7 @@ async fn restarted(lane: &mut Lane, sift: &mut Sift, (keep, next): (&mut Keep, S
         let permit = lane.shared.slots.clone().acquire_owned().await.map_err(|_| Stop::Left)?;
         match fetch::open(&lane.client, &lane.source, &options, &timing).await {
             Ok(answer) => {
-                (lane.whole, lane.streams) = (true, false);
+                (lane.whole, lane.streams, lane.doubts) = (true, false, false);
                 if let End::Missing(why) = lane.take(answer, sift, keep).await? {
                     lane.missing((true, sift.run), why).await?;
                 }

@@ -37,6 +37,8 @@ pub struct World {
     pub services: Vec<Value>,
     /// The whole answer for these logs, `pod/container/run`, as it is.
     pub verbatim: HashMap<String, String>,
+    /// Happens when a log is asked for after so many others, before it is opened.
+    pub before_log: Option<(usize, fn(&mut World))>,
 }
 
 pub struct Kubelet {
@@ -179,7 +181,15 @@ impl Server {
 
     fn log(&self, pod: &str, asked: &Asked) -> Response<Body> {
         let container = asked.param("container").unwrap_or_default();
-        let world = self.world.lock().unwrap();
+        let mut world = self.world.lock().unwrap();
+        match world.before_log.take() {
+            Some((0, change)) => {
+                change(&mut world);
+                world.version += 1;
+                self.turn.send_modify(|n| *n += 1);
+            }
+            later => world.before_log = later.map(|(n, change)| (n - 1, change)),
+        }
         let Some(found) = world.pods.iter().find(|p| p["metadata"]["name"] == *pod) else {
             return failure(StatusCode::NOT_FOUND, "NotFound", &format!("pods \"{pod}\" not found"));
         };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::kubelet::{Kubelet, START, numbered, pod};
+use super::kubelet::{Kubelet, START, World, numbered, pod};
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,6 +49,51 @@ async fn a_restart_gives_the_last_words_then_the_new_run() {
     assert_eq!((rest.lines.as_slice(), rest.gaps.len()), (&both.lines[4..], 0));
     let older = read(&kubelet, everywhere(), LogAsk { runs: Runs::Previous(2), ..ask(Extent::All) }).await;
     assert_eq!((older.lines.len(), older.kinds()), (0, vec!["before_oldest"]));
+}
+
+/// The container restarts; its log of the run that ends grew by three lines.
+fn restart(w: &mut World) {
+    w.logs.get_mut("web/app/0").unwrap().extend(numbered(3..6, 1_000));
+    w.logs.insert("web/app/1".into(), numbered(6..8, 1_000));
+    let status = &mut w.pods[0]["status"]["containerStatuses"][0];
+    status["restartCount"] = json!(1);
+    status["lastState"] = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_just_before_a_log_is_opened_is_seen_whichever_opening_it_is() {
+    // Lines that are there before, the extent, which opening: the history's, the stream's, the stream's after a cut.
+    for (before, extent, opening) in [
+        (3, Extent::All, 0),
+        (0, Extent::All, 0),
+        (3, Extent::Tail(2), 0),
+        (3, Extent::All, 1),
+        (0, Extent::All, 1),
+        (3, Extent::Tail(2), 1),
+        (3, Extent::All, 2),
+    ] {
+        let kubelet = Kubelet::start().await;
+        kubelet.change(|w| {
+            w.pods.push(pod("web", &["app"]));
+            w.logs.insert("web/app/0".into(), numbered(0..before, 1_000));
+            w.before_log = Some((opening, restart));
+            w.cuts = if opening == 2 { vec![usize::MAX, 9, usize::MAX] } else { Vec::new() };
+        });
+        let mut follow = Follow::start(&kubelet, everywhere(), ask(extent));
+        follow.until(|s| s.lines.iter().any(|l| l.ends_with("line 7"))).await;
+        let seen = follow.end().await;
+        let first = match (opening, extent) {
+            // Restarted before anything was read of it: the current run is the second.
+            (0, _) => 6,
+            (_, Extent::Tail(_)) => 1,
+            _ if before == 0 => 3,
+            _ => 0,
+        };
+        let wanted: Vec<String> = (first..8).map(|n| format!("web/app line {n}")).collect();
+        assert_eq!(seen.lines, wanted, "opening {opening}, {before} lines before, {extent:?}: {seen:?}");
+        assert!(seen.records.iter().all(|r| (r.run == 1) == (r.ts_ns >= START + 6_000)), "{seen:?}");
+        assert_eq!(seen.kinds(), if opening == 2 { vec!["reconnected"] } else { vec![] });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
