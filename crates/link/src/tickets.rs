@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ph_access::{LogTicket, TicketFault, TicketTrust};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::token::now_ms;
@@ -17,6 +18,8 @@ use crate::v1::{ReadOpen, SourceRef};
 
 /// How long a stream outlives its last ticket.
 const GRACE: Duration = Duration::from_secs(5);
+/// An alarm that rings so late was set by a process that was stopped, or starved.
+const LATE: Duration = Duration::from_secs(1);
 /// How long a ticket of an unknown key waits for the keys to be read anew.
 const KEY_PATIENCE: Duration = Duration::from_secs(4);
 /// Every refusal begins with it, so that a gateway can tell it from a file that cannot be read.
@@ -271,11 +274,18 @@ impl Lease {
     pub async fn over(&self) -> String {
         let Some(held) = &self.0 else { return std::future::pending().await };
         let mut ends = held.ends_ms.subscribe();
+        let mut again = false;
         loop {
             let ends_ms = *ends.borrow_and_update();
             let left = u64::try_from(ends_ms.saturating_sub(now_ms())).unwrap_or(0);
+            let due = Instant::now() + Duration::from_millis(left) + held.grace;
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(left) + held.grace) => {
+                () = tokio::time::sleep_until(due) => {
+                    // This process did not run for a while: tickets that came meanwhile are still to be read.
+                    let late = Instant::now().saturating_duration_since(due) >= LATE;
+                    if late && !std::mem::replace(&mut again, true) {
+                        continue;
+                    }
                     if *ends.borrow() == ends_ms {
                         let fault = held.fault.lock().unwrap_or_else(PoisonError::into_inner);
                         return format!("the right to read ended: {fault}; open the log again to be told by the cluster");
@@ -285,8 +295,50 @@ impl Lease {
                     if changed.is_err() {
                         return "the right to read ended".to_owned();
                     }
+                    again = false;
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Ends of leases of a process that did not run for a while.
+
+    use super::*;
+
+    fn lease(ends_ms: i64) -> Lease {
+        Lease(Some(Arc::new(Held {
+            trust: LogTrust::none(),
+            sources: Vec::new(),
+            grace: Duration::from_millis(100),
+            ends_ms: watch::Sender::new(ends_ms),
+            fault: Mutex::new("it was not renewed".to_owned()),
+        })))
+    }
+
+    /// Holds the one thread of the runtime, as a stopped process is held.
+    fn stopped() {
+        std::thread::sleep(LATE + Duration::from_millis(200));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_was_stopped_reads_the_tickets_that_came_before_it_gives_up() {
+        let (renewed, left) = (lease(now_ms()), lease(now_ms()));
+        let tasks = tokio_util::task::TaskTracker::new();
+        let goes_on = tasks.spawn({
+            let lease = renewed.clone();
+            async move { lease.over().await }
+        });
+        let ends = tasks.spawn(async move { left.over().await });
+        tokio::task::yield_now().await;
+        stopped();
+        // The alarms have rung; the ticket is taken up only now.
+        tokio::task::yield_now().await;
+        renewed.0.as_ref().unwrap().ends_ms.send_replace(now_ms() + 60_000);
+        assert!(ends.await.unwrap().contains("not renewed"));
+        assert!(!goes_on.is_finished());
+        goes_on.abort();
     }
 }

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use ph_link::v1::agent_client::AgentClient;
 use ph_link::v1::logs_client::LogsClient;
 use ph_link::v1::read_control::M as Control;
 use ph_link::v1::read_event::M as Event;
-use ph_link::v1::{LogGap, LogMarker, LogProgress, LogSummary, ReadControl};
+use ph_link::v1::{LogGap, LogMarker, LogProgress, LogSummary, PingAsk, ReadControl};
 use ph_model::Position;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -131,6 +132,28 @@ pub async fn follow_node(
     }
 }
 
+/// Returns when an agent whose stream is silent answers nothing else either: a log without news is silent as well.
+async fn stalled(channel: &Channel, patience: Duration) {
+    loop {
+        tokio::time::sleep(patience * 2 / 5).await;
+        let mut agent = AgentClient::new(channel.clone());
+        let ping = agent.ping(PingAsk::default());
+        // Also a refusal is an answer. A broken link ends the stream itself.
+        if tokio::time::timeout(patience * 3 / 5, ping).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn stalled_gap(node: &NodeSources) -> Missing {
+    let text = format!(
+        "node {}: {}; lines that come meanwhile are given when it does, the others go on without it",
+        node.node,
+        node.silent()
+    );
+    (None, node.node.clone(), LogGap { kind: "stalled".into(), text, ..LogGap::default() })
+}
+
 /// False when the client left.
 async fn tell(out: &mpsc::Sender<Followed>, gaps: Vec<Missing>) -> bool {
     for (source, node, gap) in gaps {
@@ -204,13 +227,26 @@ impl Follower {
         (channel, controls): (Channel, mpsc::Receiver<ReadControl>),
         control: &mpsc::Sender<ReadControl>,
     ) -> Result<(), tonic::Status> {
-        let mut client = LogsClient::new(channel).max_decoding_message_size(32 << 20);
+        let mut client = LogsClient::new(channel.clone()).max_decoding_message_size(32 << 20);
         let mut events = tokio::time::timeout(node.patience, client.read(ReceiverStream::new(controls)))
             .await
             .map_err(|_| tonic::Status::deadline_exceeded(node.silent()))??
             .into_inner();
         self.answered.store(true, Ordering::Relaxed);
-        while let Some(event) = events.message().await? {
+        let mut silent = false;
+        loop {
+            let event = tokio::select! {
+                event = events.message() => event?,
+                () = stalled(&channel, node.patience), if !silent => {
+                    silent = true;
+                    if !tell(&self.out, vec![stalled_gap(node)]).await {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            silent = false;
+            let Some(event) = event else { break };
             let gone = match event.m {
                 Some(Event::Batch(batch)) => {
                     let Some(source) = node.sources.get(batch.source as usize) else { continue };

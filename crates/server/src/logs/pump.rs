@@ -418,7 +418,8 @@ impl Pump {
 
     fn gap(&mut self, source: Option<u32>, node: &str, gap: &LogGap) {
         self.summary.gaps += 1;
-        if matches!(gap.kind.as_str(), "node_unreachable" | "denied" | "unverified") {
+        let unread = matches!(gap.kind.as_str(), "node_unreachable" | "denied" | "unverified");
+        if unread || gap.kind == "stalled" {
             let of = |r: &Resolved| r.node == node || read::whole(&r.json.cluster) == node;
             let of_node = self.sources.iter().filter(|(_, r)| of(r)).map(|(i, _)| *i);
             let away: Vec<u32> = match source {
@@ -426,7 +427,9 @@ impl Pump {
                 None => of_node.collect(),
             };
             for i in away {
-                self.unread.insert(i);
+                if unread {
+                    self.unread.insert(i);
+                }
                 self.sorter.free(i);
             }
         }

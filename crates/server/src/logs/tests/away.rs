@@ -7,11 +7,13 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use ph_access::LogBudget;
 use ph_api::LogQuery;
+use ph_link::v1::agent_server::{Agent, AgentServer};
 use ph_link::v1::log_tickets_server::{LogTickets, LogTicketsServer};
 use ph_link::v1::logs_server::{Logs, LogsServer};
 use ph_link::v1::{
-    CountAsk, CountEvent, LogGap, ReadControl, ReadEvent, SourceRef, SourcesAsk, SourcesReply, TicketAsk,
-    TicketReply, read_event,
+    CountAsk, CountEvent, HelloAsk, HelloReply, LogGap, PingAsk, PingReply, ReadControl, ReadEvent,
+    SourceRef, SourcesAsk, SourcesReply, StatusAsk, StatusReport, TicketAsk, TicketReply, TokenAsk,
+    TokenReply, read_event,
 };
 use prost::Message as _;
 use tokio::sync::mpsc;
@@ -71,6 +73,28 @@ impl Logs for Hung {
 #[tonic::async_trait]
 impl LogTickets for Hung {
     async fn issue(&self, _ask: Request<TicketAsk>) -> Result<Response<TicketReply>, Status> {
+        std::future::pending().await
+    }
+}
+
+/// Answers no question about itself.
+#[tonic::async_trait]
+impl Agent for Hung {
+    async fn hello(&self, _ask: Request<HelloAsk>) -> Result<Response<HelloReply>, Status> {
+        std::future::pending().await
+    }
+
+    async fn token(&self, _ask: Request<TokenAsk>) -> Result<Response<TokenReply>, Status> {
+        std::future::pending().await
+    }
+
+    type StatusStream = Out<StatusReport>;
+
+    async fn status(&self, _ask: Request<StatusAsk>) -> Result<Response<Self::StatusStream>, Status> {
+        std::future::pending().await
+    }
+
+    async fn ping(&self, _ask: Request<PingAsk>) -> Result<Response<PingReply>, Status> {
         std::future::pending().await
     }
 }
@@ -194,6 +218,39 @@ async fn a_follow_gives_the_well_nodes_lines_and_says_who_is_away_when_patience_
         }
     }
     assert_eq!((lines, told(&gaps).as_slice()), (3, AWAY.as_slice()));
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_falls_silent_in_a_follow_is_told_and_goes_on_and_a_quiet_log_is_not() {
+    let disk = Disk::new(&["p0/app", "p1/app"]);
+    // The second has nothing to say of itself, and an older agent would refuse: that is an answer.
+    let silent = link(logs(disk.clone()).add_service(AgentServer::new(Hung))).await;
+    let nodes = [
+        node(0, Some(silent), Authority::Platform),
+        node(1, Some(link(logs(disk.clone())).await), Authority::Platform),
+    ];
+    let ask = ask(json!({"sources": [], "mode": "all", "follow": true}), Shape::Stream);
+    let (out, mut followed) = mpsc::channel(64);
+    let stop = CancellationToken::new();
+    for node in nodes {
+        let doors = node.doors.clone();
+        let find = Arc::new(move || doors.clone());
+        tokio::spawn(follow_node(node, ask.clone(), (find, out.clone()), stop.clone()));
+    }
+    let (mut gaps, mut lines) = (Vec::new(), 0);
+    while lines < 2 {
+        match followed.recv().await.unwrap() {
+            Followed::Gap { source, node, gap } => gaps.push((source, node, gap)),
+            Followed::Records(records) => lines += records.len(),
+            _ => {}
+        }
+        // Each word of a stall is followed by a line; it is said anew when silence comes back.
+        if gaps.len() > lines {
+            disk.write("p0/app", BEGIN_MS * MS, "heard again");
+        }
+    }
+    assert_eq!(told(&gaps), [(0, "stalled"), (0, "stalled")]);
     stop.cancel();
 }
 
