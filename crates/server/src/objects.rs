@@ -12,6 +12,7 @@ mod last_words;
 mod pick;
 mod problems;
 mod routes;
+mod silence;
 mod summary;
 mod view;
 

@@ -296,7 +296,8 @@ impl Lane {
             return false;
         }
         follow::refresh(self).await;
-        let Some(Some(now)) = self.seen.as_ref().filter(|s| s.as_ref().is_some_and(|s| s.restarts > run)) else {
+        let Some(Some(now)) = self.seen.as_ref().filter(|s| s.as_ref().is_some_and(|s| s.restarts > run))
+        else {
             return false;
         };
         self.source = Arc::new(now.clone());

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use ph_access::TenantCtx;
 use ph_model::{ClusterId, OrgId};
+use ph_store::state::AgentRecord;
 
 use super::inventories::ClusterRoom;
+use super::silence;
 use super::summary::{cluster_usage, readiness};
 use super::view::Home;
 use crate::app::AppState;
@@ -43,9 +45,10 @@ pub async fn keep(app: AppState, board: Arc<FactsBoard>) {
         let mut any = false;
         for org in orgs {
             let ctx = TenantCtx::system(org, "facts");
+            let lost = silence::lost_agents(&app, &ctx).await.unwrap_or_default();
             for room in app.inventories.of(&ctx) {
                 any = true;
-                let facts = of_room(&app, &ctx, &room).await;
+                let facts = of_room(&app, &ctx, (&room, &lost)).await;
                 board.0.lock().unwrap_or_else(PoisonError::into_inner).insert((org, room.id), facts);
             }
         }
@@ -58,13 +61,16 @@ fn is_away(home: Home<'_>) -> bool {
     home.objects.failures().any(|(kind, ..)| kind == ph_link::WHOLE_CLUSTER)
 }
 
-async fn of_room(app: &AppState, ctx: &TenantCtx, room: &ClusterRoom) -> Facts {
+async fn of_room(app: &AppState, ctx: &TenantCtx, (room, lost): (&ClusterRoom, &[AgentRecord])) -> Facts {
     let now_ms = app.clock.now_ms();
     let (cpu, memory, newest) = cluster_usage(&app.telemetry, ctx, room, now_ms).await;
     let intake = app.intake.now((room.org, room.id), now_ms);
     let ([nodes_ready, nodes, pods_ready, pods], state, warnings, synced) = room.with(|home| {
         let problems = super::problems::problems(home, now_ms);
-        let state = match problems.first().map(|p| p.state.as_str()) {
+        let silent = silence::silent_nodes(home, lost, now_ms);
+        // Worst first; a problem that is only unknown is less than a node that is silent.
+        let known = problems.first().filter(|p| p.state != "unknown" || silent.is_empty());
+        let state = match known.or(silent.first()).map(|p| p.state.as_str()) {
             _ if !home.objects.connected || is_away(home) => "unknown",
             Some(worst) => worst,
             None => "ok",

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::pick::{clusters, listed};
+use super::silence;
 use super::view::{self, Home};
 use crate::app::AppState;
 use crate::gateway::extract::{Json, Path, Query, not_found};
@@ -245,7 +246,7 @@ pub async fn problems(
     Ok(Json(all_problems(&app, &ctx, &rooms).await?))
 }
 
-/// Problems of the given clusters, and one row for each cluster that is silent.
+/// Problems of the given clusters, and one row for each cluster and node that is silent.
 pub async fn all_problems(
     app: &AppState,
     ctx: &TenantCtx,
@@ -253,12 +254,14 @@ pub async fn all_problems(
 ) -> Result<Page<ProblemRow>, Problem> {
     let now_ms = app.clock.now_ms();
     let mut items = Vec::new();
+    let lost = silence::lost_agents(app, ctx).await?;
     for room in rooms {
         items.extend(room.with(|home| super::problems::problems(home, now_ms)));
+        items.extend(room.with(|home| silence::silent_nodes(home, &lost, now_ms)));
     }
     for record in app.state.clusters(ctx).await? {
         if let Some(room) = rooms.iter().find(|r| r.id == record.id) {
-            items.extend(super::summary::silent(&record, room, now_ms));
+            items.extend(silence::silent(&record, room, now_ms));
         }
     }
     super::last_words::quote(app, ctx, &mut items).await;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use ph_access::TenantCtx;
-use ph_api::{ObjectLink, ProblemRow, Reason, Summary, Usage};
+use ph_api::{Summary, Usage};
 use ph_model::{Matcher, RangeMs};
-use ph_store::state::{ClusterKind, ClusterRecord, ClusterStatus};
+use ph_store::state::{ClusterKind, ClusterRecord};
 use ph_store::{SeriesAsk, Store};
 use ph_tsdb::{Grid, RangeFn, rate_at};
 use ph_workloads::quantity;
@@ -18,8 +18,6 @@ use super::view::{self, Home};
 use crate::app::AppState;
 use crate::gateway::problem::Problem;
 
-/// A cluster without its link for this long is a problem of its own.
-const SILENT_AFTER_MS: i64 = 45_000;
 const RATE_MS: i64 = 90_000;
 
 /// Used cores and bytes of a cluster's nodes, requested and allocatable ones of its objects.
@@ -139,14 +137,16 @@ fn allocatable(home: Home<'_>) -> Option<(f64, f64)> {
     sum
 }
 
+/// Whether a node or pod says that it is ready.
+pub fn ready(o: &Value) -> bool {
+    o.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten().any(|c| {
+        c.get("type").and_then(Value::as_str) == Some("Ready")
+            && c.get("status").and_then(Value::as_str) == Some("True")
+    })
+}
+
 /// Ready and all nodes, ready and all pods that should run.
 pub fn readiness(home: Home<'_>) -> [u32; 4] {
-    let ready = |o: &Value| {
-        o.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten().any(|c| {
-            c.get("type").and_then(Value::as_str) == Some("Ready")
-                && c.get("status").and_then(Value::as_str) == Some("True")
-        })
-    };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let wanted =
         |p: &&Arc<Value>| !matches!(p.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded"));
@@ -156,44 +156,6 @@ pub fn readiness(home: Home<'_>) -> [u32; 4] {
         count(home.objects.of_kind("Pod").filter(wanted).filter(|p| ready(p)).count()),
         count(home.objects.of_kind("Pod").filter(wanted).count()),
     ]
-}
-
-/// The row for a cluster whose link is gone.
-pub fn silent(record: &ClusterRecord, room: &ClusterRoom, now_ms: i64) -> Option<ProblemRow> {
-    let (connected, pods) = room.with(|h| (h.objects.connected, h.objects.count("Pod")));
-    let seen = record.last_seen_ms?;
-    if connected
-        || now_ms - seen < SILENT_AFTER_MS
-        || matches!(record.status, ClusterStatus::Removed | ClusterStatus::Waiting)
-    {
-        return None;
-    }
-    let object = ObjectLink {
-        kind: "Cluster link".into(),
-        namespace: String::new(),
-        name: record.name.clone(),
-        uid: record.id.to_string(),
-    };
-    let reason = Reason {
-        code: "link_down".into(),
-        object: object.clone(),
-        container: String::new(),
-        text: "its agent is not connected; everything shown of it is old".into(),
-        quote: String::new(),
-        source: "condition".into(),
-        at_ms: Some(seen),
-    };
-    Some(ProblemRow {
-        id: format!("{}/link", record.id),
-        state: "unknown".into(),
-        cluster_id: record.id,
-        cluster: record.name.clone(),
-        object,
-        effect: format!("{pods} pods no data"),
-        chain: vec![reason],
-        pods: u32::try_from(pods).unwrap_or(u32::MAX),
-        since_ms: seen,
-    })
 }
 
 /// Totals over the given clusters.
