@@ -27,6 +27,7 @@ pub(crate) struct BlockPart {
     fs: Arc<dyn Fs>,
     root: PathBuf,
     block: OnceLock<Block>,
+    metrics: OnceLock<Vec<ph_tsdb::Metric>>,
     damage: OnceLock<String>,
     /// Files go when the last snapshot that knows the block is dropped.
     pub doomed: AtomicBool,
@@ -53,6 +54,7 @@ impl BlockPart {
             fs: Arc::clone(&shared.fs),
             root: shared.config.dir.clone(),
             block: OnceLock::new(),
+            metrics: OnceLock::new(),
             damage: OnceLock::new(),
             doomed: AtomicBool::new(false),
         }
@@ -82,6 +84,21 @@ impl BlockPart {
         })
         .map_err(|e| Error::new(e.kind(), e.to_string()).caused_by(e))?;
         Ok(self.block.get_or_init(|| opened))
+    }
+
+    /// The metrics of the block, read once. Errors: as [`BlockPart::block`].
+    pub fn metrics(&self) -> Result<&[ph_tsdb::Metric], Error> {
+        if let Some(known) = self.metrics.get() {
+            return Ok(known);
+        }
+        if let Some(why) = self.damage() {
+            return Err(Error::new(ErrorKind::Internal, why));
+        }
+        let read = self.block()?.metrics().map_err(|e| {
+            let text = self.note_damage(e.kind(), e.to_string());
+            Error::new(e.kind(), text).caused_by(e)
+        })?;
+        Ok(self.metrics.get_or_init(|| read))
     }
 }
 

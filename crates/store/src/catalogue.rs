@@ -3,6 +3,8 @@
 //! A part exists only if its row does. One transaction publishes parts, checkpoint and batch windows together.
 //! In/Out: SQLite in `meta.db`, write-ahead mode, synced at each commit.
 
+mod described;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use crate::shard::{Lane, Reach};
 /// Version of the tables that this release writes, and the newest that it reads.
 const VERSION: i64 = 1;
 
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS parts (
         id BLOB PRIMARY KEY, org BLOB NOT NULL, signal TEXT NOT NULL, day BIGINT NOT NULL, path TEXT NOT NULL,
@@ -32,6 +34,9 @@ const TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS windows (
         org BLOB NOT NULL, lane TEXT NOT NULL, source BLOB NOT NULL, seen BLOB NOT NULL,
         PRIMARY KEY (org, lane, source))",
+    "CREATE TABLE IF NOT EXISTS metrics (
+        org BLOB NOT NULL, name TEXT NOT NULL, kind BIGINT NOT NULL, unit TEXT NOT NULL, help TEXT NOT NULL,
+        otel_name TEXT NOT NULL, PRIMARY KEY (org, name))",
 ];
 
 /// How far a table is in parts: every row up to `lsn`, of samples those before `border_ms`.

@@ -2,12 +2,21 @@
 //!
 //! Times: metrics ms, rows ns, UTC; ranges half-open. Every call takes a [`TenantCtx`] and sees that organisation alone.
 
+mod facts;
+mod traces;
+
 use futures::stream::BoxStream;
 use ph_access::TenantCtx;
 use ph_filter::Filter;
 use ph_model::{
     BatchId, ErrorKind, EventRow, Labels, LogRow, Matcher, RangeMs, RangeNs, Sample, Series, SeriesKind,
     Signal, SpanRow,
+};
+
+pub use facts::{FieldCount, FieldsAsk, FieldsPage, MetricFacts};
+pub use traces::{
+    Dependency, DependencyKind, DependencyPage, Operation, Service, ServicePage, ServiceSpans, Trace,
+    TracePage, TraceSummary, TracesAsk,
 };
 
 /// Why an operation failed. The text names the thing, the cause and the next step.
@@ -220,6 +229,30 @@ pub trait Store: Send + Sync + 'static {
         signal: Signal,
         filter: Filter,
     ) -> Result<BoxStream<'static, Result<TailEvent, Error>>, Error>;
+
+    /// All spans of a trace. With a hint only spans from 5 minutes before it to 5 minutes after it are looked for,
+    /// without one all that are kept.
+    async fn trace(&self, ctx: &TenantCtx, trace_id: [u8; 16], hint: Option<RangeNs>)
+    -> Result<Trace, Error>;
+
+    /// Summaries of traces that have a span which passes; that with the newest such span first.
+    async fn search_traces(&self, ctx: &TenantCtx, ask: TracesAsk) -> Result<TracePage, Error>;
+
+    /// Services and their operations, of spans that started in the range.
+    async fn services(&self, ctx: &TenantCtx, range: RangeNs) -> Result<ServicePage, Error>;
+
+    /// Which service called which, counted over child spans that started in the range.
+    async fn dependencies(&self, ctx: &TenantCtx, range: RangeNs) -> Result<DependencyPage, Error>;
+
+    /// Field names, or values of one field, with the number of rows.
+    async fn fields(&self, ctx: &TenantCtx, ask: FieldsAsk) -> Result<FieldsPage, Error>;
+
+    /// Metrics with kind, unit and description, ascending by name; of one metric when a name is given.
+    async fn metadata(&self, ctx: &TenantCtx, name: Option<&str>) -> Result<Vec<MetricFacts>, Error>;
+
+    /// Keeps help, OpenTelemetry name, kind and unit of metrics; what is empty or unknown leaves what was known.
+    /// Durable when it returns. Errors: `Exhausted` above 100,000 described metrics of an organisation.
+    async fn describe(&self, ctx: &TenantCtx, metrics: Vec<MetricFacts>) -> Result<(), Error>;
 
     async fn stats(&self, ctx: &TenantCtx) -> Result<Stats, Error>;
 }

@@ -36,17 +36,9 @@ pub(crate) fn count(table: Option<&Table>, ask: &CountAsk) -> Result<(Vec<Bucket
     let mut grid = Grid { ask, groups: HashMap::new(), cells: HashMap::new() };
     let mut scanned = Scanned::default();
     if let Some(table) = table {
-        for batch in scan::memory(table, plan.range) {
-            scanned.rows += batch.num_rows() as u64;
-            plan.run(&batch, &mut |keys, row| {
-                grid.add(keys.ts.value(row), &RowView { signal: ask.signal, batch: &batch, row });
-            });
-        }
-        for part in table.parts.iter().filter(|p| plan.range.touches(p.row.first, p.row.last)) {
-            scan::part(part, &plan, &mut scanned, &mut |keys, batch, row, _| {
-                grid.add(keys.ts.value(row), &RowView { signal: ask.signal, batch, row });
-            });
-        }
+        scan::all(table, &plan, &mut scanned, &mut |keys, batch, row| {
+            grid.add(keys.ts.value(row), &RowView { signal: ask.signal, batch, row });
+        });
     }
     Ok((grid.buckets(), scanned))
 }

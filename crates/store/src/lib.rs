@@ -6,6 +6,8 @@ mod config;
 mod contract;
 mod count;
 mod embedded;
+mod facts;
+mod fields;
 mod flush;
 mod fs;
 mod health;
@@ -20,13 +22,16 @@ mod snapshot;
 pub mod state;
 mod stats;
 mod tail;
+mod traces;
 mod wal;
 mod window;
 
 pub use config::{DiskFloor, Durability, Retention, StoreConfig};
 pub use contract::{
-    Appended, Batch, Bucket, CountAsk, Error, Gap, LabelPage, Order, Rejection, Rows, SearchAsk, SearchPage,
-    SearchRows, SeriesAsk, SeriesSamples, Stats, Store, TailEvent,
+    Appended, Batch, Bucket, CountAsk, Dependency, DependencyKind, DependencyPage, Error, FieldCount,
+    FieldsAsk, FieldsPage, Gap, LabelPage, MetricFacts, Operation, Order, Rejection, Rows, SearchAsk,
+    SearchPage, SearchRows, SeriesAsk, SeriesSamples, Service, ServicePage, ServiceSpans, Stats, Store,
+    TailEvent, Trace, TracePage, TraceSummary, TracesAsk,
 };
 pub use embedded::{Embedded, Surroundings};
 pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};

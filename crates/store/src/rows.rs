@@ -23,13 +23,16 @@ pub(crate) use codec::{decode, encode};
 pub(crate) use events::{event_rows, events_batch};
 pub(crate) use logs::{log_rows, logs_batch};
 pub(crate) use spans::{span_rows, spans_batch};
-pub(crate) use view::{RowView, columns_for, columns_of_field};
+pub(crate) use take::{entries, entry};
+pub(crate) use view::{RowView, columns_for, columns_of_field, listed};
 
 use crate::contract::{Rows, SearchRows};
 
 /// Columns that every signal has, in front: time (ns UTC) and stream hash.
 pub(crate) const TS: &str = "ts";
 pub(crate) const STREAM: &str = "stream_id";
+/// The trace that a span, or a log line, belongs to.
+pub(crate) const TRACE_ID: &str = "trace_id";
 /// Columns that place a row in the log, at the end; the memtable adds them.
 pub(crate) const LSN: &str = "lsn";
 pub(crate) const ROW: &str = "row";

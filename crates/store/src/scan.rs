@@ -76,6 +76,52 @@ pub(crate) fn memory(table: &Table, range: RangeNs) -> Vec<RecordBatch> {
     touched.flat_map(|g| g.batches()).collect()
 }
 
+/// Calls `each` with every row of memory and parts that passes.
+pub(crate) fn all(
+    table: &Table,
+    plan: &Plan,
+    scanned: &mut Scanned,
+    each: &mut dyn FnMut(&Keys<'_>, &RecordBatch, usize),
+) {
+    for batch in memory(table, plan.range) {
+        scanned.rows += batch.num_rows() as u64;
+        plan.run(&batch, &mut |keys, row| each(keys, &batch, row));
+    }
+    for one in table.parts.iter().filter(|p| plan.range.touches(p.row.first, p.row.last)) {
+        part(one, plan, scanned, &mut |keys, batch, row, _| each(keys, batch, row));
+    }
+}
+
+/// Calls `each` with all batches that can touch a range, with the given columns; rows outside the range come along.
+/// `None` from `each` means that a column is missing.
+pub(crate) fn batches(
+    table: &Table,
+    (columns, range): (&BTreeSet<&'static str>, RangeNs),
+    scanned: &mut Scanned,
+    each: &mut dyn FnMut(&RecordBatch) -> Option<()>,
+) {
+    for batch in memory(table, range) {
+        scanned.rows += batch.num_rows() as u64;
+        each(&batch);
+    }
+    for part in table.parts.iter().filter(|p| range.touches(p.row.first, p.row.last)) {
+        if let Some(why) = part.damage() {
+            scanned.incomplete.push(why);
+            continue;
+        }
+        let mut rows = 0;
+        let result = part.scan(&Want { columns, range }, &mut |group| {
+            rows += group.batch.num_rows() as u64;
+            if each(group.batch).is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        scanned.rows += rows;
+        match result {
+            Ok(bytes) => scanned.bytes += bytes,
+            Err(error) => scanned.incomplete.push(part.note_damage(&error)),
+        }
+    }
+}
+
 /// Scans one part; damage is written to `scanned.incomplete` and remembered by the part.
 pub(crate) fn part(
     part: &Arc<Part>,

@@ -16,6 +16,7 @@ mod varint;
 pub mod block;
 mod head;
 mod merge;
+mod metrics;
 mod rate;
 pub mod wal;
 
@@ -24,5 +25,6 @@ pub use error::Error;
 pub use head::{AppendOutcome, Cut, CutSeries, Head, HeadConfig, HeadStats, Rejection};
 pub use matching::LabelTest;
 pub use merge::{Source, merge, merge_samples};
+pub use metrics::Metric;
 pub use rate::{Grid, RangeFn, rate_at};
 pub use series::{Listing, SeriesSamples, StartRun};

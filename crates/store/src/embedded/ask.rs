@@ -11,11 +11,13 @@ use tokio::sync::mpsc;
 use super::Embedded;
 use super::start::run;
 use crate::contract::{
-    Appended, Batch, Bucket, CountAsk, Error, LabelPage, SearchAsk, SearchPage, SeriesAsk, SeriesSamples,
-    Stats, Store, TailEvent,
+    Appended, Batch, Bucket, CountAsk, DependencyPage, Error, FieldsAsk, FieldsPage, LabelPage, MetricFacts,
+    SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Stats, Store, TailEvent, Trace, TracePage,
+    TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
-use crate::{count, scan, search, series};
+use crate::snapshot::Table;
+use crate::{count, facts, fields, scan, search, series, traces};
 
 /// Batches of series that may wait for the reader.
 const AHEAD: usize = 2;
@@ -28,6 +30,22 @@ impl Embedded {
     fn visible_ns(&self, signal: Signal, range: RangeNs) -> RangeNs {
         let first = cutoff_ms(&self.shared, signal).saturating_mul(1_000_000);
         RangeNs::new(range.from.max(first), range.to)
+    }
+}
+
+impl Embedded {
+    /// Answers from the spans of one snapshot.
+    async fn on_spans<T: Send + 'static>(
+        &self,
+        ctx: &TenantCtx,
+        answer: impl FnOnce(Option<&Table>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || {
+            let snapshot = shared.snapshots.load();
+            answer(snapshot.table(org, Signal::Spans).map(Arc::as_ref))
+        })
+        .await?
     }
 }
 
@@ -129,6 +147,57 @@ impl Store for Embedded {
         let filter =
             Compiled::new(&filter).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()).caused_by(e))?;
         Ok(self.shared.tails.follow((ctx.org(), signal), filter, self.stop.clone()))
+    }
+
+    async fn trace(
+        &self,
+        ctx: &TenantCtx,
+        trace_id: [u8; 16],
+        hint: Option<RangeNs>,
+    ) -> Result<Trace, Error> {
+        let range = self.visible_ns(Signal::Spans, hint.map_or(RangeNs::ALL, traces::around));
+        let now_ns = (self.shared.clock)().saturating_mul(1_000_000);
+        self.on_spans(ctx, move |table| Ok(traces::trace(table, trace_id, range, now_ns))).await
+    }
+
+    async fn search_traces(&self, ctx: &TenantCtx, mut ask: TracesAsk) -> Result<TracePage, Error> {
+        ask.range = self.visible_ns(Signal::Spans, ask.range);
+        self.on_spans(ctx, move |table| traces::search(table, &ask)).await
+    }
+
+    async fn services(&self, ctx: &TenantCtx, range: RangeNs) -> Result<ServicePage, Error> {
+        let range = self.visible_ns(Signal::Spans, range);
+        self.on_spans(ctx, move |table| Ok(traces::services(table, range))).await
+    }
+
+    async fn dependencies(&self, ctx: &TenantCtx, range: RangeNs) -> Result<DependencyPage, Error> {
+        let range = self.visible_ns(Signal::Spans, range);
+        self.on_spans(ctx, move |table| Ok(traces::dependencies(table, range))).await
+    }
+
+    async fn fields(&self, ctx: &TenantCtx, mut ask: FieldsAsk) -> Result<FieldsPage, Error> {
+        rows_only(ask.signal)?;
+        ask.range = self.visible_ns(ask.signal, ask.range);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || {
+            let snapshot = shared.snapshots.load();
+            fields::fields(snapshot.table(org, ask.signal).map(Arc::as_ref), &ask)
+        })
+        .await?
+    }
+
+    async fn metadata(&self, ctx: &TenantCtx, name: Option<&str>) -> Result<Vec<MetricFacts>, Error> {
+        let described = self.catalogue.described(ctx.org(), name).await?;
+        let (shared, org, name) = (Arc::clone(&self.shared), ctx.org(), name.map(str::to_owned));
+        let range = self.visible_ms(RangeMs::ALL);
+        run(move || facts::metadata(&shared, org, described, (name.as_deref(), range))).await?
+    }
+
+    async fn describe(&self, ctx: &TenantCtx, metrics: Vec<MetricFacts>) -> Result<(), Error> {
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        self.catalogue.describe(ctx.org(), &metrics).await
     }
 
     async fn stats(&self, ctx: &TenantCtx) -> Result<Stats, Error> {

@@ -5,5 +5,6 @@ mod crash;
 mod keeping;
 mod model;
 mod questions;
+mod traces;
 
 use bed::{Bed, line, lines};

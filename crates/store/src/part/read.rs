@@ -1,11 +1,11 @@
 //! Scans of a part: chosen columns of the row groups that can hold a time range, and single rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, FixedSizeBinaryArray, Int64Array, RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -21,6 +21,8 @@ use super::Part;
 use crate::block::disk_error;
 use crate::contract::Error;
 use crate::fs::File;
+use crate::rows::{TRACE_ID, TS};
+use crate::scan::Scanned;
 
 const BATCH_ROWS: usize = 8_192;
 
@@ -195,6 +197,35 @@ impl Part {
 
     /// All columns of the given rows; `rows` strictly ascending, so is the result.
     pub fn fetch(&self, rows: &[u64]) -> Result<RecordBatch, Error> {
+        self.fetch_columns(rows, None)
+    }
+
+    /// Rows that belong to one of the traces and lie in the range, ascending.
+    pub fn rows_of_traces(
+        &self,
+        ids: &HashSet<[u8; 16]>,
+        range: RangeNs,
+        scanned: &mut Scanned,
+    ) -> Result<Vec<u64>, Error> {
+        let columns = BTreeSet::from([TS, TRACE_ID]);
+        let mut rows = Vec::new();
+        let bytes = self.scan(&Want { columns: &columns, range }, &mut |group| {
+            scanned.rows += group.batch.num_rows() as u64;
+            match traces_in(&group, ids, range, &mut rows) {
+                Some(()) => ControlFlow::Continue(()),
+                None => ControlFlow::Break(()),
+            }
+        })?;
+        scanned.bytes += bytes;
+        Ok(rows)
+    }
+
+    /// The given columns of the given rows, `None` for all; `rows` strictly ascending, so is the result.
+    pub fn fetch_columns(
+        &self,
+        rows: &[u64],
+        columns: Option<&BTreeSet<&'static str>>,
+    ) -> Result<RecordBatch, Error> {
         let footer = self.footer()?;
         let mut selectors = Vec::new();
         let mut at = 0_u64;
@@ -207,14 +238,17 @@ impl Part {
         }
         let total = footer.metadata().file_metadata().num_rows() as u64;
         selectors.push(RowSelector::skip(total.saturating_sub(at) as usize));
-        let schema = footer.schema().clone();
         let source = self.source()?;
         let disk = Arc::clone(&source.disk);
+        let descr = footer.metadata().file_metadata().schema_descr_ptr();
+        let mask = columns.map(|c| ProjectionMask::columns(&descr, c.iter().copied()));
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer)
+            .with_projection(mask.unwrap_or_else(ProjectionMask::all))
             .with_row_selection(RowSelection::from(selectors))
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(|e| self.unreadable(&disk, e))?;
+        let schema = reader.schema();
         let batches: Result<Vec<RecordBatch>, _> = reader.collect();
         let batches = batches.map_err(|e| self.unreadable(&disk, e))?;
         let all = concat_batches(&schema, &batches).map_err(|e| self.damaged(e))?;
@@ -223,4 +257,17 @@ impl Part {
         }
         Ok(all)
     }
+}
+
+/// Adds the numbers of a group's rows that belong to one of the traces; `None` when a column is missing.
+fn traces_in(group: &Group<'_>, ids: &HashSet<[u8; 16]>, range: RangeNs, rows: &mut Vec<u64>) -> Option<()> {
+    let ts: &Int64Array = group.batch.column_by_name(TS)?.as_any().downcast_ref()?;
+    let trace: &FixedSizeBinaryArray = group.batch.column_by_name(TRACE_ID)?.as_any().downcast_ref()?;
+    for row in 0..group.batch.num_rows() {
+        let id = trace.value(row).first_chunk::<16>().filter(|_| trace.is_valid(row));
+        if range.contains(ts.value(row)) && id.is_some_and(|id| ids.contains(id)) {
+            rows.push(group.first_row + row as u64);
+        }
+    }
+    Some(())
 }

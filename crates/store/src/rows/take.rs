@@ -73,7 +73,7 @@ impl<'a> Taker<'a> {
 }
 
 /// Keys and values of one row of a map column.
-pub(super) fn entries(map: &MapArray, row: usize) -> Option<impl Iterator<Item = (&str, &str)>> {
+pub(crate) fn entries(map: &MapArray, row: usize) -> Option<impl Iterator<Item = (&str, &str)>> {
     let keys: &StringArray = map.keys().as_any().downcast_ref()?;
     let values: &StringArray = map.values().as_any().downcast_ref()?;
     let from = *map.value_offsets().get(row)? as usize;
@@ -82,6 +82,6 @@ pub(super) fn entries(map: &MapArray, row: usize) -> Option<impl Iterator<Item =
 }
 
 /// The text of one key of one row of a map column.
-pub(super) fn entry<'a>(map: &'a MapArray, row: usize, key: &str) -> Option<Cow<'a, str>> {
+pub(crate) fn entry<'a>(map: &'a MapArray, row: usize, key: &str) -> Option<Cow<'a, str>> {
     entries(map, row)?.find(|(k, _)| *k == key).map(|(_, v)| Cow::Borrowed(v))
 }

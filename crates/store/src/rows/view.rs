@@ -53,6 +53,39 @@ fn names(signal: Signal) -> HashMap<&'static str, &'static str> {
     out
 }
 
+/// Columns that say where a row came from rather than what it is: not listed as fields.
+const UNLISTED: [&str; 6] = [TS, "observed_ts", "segment_key", "offset", "full_bytes", "flags"];
+
+/// Fields that are columns: the name that people use, and the column. Ascending by name.
+pub(crate) fn listed(signal: Signal) -> impl Iterator<Item = (&'static str, &'static str)> {
+    static LISTED: LazyLock<[Vec<(&'static str, &'static str)>; 3]> = LazyLock::new(|| {
+        [Signal::Logs, Signal::Spans, Signal::Events].map(|signal| {
+            let all = names(signal);
+            let mut by_column: HashMap<&str, &str> = HashMap::new();
+            for (name, column) in &all {
+                let best = by_column.entry(column).or_insert(name);
+                if name.len() < best.len() {
+                    *best = name;
+                }
+            }
+            let mut out: Vec<_> = all
+                .iter()
+                .filter(|(name, column)| by_column.get(*column) == Some(*name) && !UNLISTED.contains(column))
+                .map(|(name, column)| (*name, *column))
+                .collect();
+            out.sort_unstable();
+            out
+        })
+    });
+    let [logs, spans, events] = &*LISTED;
+    let of = match signal {
+        Signal::Spans => spans,
+        Signal::Events => events,
+        Signal::Logs | Signal::Metrics => logs,
+    };
+    of.iter().copied()
+}
+
 /// The column that holds what filters call the message.
 fn message_column(signal: Signal) -> &'static str {
     if signal == Signal::Spans { "name" } else { "message" }
@@ -235,6 +268,11 @@ impl<'a> RowView<'a> {
 
     fn body(&self, key: &str) -> Option<Cow<'a, str>> {
         ph_filter::field(self.message_bytes(), key)
+    }
+
+    /// Whether the row has something in a column.
+    pub fn holds(&self, column: &str) -> bool {
+        self.column_text(column).is_some_and(|text| !text.is_empty())
     }
 
     /// A field's text for grouping: like [`Record::field`], and `message` and `level` as well.

@@ -10,6 +10,7 @@ use super::table::Row;
 use crate::Error;
 use crate::fold::FoldBuild;
 use crate::matching::LabelTest;
+use crate::metrics::Metrics;
 use crate::postings::find;
 use crate::series::{Listing, SeriesSamples};
 
@@ -91,6 +92,21 @@ impl Block {
             }
         }
         self.listing(values, limit)
+    }
+
+    pub(crate) fn each_metric(&self, out: &mut Metrics) -> Result<(), Error> {
+        let mut rows = RowCursor::new(self, &[], RangeMs::ALL)?;
+        let mut texts = Texts::new(self);
+        while let Some(row) = rows.next()? {
+            for (name, value) in &row.pairs {
+                if texts.text(*name)? == "__name__" {
+                    let value = texts.text(*value)?.to_owned();
+                    let unit = texts.text(row.unit)?;
+                    out.note(&value, row.kind, unit, row.last_ms);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn is_inside(&self, range: RangeMs) -> bool {

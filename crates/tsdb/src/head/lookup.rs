@@ -11,8 +11,12 @@ use super::memory::MemSeries;
 use crate::Error;
 use crate::fold::FoldBuild;
 use crate::matching::LabelTest;
+use crate::metrics::Metrics;
 use crate::postings::find;
 use crate::series::{Listing, SeriesSamples};
+
+/// The label that holds the name of a metric.
+const NAME: &str = "__name__";
 
 impl Head {
     /// Series that all matchers accept and that have samples in the range, ascending by labels.
@@ -86,6 +90,18 @@ impl Head {
             values.extend(slot.pairs.iter().filter(|p| p.0 == name).map(|p| p.1));
         }
         Ok(Listing::cut(values.into_iter().map(|v| index.text(v).to_owned()).collect(), limit))
+    }
+
+    pub(crate) fn each_metric(&self, out: &mut Metrics) {
+        let index = self.read();
+        let Some(symbol) = index.symbol(NAME) else { return };
+        for slot in index.slots() {
+            let name = slot.pairs.iter().find(|p| p.0 == symbol).map(|p| index.text(p.1));
+            let state = slot.series.state();
+            if let (Some(name), Some((_, last_ms))) = (name, state.bounds()) {
+                out.note(name, state.kind, state.unit.as_deref().unwrap_or_default(), last_ms);
+            }
+        }
     }
 
     fn matching(&self, tests: &[LabelTest], range: RangeMs) -> Result<Vec<(Labels, Arc<MemSeries>)>, Error> {
