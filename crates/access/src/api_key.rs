@@ -5,7 +5,7 @@
 //! Never:  looks a key up whose checksum is wrong: a typing error costs no query.
 
 use hmac::{Hmac, Mac};
-use ph_model::{KeyId, OrgId, Secret};
+use ph_model::{ClusterId, KeyId, OrgId, Secret};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -106,6 +106,8 @@ pub struct StoredKey {
     pub role: Role,
     /// Made for a bot.
     pub bot: bool,
+    /// What it sends is this cluster's.
+    pub cluster: Option<ClusterId>,
     pub mac: [u8; 32],
     /// Whether the organisation and the key are active.
     pub active: bool,
@@ -126,7 +128,7 @@ impl StoredKey {
             return Err(Refused::Unknown);
         }
         self.alive(now_ms)?;
-        let actor = Actor::Key { id: self.id, name: self.name.clone(), bot: self.bot };
+        let actor = Actor::Key { id: self.id, name: self.name.clone(), bot: self.bot, cluster: self.cluster };
         Ok(TenantCtx::verified(self.org, actor, Some(self.role), origin))
     }
 

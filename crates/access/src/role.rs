@@ -69,6 +69,7 @@ permissions! {
     EraseRun => "erase.run",
     AuditRead => "audit.read",
     AuditVerify => "audit.verify",
+    IngestWrite => "ingest.write",
 }
 
 impl fmt::Display for Permission {
@@ -128,6 +129,8 @@ pub enum Role {
     Editor,
     Viewer,
     Auditor,
+    /// Keys of programs that send telemetry and may do nothing else. No member has it.
+    Ingest,
 }
 
 const READ: Permissions = Permissions::of(&[
@@ -159,6 +162,7 @@ const OPERATE: Permissions = EDIT.and(Permissions::of(&[
     Permission::DeployApprove,
     Permission::DeployApply,
     Permission::DeployPrune,
+    Permission::IngestWrite,
 ]));
 const MEMBERS_READ: Permissions = Permissions::of(&[
     Permission::MembersRead,
@@ -167,6 +171,7 @@ const MEMBERS_READ: Permissions = Permissions::of(&[
     Permission::KeysRead,
     Permission::QuotasRead,
 ]);
+const INGEST: Permissions = Permissions::of(&[Permission::IngestWrite]);
 const AUDIT: Permissions = Permissions::of(&[Permission::AuditRead, Permission::AuditVerify]);
 const ADMIN: Permissions = OPERATE.and(MEMBERS_READ).and(AUDIT).and(Permissions::of(&[
     Permission::MembersEdit,
@@ -184,8 +189,13 @@ const OWNER: Permissions = ADMIN.and(Permissions::of(&[
 ]));
 
 impl Role {
-    pub const ALL: [Role; 6] =
-        [Role::Owner, Role::Admin, Role::Operator, Role::Editor, Role::Viewer, Role::Auditor];
+    pub const ALL: [Role; 7] =
+        [Role::Owner, Role::Admin, Role::Operator, Role::Editor, Role::Viewer, Role::Auditor, Role::Ingest];
+
+    /// Whether a member may hold it, rather than a key alone.
+    pub fn is_for_members(self) -> bool {
+        self != Role::Ingest
+    }
 
     pub fn permissions(self) -> Permissions {
         match self {
@@ -195,6 +205,7 @@ impl Role {
             Role::Editor => EDIT,
             Role::Viewer => READ,
             Role::Auditor => AUDIT.and(MEMBERS_READ),
+            Role::Ingest => INGEST,
         }
     }
 
@@ -206,6 +217,7 @@ impl Role {
             Role::Editor => "editor",
             Role::Viewer => "viewer",
             Role::Auditor => "auditor",
+            Role::Ingest => "ingest",
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Actor {
         name: String,
         /// It was made for a program that decides by itself what it asks: narrower limits hold.
         bot: bool,
+        /// The cluster that everything it sends is of; `None`: of no cluster that is registered.
+        cluster: Option<ClusterId>,
     },
     Agent {
         id: AgentId,

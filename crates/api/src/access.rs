@@ -1,6 +1,6 @@
 //! Sign-in, sessions, API keys, organisations, users.
 
-use ph_model::{KeyId, OrgId, SessionId, UserId};
+use ph_model::{ClusterId, KeyId, OrgId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -123,6 +123,10 @@ pub struct ApiKey {
     /// Made for a bot, so that the narrower budgets hold.
     #[serde(default)]
     pub bot: bool,
+    /// The cluster that everything it sends is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub cluster: Option<ClusterId>,
     pub created_ms: i64,
     pub expires_ms: Option<i64>,
     pub last_used_ms: Option<i64>,
@@ -134,6 +138,7 @@ pub struct ApiKey {
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyNew {
     pub name: String,
+    /// A member's role, or `ingest`: it may send telemetry and nothing else.
     pub role: String,
     /// Default 90; at most 365.
     #[serde(default)]
@@ -142,6 +147,10 @@ pub struct ApiKeyNew {
     /// the person who made it.
     #[serde(default)]
     pub bot: bool,
+    /// A registered cluster that everything this key sends is of. Default: what it sends is of no registered cluster.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub cluster: Option<ClusterId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

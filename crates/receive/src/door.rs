@@ -58,12 +58,7 @@ impl Door {
     }
 
     /// Reads and decompresses a body.
-    pub async fn admit<B>(
-        &self,
-        headers: &HeaderMap,
-        body: B,
-        limits: &Limits,
-    ) -> Result<Admitted, Error>
+    pub async fn admit<B>(&self, headers: &HeaderMap, body: B, limits: &Limits) -> Result<Admitted, Error>
     where
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -16,7 +16,9 @@ pub enum Error {
     ContentEncoding(String),
     #[error("the {what} is larger than {limit} bytes; send smaller batches")]
     TooLarge { what: &'static str, limit: usize },
-    #[error("the body grows more than {ratio} times when it is decompressed; send it less compressed or in smaller batches")]
+    #[error(
+        "the body grows more than {ratio} times when it is decompressed; send it less compressed or in smaller batches"
+    )]
     Bomb { ratio: usize },
     #[error("the request holds {found} items, more than {limit}; send smaller batches")]
     TooMany { found: usize, limit: usize },

@@ -14,7 +14,7 @@ mod grpc;
 pub mod otlp;
 mod sink;
 
-pub use answer::{Encoding, Reply, ReplyBody};
+pub use answer::{Encoding, Reply, ReplyBody, RpcStatus};
 pub use door::{Door, Limits};
 pub use error::Error;
 pub use grpc::refused as grpc_refused;

@@ -30,16 +30,11 @@ pub const PROFILES: &str = "/v1development/profiles";
 const PROFILES_REFUSED: &str = "profiles are not taken; leave them out of this exporter's pipeline";
 
 /// The calls of OTLP over gRPC.
-const CALLS: [(&str, Signal); 3] = [
+pub const CALLS: [(&str, Signal); 3] = [
     ("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", Signal::Metrics),
     ("/opentelemetry.proto.collector.logs.v1.LogsService/Export", Signal::Logs),
     ("/opentelemetry.proto.collector.trace.v1.TraceService/Export", Signal::Spans),
 ];
-
-/// Whether a gRPC path is one of OTLP's.
-pub fn call(path: &str) -> Option<Signal> {
-    CALLS.iter().find(|(p, _)| *p == path).map(|(_, signal)| *signal)
-}
 
 /// A decoded request; JSON may carry fields that nobody knows.
 pub fn decode(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<(Export, Unknown), Error> {
@@ -114,7 +109,7 @@ pub fn profiles_refused(headers: &HeaderMap) -> Reply {
     refused(headers, &Error::Unsupported(PROFILES_REFUSED))
 }
 
-/// One call of OTLP over gRPC; `signal` from [`call`].
+/// One call of OTLP over gRPC, of one of [`CALLS`].
 pub async fn grpc<B>(
     (door, limits): (&Door, &Limits),
     signal: Signal,

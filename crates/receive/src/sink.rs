@@ -32,7 +32,8 @@ impl Export {
     pub fn items(&self) -> usize {
         match self {
             Export::Metrics(r) => {
-                let metrics = r.resource_metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
+                let metrics =
+                    r.resource_metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
                 metrics.map(points).sum()
             }
             Export::Logs(r) => {

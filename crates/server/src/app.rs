@@ -174,6 +174,17 @@ pub(crate) fn router(app: &AppState) -> Router {
         .with_state(app.clone())
 }
 
+/// What a port for telemetry alone answers.
+pub(crate) fn intake_router(app: &AppState) -> Router {
+    ingest::routes()
+        .fallback(async || {
+            Problem::new(ph_model::ErrorKind::NotFound, "this port takes telemetry, and not at this address")
+                .into_response()
+        })
+        .layer(from_fn_with_state(app.clone(), gateway::request::guard))
+        .with_state(app.clone())
+}
+
 /// Compresses whole documents; streams stay as they are, so that nothing waits in a compressor.
 #[derive(Clone, Copy, Debug)]
 struct Whole;

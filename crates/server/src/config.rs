@@ -85,6 +85,9 @@ pub struct ServerConfig {
     pub durability: ph_store::Durability,
     /// Go on behind damage of the telemetry log, and report what is left out, instead of refusing to start. Default: false.
     pub repair: bool,
+    /// Further addresses that take telemetry of other programs and nothing else, such as OpenTelemetry's 4317 and 4318. Default:
+    /// none; the main addresses take it too.
+    pub intake: Vec<Listen>,
     /// Slug of the organisation that the first start creates.
     pub org_slug: String,
     /// Address of the owner that the first start creates.
@@ -103,6 +106,7 @@ impl ServerConfig {
             probes: Some(local(13133)),
             durability: ph_store::Durability::default(),
             repair: false,
+            intake: Vec::new(),
             org_slug: "main".to_owned(),
             owner_email: "owner@localhost".to_owned(),
         }
@@ -114,7 +118,7 @@ impl ServerConfig {
         if self.listen.is_empty() {
             faults.push("--listen: give at least one address".to_owned());
         }
-        for listen in &self.listen {
+        for listen in self.listen.iter().chain(&self.intake) {
             if let Listen::Http(addr) = listen
                 && !addr.ip().is_loopback()
             {

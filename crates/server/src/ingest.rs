@@ -1,23 +1,28 @@
-//! Telemetry coming in: OTLP protobuf from our own agents, durable before it is acknowledged.
+//! Telemetry coming in, from our own agents and from other programs, durable before it is acknowledged.
 //!
-//! In:     `POST /v1/{metrics,logs,traces}`, an agent's token, `Pilothouse-Batch: <source>/<seq>`.
-//! Out:    rows for the store, stamped with the cluster that the token names.
+//! In:     OTLP over HTTP and gRPC; an agent's token with `Pilothouse-Batch: <source>/<seq>`, or an API key that may write telemetry.
+//! Out:    rows for the store, stamped with the cluster that the credential names.
 //! Never:  an organisation or a cluster from the payload.
 //! Source: OpenTelemetry protocol specification 1.x.
 
 mod attributes;
+mod classic;
 mod intake;
+mod keep;
 mod logs;
 mod metrics;
+mod quota;
 mod routes;
+mod sender;
 mod traces;
 
 pub use intake::{Counted, Intake, IntakeNow};
 pub use routes::{IngestRoom, routes};
 
-/// What the agent's credential says about everything it sends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the sender's credential says about everything it sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
+    /// Empty for a key that is bound to no cluster.
     pub cluster_name: String,
     pub cluster_id: String,
     pub cluster_uid: String,

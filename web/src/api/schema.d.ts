@@ -914,6 +914,8 @@ export interface components {
         ApiKey: {
             /** @description Made for a bot, so that the narrower budgets hold. */
             bot?: boolean;
+            /** @description The cluster that everything it sends is of. */
+            cluster?: string | null;
             created_by: string;
             /** Format: int64 */
             created_ms: number;
@@ -939,12 +941,15 @@ export interface components {
              *     the person who made it.
              */
             bot?: boolean;
+            /** @description A registered cluster that everything this key sends is of. Default: what it sends is of no registered cluster. */
+            cluster?: string | null;
             /**
              * Format: int32
              * @description Default 90; at most 365.
              */
             expires_days?: number | null;
             name: string;
+            /** @description A member's role, or `ingest`: it may send telemetry and nothing else. */
             role: string;
         };
         /**

@@ -12,6 +12,7 @@ fn stored(text: &ApiKeyText, pepper: &Pepper) -> StoredKey {
         name: "ci".into(),
         role: Role::Operator,
         bot: false,
+        cluster: None,
         mac: text.mac(pepper),
         active: true,
         expires_ms: Some(100),

@@ -13,47 +13,48 @@ fn table_of_roles_and_permissions() {
         table.push_str(&format!("{:<20}{row}\n", p.as_str()));
     }
     expect![[r#"
-        org.manage           x - - - - -
-        org.delete           x - - - - -
-        idp.manage           x - - - - -
-        members.read         x x - - - x
-        members.edit         x x - - - -
-        roles.read           x x - - - x
-        roles.edit           x x - - - -
-        groups.read          x x - - - x
-        groups.edit          x x - - - -
-        keys.read            x x - - - x
-        keys.manage          x x - - - -
-        quotas.read          x x - - - x
-        clusters.manage      x x x - - -
-        agents.manage        x x x - - -
-        registries.manage    x x x - - -
-        integrations.manage  x x x - - -
-        channels.manage      x x x - - -
-        metrics.read         x x x x x -
-        logs.read            x x x x x -
-        traces.read          x x x x x -
-        events.read          x x x x x -
-        objects.read         x x x x x -
-        dashboards.read      x x x x x -
-        dashboards.edit      x x x x - -
-        rules.edit           x x x x - -
-        deploy.edit          x x x x - -
-        deploy.plan          x x x x - -
-        builds.run           x x x x - -
-        alerts.ack           x x x x - -
-        silences.edit        x x x x - -
-        debug.run            x x x x - -
-        exec.open            x x x - - -
-        portforward.open     x x x - - -
-        deploy.approve       x x x - - -
-        deploy.apply         x x x - - -
-        deploy.prune         x x x - - -
-        secrets.reveal       x - - - - -
-        export.run           x - - - - -
-        erase.run            x - - - - -
-        audit.read           x x - - - x
-        audit.verify         x x - - - x
+        org.manage           x - - - - - -
+        org.delete           x - - - - - -
+        idp.manage           x - - - - - -
+        members.read         x x - - - x -
+        members.edit         x x - - - - -
+        roles.read           x x - - - x -
+        roles.edit           x x - - - - -
+        groups.read          x x - - - x -
+        groups.edit          x x - - - - -
+        keys.read            x x - - - x -
+        keys.manage          x x - - - - -
+        quotas.read          x x - - - x -
+        clusters.manage      x x x - - - -
+        agents.manage        x x x - - - -
+        registries.manage    x x x - - - -
+        integrations.manage  x x x - - - -
+        channels.manage      x x x - - - -
+        metrics.read         x x x x x - -
+        logs.read            x x x x x - -
+        traces.read          x x x x x - -
+        events.read          x x x x x - -
+        objects.read         x x x x x - -
+        dashboards.read      x x x x x - -
+        dashboards.edit      x x x x - - -
+        rules.edit           x x x x - - -
+        deploy.edit          x x x x - - -
+        deploy.plan          x x x x - - -
+        builds.run           x x x x - - -
+        alerts.ack           x x x x - - -
+        silences.edit        x x x x - - -
+        debug.run            x x x x - - -
+        exec.open            x x x - - - -
+        portforward.open     x x x - - - -
+        deploy.approve       x x x - - - -
+        deploy.apply         x x x - - - -
+        deploy.prune         x x x - - - -
+        secrets.reveal       x - - - - - -
+        export.run           x - - - - - -
+        erase.run            x - - - - - -
+        audit.read           x x - - - x -
+        audit.verify         x x - - - x -
+        ingest.write         x x x - - - x
     "#]]
     .assert_eq(&table);
 }

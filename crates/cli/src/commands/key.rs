@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
-use ph_api::{ApiKey, ApiKeyCreated, ApiKeyNew};
+use ph_api::{ApiKey, ApiKeyCreated, ApiKeyNew, Cluster};
+use ph_model::ClusterId;
 
-use crate::api::{Connection, List, segment};
-use crate::failure::Outcome;
+use crate::api::{Api, Connection, List, segment};
+use crate::failure::{Failure, Outcome};
 use crate::table::Table;
 use crate::{out, when};
 
@@ -25,7 +26,8 @@ pub enum Command {
 pub struct Create {
     /// What the key is for.
     name: String,
-    /// What it may do: owner, admin, operator, editor, viewer or auditor; at most what you may.
+    /// What it may do: owner, admin, operator, editor, viewer or auditor; at most what you may. Or ingest: it sends telemetry and may
+    /// do nothing else.
     #[arg(long, default_value = "viewer")]
     role: String,
     /// Days until it expires, 1 to 365.
@@ -35,6 +37,9 @@ pub struct Create {
     /// limits of a person.
     #[arg(long)]
     bot: bool,
+    /// Id or name of a registered cluster: what the key sends is that cluster's. Without it, it is of no registered cluster.
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -76,8 +81,7 @@ pub async fn run(command: Command) -> Outcome {
 
 async fn create(args: Create) -> Outcome {
     let api = args.connection.open().await?;
-    let ask = ApiKeyNew { name: args.name, role: args.role, expires_days: Some(args.days), bot: args.bot };
-    let made = api.post::<_, ApiKeyCreated>("keys", &ask).await;
+    let made = post(&api, &args).await;
     api.close().await;
     let made = made?;
     let mut out = out::stdout();
@@ -85,6 +89,32 @@ async fn create(args: Create) -> Outcome {
     out.flush()?;
     eprintln!("key {} ({}), role {}; it is shown this once", made.key.name, made.key.id, made.key.role);
     Ok(())
+}
+
+async fn post(api: &Api, args: &Create) -> Result<ApiKeyCreated, Failure> {
+    let cluster = match &args.cluster {
+        Some(named) => Some(cluster(api, named).await?),
+        None => None,
+    };
+    let ask = ApiKeyNew {
+        name: args.name.clone(),
+        role: args.role.clone(),
+        expires_days: Some(args.days),
+        bot: args.bot,
+        cluster,
+    };
+    api.post("keys", &ask).await
+}
+
+async fn cluster(api: &Api, named: &str) -> Result<ClusterId, Failure> {
+    if let Ok(id) = named.parse() {
+        return Ok(id);
+    }
+    let all = api.get::<List<Cluster>>("clusters").await?.into_items();
+    let found = all.into_iter().find(|c| c.name == named).map(|c| c.id);
+    found.ok_or_else(|| {
+        Failure::failed(format!("no cluster is called {named}; `pilothouse cluster list` shows them"))
+    })
 }
 
 async fn list(args: &ListArgs) -> Outcome {

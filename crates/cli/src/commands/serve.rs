@@ -59,6 +59,10 @@ pub struct Args {
     /// left out.
     #[arg(long)]
     repair: bool,
+    /// A further address that takes telemetry of other programs and nothing else, `https://ADDRESS:PORT`, or `http://` on
+    /// loopback; repeatable. OpenTelemetry's own ports are 4317 (gRPC) and 4318 (HTTP). The --listen addresses take it too.
+    #[arg(long, value_name = "URL", env = "PILOTHOUSE_INTAKE", value_delimiter = ',')]
+    intake: Vec<Listen>,
     /// Also measure this machine, as the first source: an agent within this process, over the real link.
     #[arg(long, env = "PILOTHOUSE_WITH_HOST_AGENT")]
     with_host_agent: bool,
@@ -109,6 +113,7 @@ pub async fn run(args: Args) -> Outcome {
         probes: args.probes.0,
         durability: args.durability,
         repair: args.repair,
+        intake: args.intake,
         ..ServerConfig::new(data)
     };
     let stop = runtime::stop_on_signals()?;

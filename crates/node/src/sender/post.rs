@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use ph_link::{Origin, TokenSource};
 use ph_model::{BatchId, Signal};
+use ph_receive::RpcStatus;
 use prost::Message;
 use reqwest::{Client, StatusCode, header};
 
@@ -154,8 +155,11 @@ fn stored(signal: Signal, body: &[u8]) -> Answer {
     Answer::Stored { rejected: u64::try_from(rejected).unwrap_or(0), reason }
 }
 
-/// The server's own sentence of its problem document (RFC 9457), else the text as it came.
+/// The server's own sentence: of its `google.rpc.Status`, of its problem document (RFC 9457), else the text as it came.
 fn said(status: StatusCode, text: &[u8]) -> String {
+    if let Some(message) = RpcStatus::decode(text).ok().map(|s| s.message).filter(|m| !m.is_empty()) {
+        return format!("the server answered {status}: {message}");
+    }
     let problem: Option<serde_json::Value> = serde_json::from_slice(text).ok();
     let word = |key: &str| problem.as_ref()?.get(key)?.as_str().filter(|w| !w.is_empty());
     match (word("detail"), word("next_step")) {
@@ -196,6 +200,12 @@ mod tests {
         assert_eq!(
             said(StatusCode::SERVICE_UNAVAILABLE, short),
             "the server answered 503 Service Unavailable: starting"
+        );
+        let status =
+            RpcStatus { code: 8, message: "the disk is full; free space".into(), details: Vec::new() };
+        assert_eq!(
+            said(StatusCode::TOO_MANY_REQUESTS, &status.encode_to_vec()),
+            "the server answered 429 Too Many Requests: the disk is full; free space"
         );
         let foreign = "<h1>Bad gateway</h1>\n";
         assert_eq!(

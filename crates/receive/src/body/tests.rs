@@ -17,7 +17,8 @@ fn gzip(plain: &[u8]) -> Bytes {
 
 #[test]
 fn what_was_compressed_comes_back() {
-    let plain: Vec<u8> = (0..200_000u32).flat_map(|n| (n.wrapping_mul(2_654_435_761)).to_le_bytes()).collect();
+    let plain: Vec<u8> =
+        (0..200_000u32).flat_map(|n| (n.wrapping_mul(2_654_435_761)).to_le_bytes()).collect();
     let zstd = Bytes::from(zstd::bulk::compress(&plain, 1).unwrap());
     assert_eq!(decompress(Compression::Zstd, zstd, &limits()).unwrap(), plain);
     assert_eq!(decompress(Compression::Gzip, gzip(&plain), &limits()).unwrap(), plain);

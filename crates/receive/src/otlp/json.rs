@@ -37,8 +37,7 @@ impl Unknown {
     pub fn told(self, mut taken: Taken) -> Taken {
         if self.count > 0 {
             let text = format!("unknown fields passed over: {} (for example {})", self.count, self.example);
-            taken.reason =
-                if taken.reason.is_empty() { text } else { format!("{}; {text}", taken.reason) };
+            taken.reason = if taken.reason.is_empty() { text } else { format!("{}; {text}", taken.reason) };
         }
         taken
     }
@@ -56,7 +55,8 @@ pub fn from_json(signal: Signal, body: &[u8]) -> Result<(Export, Unknown), Error
 }
 
 fn whole<T: Message>(body: &[u8], cx: &Cx) -> Result<T, Error> {
-    let malformed = |e: serde_json::Error| Error::Malformed { what: "OTLP/JSON request", reason: e.to_string() };
+    let malformed =
+        |e: serde_json::Error| Error::Malformed { what: "OTLP/JSON request", reason: e.to_string() };
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = Whole::<T>(cx, PhantomData).deserialize(&mut reader).map_err(malformed)?;
     reader.end().map_err(malformed)?;

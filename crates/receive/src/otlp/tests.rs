@@ -32,7 +32,9 @@ impl Sink for Keeps {
 fn request(spans: usize) -> ExportTraceServiceRequest {
     let spans = vec![Span { name: "get".into(), ..Span::default() }; spans];
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] }
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }],
+    }
 }
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -72,12 +74,16 @@ async fn both_encodings_are_taken_and_answered_alike() {
 
 #[tokio::test]
 async fn refusals_are_statuses_in_the_requests_encoding() {
-    let busy = Refusal::new(ErrorKind::Exhausted, "the disk is full; free space").after(Duration::from_millis(2500));
+    let busy =
+        Refusal::new(ErrorKind::Exhausted, "the disk is full; free space").after(Duration::from_millis(2500));
     let sink = Keeps::and(Err(busy));
     let (status, head, body) = post(&headers(&[PROTOBUF]), request(1).encode_to_vec(), &sink).await;
     assert_eq!((status, head["retry-after"].to_str().unwrap()), (StatusCode::TOO_MANY_REQUESTS, "3"));
     let told = RpcStatus::decode(body).unwrap();
-    assert_eq!((told.code, told.message.as_str(), told.details.len()), (8, "the disk is full; free space", 1));
+    assert_eq!(
+        (told.code, told.message.as_str(), told.details.len()),
+        (8, "the disk is full; free space", 1)
+    );
     let (status, _, body) = post(&headers(&[JSON]), b"{\"resourceSpans\":5}".to_vec(), &sink).await;
     let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status, told["code"].as_i64()), (StatusCode::BAD_REQUEST, Some(3)));
@@ -135,6 +141,9 @@ async fn calls_over_grpc_end_as_grpc_says() {
     }
     let away = Refusal::new(ErrorKind::Unavailable, "100 % away: ü").after(Duration::from_secs(1));
     let (head, _) = call(&HeaderMap::new(), framed(0, &plain), &Keeps::and(Err(away))).await;
-    assert_eq!((&head["grpc-status"], &head["grpc-message"]), (&"14".parse().unwrap(), &"100 %25 away: %C3%BC".parse().unwrap()));
+    assert_eq!(
+        (&head["grpc-status"], &head["grpc-message"]),
+        (&"14".parse().unwrap(), &"100 %25 away: %C3%BC".parse().unwrap())
+    );
     assert!(head.contains_key("grpc-status-details-bin"));
 }

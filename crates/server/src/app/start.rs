@@ -17,7 +17,7 @@ use url::Url;
 
 use super::own::{self, StateReady};
 use super::rooms::{TelemetryReady, open_telemetry, start_rooms};
-use super::{App, AppState, chores, router};
+use super::{App, AppState, chores, intake_router, router};
 use crate::audit::Auditor;
 use crate::auth::keyring::{Keyring, private_dir, write_private};
 use crate::auth::{AuthRoom, link_text};
@@ -41,6 +41,8 @@ pub struct Server;
 pub struct Running {
     /// Where it listens, in the order of the configuration, with the ports that were really taken.
     pub addrs: Vec<SocketAddr>,
+    /// Where it takes telemetry alone, in the order of the configuration.
+    pub intake: Vec<SocketAddr>,
     /// Own metrics; `None` when off or the port was busy.
     pub metrics: Option<SocketAddr>,
     /// Probes; `None` when off or the port was busy.
@@ -66,6 +68,7 @@ impl Server {
         let now = clock.now_ms();
         let state = State::open(&config.data, now).await?;
         let doors = open_doors(&config.listen).await?;
+        let intake = open_doors(&config.intake).await?;
         let public_url = public_url(&config, &doors)?;
         let first = first_link(&state, &config, now).await?;
         let issuer = state.installation_id(now).await?.to_string();
@@ -104,6 +107,7 @@ impl Server {
         let certificates = certificates(&app)?;
         let mut running = Running {
             addrs: doors.iter().map(|(_, door)| door.addr).collect(),
+            intake: intake.iter().map(|(_, door)| door.addr).collect(),
             metrics: None,
             probes: None,
             sign_in_link: first.map(|token| Secret::new(link_text(&public_url, &token))),
@@ -114,7 +118,8 @@ impl Server {
             telemetry,
             _lock: lock,
         };
-        running.serve(doors, certificates.as_ref())?;
+        running.serve(doors, &router(&running.app), certificates.as_ref())?;
+        running.serve(intake, &intake_router(&running.app), certificates.as_ref())?;
         running.serve_own().await;
         let app = running.app.clone();
         app.tasks.spawn(app.auth.watcher().watch(app.state.clone(), app.clock.clone()));
@@ -128,9 +133,9 @@ impl Running {
     fn serve(
         &self,
         doors: Vec<(Listen, Door)>,
+        router: &Router,
         certificates: Option<&Arc<Certificates>>,
     ) -> Result<(), Error> {
-        let router = router(&self.app);
         for (listen, door) in doors {
             let tls = match (listen, certificates) {
                 (Listen::Https(_), Some(certificates)) => Some(certificates.acceptor()?),
@@ -281,7 +286,7 @@ fn write_marker(app: &AppState) -> Result<(), Error> {
 
 fn certificates(app: &AppState) -> Result<Option<Arc<Certificates>>, Error> {
     let config = &app.config;
-    if !config.listen.iter().any(|l| matches!(l, Listen::Https(_))) {
+    if !config.listen.iter().chain(&config.intake).any(|l| matches!(l, Listen::Https(_))) {
         return Ok(None);
     }
     let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
@@ -290,6 +295,7 @@ fn certificates(app: &AppState) -> Result<Option<Arc<Certificates>>, Error> {
         config
             .listen
             .iter()
+            .chain(&config.intake)
             .map(|l| l.addr().ip())
             .filter(|ip| !ip.is_unspecified())
             .map(|ip| ip.to_string()),

@@ -86,7 +86,7 @@ impl FromRequestParts<AppState> for AgentTenant {
 }
 
 /// A tenant named in a header is only ever compared.
-fn agrees(parts: &Parts, ctx: &TenantCtx) -> Result<(), Problem> {
+pub(crate) fn agrees(parts: &Parts, ctx: &TenantCtx) -> Result<(), Problem> {
     match parts.extensions.get::<ClaimedOrg>() {
         Some(claimed) if claimed.0 != ctx.org().to_string() => Err(Problem::new(
             ph_model::ErrorKind::Denied,
@@ -96,7 +96,7 @@ fn agrees(parts: &Parts, ctx: &TenantCtx) -> Result<(), Problem> {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, text) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| text.trim())
 }

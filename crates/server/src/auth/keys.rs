@@ -26,6 +26,7 @@ fn key(k: KeyRecord) -> ApiKey {
         prefix: k.prefix,
         role: k.role.as_str().to_owned(),
         bot: k.bot,
+        cluster: k.cluster,
         created_ms: k.created_ms,
         expires_ms: k.expires_ms,
         last_used_ms: k.last_used_ms,
@@ -64,12 +65,22 @@ pub async fn create(
         let text = format!("a key lives 1 to {MAX_DAYS} days, not {days}");
         return Err(Problem::new(ErrorKind::Invalid, text.clone()).fault("/expires_days", text));
     }
+    if let Some(cluster) = ask.cluster {
+        app.state.cluster(&ctx, cluster).await.map_err(|e| match e.kind {
+            ErrorKind::NotFound => {
+                Problem::new(ErrorKind::Invalid, "the key names a cluster that is not registered")
+                    .fault("/cluster", "is not the id of a registered cluster")
+            }
+            _ => e.into(),
+        })?;
+    }
     let now = app.clock.now_ms();
     let text = ApiKeyText::generate(ENVIRONMENT)?;
     let new = NewKey {
         name: name.to_owned(),
         role,
         bot: ask.bot,
+        cluster: ask.cluster,
         public_id: text.public_id().to_owned(),
         prefix: text.prefix().to_owned(),
         mac: text.mac(app.auth.keyring().pepper()),
@@ -77,7 +88,7 @@ pub async fn create(
     };
     let entry = Entry::change(KeyCreate::ACTION, format!("key {name}"))
         .by_rule(rule(&ctx, KeyCreate::NEEDS))
-        .with(json!({"role": role.as_str(), "bot": ask.bot, "expires_days": days, "prefix": text.prefix()}));
+        .with(json!({"role": role.as_str(), "bot": ask.bot, "cluster": ask.cluster, "expires_days": days, "prefix": text.prefix()}));
     let made = app.state.create_key(&ctx, new, entry, now).await?;
     Ok((StatusCode::CREATED, Json(ApiKeyCreated { key: key(made), secret: text.text().expose().clone() })))
 }

@@ -60,6 +60,12 @@ pub async fn add(
     }
     let role: Role =
         ask.role.parse().map_err(|e: ph_access::Error| Problem::from(e).fault("/role", "is not a role"))?;
+    if !role.is_for_members() {
+        let text = format!(
+            "the role {role} is for keys; a member needs one of owner, admin, operator, editor, viewer, auditor"
+        );
+        return Err(Problem::new(ErrorKind::Invalid, text).fault("/role", "is for keys alone"));
+    }
     grantable(&ctx, role)?;
     let name: String = ask.name.trim().chars().filter(|c| !c.is_control()).take(80).collect();
     let now = app.clock.now_ms();

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric, number_data_point};
 use ph_model::{Attributes, Labels, Sample, Series, SeriesKind, stale_marker};
 
 use super::attributes::{WORKLOADS, attributes};
-use super::{Refused, Stamp, refuse};
+use super::{Refused, Stamp, classic, refuse};
 
 /// Resource attributes that are part of a series' identity; the rest lives once per object.
 const IDENTITY: [&str; 8] = [
@@ -74,8 +75,21 @@ impl Collect {
             Some(metric::Data::Sum(s)) => {
                 (if s.is_monotonic { SeriesKind::Counter } else { SeriesKind::UpDown }, s.data_points)
             }
+            Some(metric::Data::Histogram(h)) if h.aggregation_temporality == DELTA => {
+                return self.refuse_points(
+                    "delta_temporality_unsupported",
+                    &metric.name,
+                    h.data_points.len(),
+                );
+            }
             Some(metric::Data::Histogram(h)) => {
-                return self.refuse_points("histograms_unsupported", &metric.name, h.data_points.len());
+                let name = classic::name(&metric.name, &metric.unit);
+                for p in h.data_points {
+                    let at = (p.flags, p.time_unix_nano, p.start_time_unix_nano);
+                    let parts = classic::histogram(&p);
+                    self.classic(&name, (at, p.attributes), parts, base);
+                }
+                return;
             }
             Some(metric::Data::ExponentialHistogram(h)) => {
                 return self.refuse_points(
@@ -85,7 +99,13 @@ impl Collect {
                 );
             }
             Some(metric::Data::Summary(s)) => {
-                return self.refuse_points("summaries_unsupported", &metric.name, s.data_points.len());
+                let name = classic::name(&metric.name, &metric.unit);
+                for p in s.data_points {
+                    let at = (p.flags, p.time_unix_nano, p.start_time_unix_nano);
+                    let parts = classic::summary(&p);
+                    self.classic(&name, (at, p.attributes), parts, base);
+                }
+                return;
             }
             None => return,
         };
@@ -113,15 +133,37 @@ impl Collect {
             Some(number_data_point::Value::AsInt(i)) => i as f64,
             None => return refuse(&mut self.refused, "no_value", || name.to_owned()),
         };
-        let Some(at_ms) = i64::try_from(p.time_unix_nano / 1_000_000).ok().filter(|t| *t > 0) else {
+        let Some(at_ms) = millis(p.time_unix_nano) else {
             return refuse(&mut self.refused, "no_timestamp", || name.to_owned());
         };
-        let start = i64::try_from(p.start_time_unix_nano / 1_000_000).ok().filter(|t| *t > 0);
-        let mut pairs = Vec::with_capacity(base.len() + 4);
-        pairs.push(("__name__".to_owned(), name.to_owned()));
-        pairs.extend_from_slice(base);
-        pairs.extend(attributes(p.attributes).iter().map(|(k, v)| (k.to_owned(), v.to_text())));
-        let labels = Labels::new(pairs);
+        let own = attributes(p.attributes);
+        let labels = labels(name, base, &own, None);
+        let of = (kind, unit, millis(p.start_time_unix_nano));
+        self.keep(labels, of, Sample { at_ms, value });
+    }
+
+    /// The series of one histogram or summary point.
+    fn classic(
+        &mut self,
+        name: &str,
+        ((flags, at, start), own): ((u32, u64, u64), Vec<KeyValue>),
+        parts: Vec<classic::Part>,
+        base: &[(String, String)],
+    ) {
+        let Some(at_ms) = millis(at) else {
+            return refuse(&mut self.refused, "no_timestamp", || name.to_owned());
+        };
+        let own = attributes(own);
+        let gone = flags & FLAG_NO_RECORDED_VALUE != 0;
+        for (suffix, label, value) in parts {
+            let kind = if suffix.is_empty() { SeriesKind::Gauge } else { SeriesKind::Counter };
+            let labels = labels(&format!("{name}{suffix}"), base, &own, label);
+            let value = if gone { stale_marker() } else { value };
+            self.keep(labels, (kind, "", millis(start)), Sample { at_ms, value });
+        }
+    }
+
+    fn keep(&mut self, labels: Labels, (kind, unit, start): (SeriesKind, &str, Option<i64>), sample: Sample) {
         let slot = *self.index.entry((labels.clone(), start.unwrap_or(0))).or_insert_with(|| {
             self.series.push(Series {
                 labels,
@@ -133,7 +175,26 @@ impl Collect {
             self.series.len() - 1
         });
         if let Some(s) = self.series.get_mut(slot) {
-            s.samples.push(Sample { at_ms, value });
+            s.samples.push(sample);
         }
     }
+}
+
+/// ms UTC; `None` for no time.
+fn millis(nanos: u64) -> Option<i64> {
+    i64::try_from(nanos / 1_000_000).ok().filter(|t| *t > 0)
+}
+
+fn labels(
+    name: &str,
+    base: &[(String, String)],
+    own: &Attributes,
+    extra: Option<(&'static str, String)>,
+) -> Labels {
+    let mut pairs = Vec::with_capacity(base.len() + own.len() + 2);
+    pairs.push(("__name__".to_owned(), name.to_owned()));
+    pairs.extend(extra.map(|(n, v)| (n.to_owned(), v)));
+    pairs.extend_from_slice(base);
+    pairs.extend(own.iter().map(|(k, v)| (k.to_owned(), v.to_text())));
+    Labels::new(pairs)
 }

@@ -141,3 +141,5 @@ fn lines_keep_position_and_stream_and_events_go_their_own_way() {
         ("e1", "BackOff", "Warning", "prod")
     );
 }
+
+mod senders;

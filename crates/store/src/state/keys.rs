@@ -1,7 +1,7 @@
 //! API keys.
 
 use ph_access::{Entry, Role, StoredKey, TenantCtx};
-use ph_model::{ErrorKind, KeyId, OrgId};
+use ph_model::{ClusterId, ErrorKind, KeyId, OrgId};
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ pub struct NewKey {
     pub name: String,
     pub role: Role,
     pub bot: bool,
+    pub cluster: Option<ClusterId>,
     pub public_id: String,
     pub prefix: String,
     pub mac: [u8; 32],
@@ -31,6 +32,8 @@ pub struct KeyRecord {
     pub prefix: String,
     pub role: Role,
     pub bot: bool,
+    /// The cluster that everything it sends is of.
+    pub cluster: Option<ClusterId>,
     pub created_by: String,
     pub created_ms: i64,
     pub expires_ms: Option<i64>,
@@ -49,8 +52,8 @@ impl State {
         let created_by = ctx.actor().label();
         let mut tx = self.begin().await?;
         sqlx::query(
-            "INSERT INTO api_key (org_id, id, public_id, prefix, name, role, mac, created_by, created_ms, expires_ms, bot) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO api_key (org_id, id, public_id, prefix, name, role, mac, created_by, created_ms, expires_ms, bot, cluster_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(ctx.org().as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
@@ -63,6 +66,7 @@ impl State {
         .bind(at_ms)
         .bind(new.expires_ms)
         .bind(new.bot)
+        .bind(new.cluster.map(|c| c.as_bytes().to_vec()))
         .execute(&mut *tx)
         .await
         .map_err(failed("store an API key"))?;
@@ -74,6 +78,7 @@ impl State {
             prefix: new.prefix,
             role: new.role,
             bot: new.bot,
+            cluster: new.cluster,
             created_by,
             created_ms: at_ms,
             expires_ms: new.expires_ms,
@@ -84,7 +89,7 @@ impl State {
     /// For every call with a key: the key with this public id. No tenant yet.
     pub async fn key_by_public_id(&self, public_id: &str) -> Result<Option<StoredKey>, Error> {
         sqlx::query(
-            "SELECT k.org_id, k.id, k.name, k.role, k.bot, k.mac, k.expires_ms, k.last_used_ms, \
+            "SELECT k.org_id, k.id, k.name, k.role, k.bot, k.cluster_id, k.mac, k.expires_ms, k.last_used_ms, \
              k.revoked_ms IS NULL AND o.status = 'active' AS active \
              FROM api_key k JOIN organisation o ON o.id = k.org_id WHERE k.public_id = $1",
         )
@@ -99,6 +104,7 @@ impl State {
                 name: column(&row, "name")?,
                 role: role(&row, "role")?,
                 bot: column(&row, "bot")?,
+                cluster: cluster(&row)?,
                 mac: bytes(&row, "mac")?,
                 active: column(&row, "active")?,
                 expires_ms: column(&row, "expires_ms")?,
@@ -139,7 +145,7 @@ impl State {
     /// Keys of the tenant's organisation that are not revoked, newest first.
     pub async fn keys(&self, ctx: &TenantCtx) -> Result<Vec<KeyRecord>, Error> {
         sqlx::query(
-            "SELECT id, name, prefix, role, bot, created_by, created_ms, expires_ms, last_used_ms FROM api_key \
+            "SELECT id, name, prefix, role, bot, cluster_id, created_by, created_ms, expires_ms, last_used_ms FROM api_key \
              WHERE org_id = $1 AND revoked_ms IS NULL ORDER BY created_ms DESC, id DESC",
         )
         .bind(ctx.org().as_bytes().as_slice())
@@ -184,9 +190,18 @@ fn record(row: &SqliteRow) -> Result<KeyRecord, Error> {
         prefix: column(row, "prefix")?,
         role: role(row, "role")?,
         bot: column(row, "bot")?,
+        cluster: cluster(row)?,
         created_by: column(row, "created_by")?,
         created_ms: column(row, "created_ms")?,
         expires_ms: column(row, "expires_ms")?,
         last_used_ms: column(row, "last_used_ms")?,
+    })
+}
+
+fn cluster(row: &SqliteRow) -> Result<Option<ClusterId>, Error> {
+    let kept: Option<Vec<u8>> = column(row, "cluster_id")?;
+    Ok(match kept {
+        Some(_) => Some(ClusterId(uuid(row, "cluster_id")?)),
+        None => None,
     })
 }

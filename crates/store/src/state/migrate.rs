@@ -11,6 +11,7 @@ const SCRIPTS: &[(i64, &str, &str)] = &[
     (1, "state", include_str!("../../migrations/sqlite/0001_state.sql")),
     (2, "log_view", include_str!("../../migrations/sqlite/0002_log_view.sql")),
     (3, "key_bot", include_str!("../../migrations/sqlite/0003_key_bot.sql")),
+    (4, "key_ingest", include_str!("../../migrations/sqlite/0004_key_ingest.sql")),
 ];
 
 /// Applies what is missing. `Invalid` on a newer schema or a changed script.

@@ -74,9 +74,7 @@ impl Message for Metric {
             "gauge" => one(map, cx)?.map(Data::Gauge),
             "sum" => one(map, cx)?.map(Data::Sum),
             "histogram" => one(map, cx)?.map(Data::Histogram),
-            "exponentialHistogram" | "exponential_histogram" => {
-                one(map, cx)?.map(Data::ExponentialHistogram)
-            }
+            "exponentialHistogram" | "exponential_histogram" => one(map, cx)?.map(Data::ExponentialHistogram),
             "summary" => one(map, cx)?.map(Data::Summary),
             _ => return Ok(false),
         };

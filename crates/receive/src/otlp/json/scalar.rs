@@ -110,7 +110,13 @@ impl Scalar for f64 {
     /// From the text itself: the reader's own way to a double is off by a bit for some.
     fn read<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Self>, D::Error> {
         let text = <&RawValue>::deserialize(d)?.get();
-        let wrong = || D::Error::custom(format!("`{}` is not {}", text.chars().take(40).collect::<String>(), Self::EXPECTED));
+        let wrong = || {
+            D::Error::custom(format!(
+                "`{}` is not {}",
+                text.chars().take(40).collect::<String>(),
+                Self::EXPECTED
+            ))
+        };
         let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
         match text {
             "null" => Ok(None),

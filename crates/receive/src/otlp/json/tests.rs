@@ -13,7 +13,9 @@ use dice::Dice;
 use write::Write;
 
 /// Reads what was written, and what protobuf makes of the same request.
-fn both<T: Message + prost::Message + Default + PartialEq + fmt::Debug + Write>(seed: Vec<u8>) -> (T, T, Unknown) {
+fn both<T: Message + prost::Message + Default + PartialEq + fmt::Debug + Write>(
+    seed: Vec<u8>,
+) -> (T, T, Unknown) {
     let dice = Dice::new(seed);
     let made = T::make(&dice);
     let bytes = made.encode_to_vec();
@@ -71,7 +73,10 @@ fn what_nobody_knows_is_passed_over_and_counted() {
     assert_eq!(read.resource_spans[0].scope_spans[0].spans[0].name, "a");
     assert_eq!((unknown.count, unknown.example.as_str()), (3, "novel"));
     let told = unknown.told(Taken::default());
-    assert_eq!((told.rejected, told.reason.as_str()), (0, "unknown fields passed over: 3 (for example novel)"));
+    assert_eq!(
+        (told.rejected, told.reason.as_str()),
+        (0, "unknown fields passed over: 3 (for example novel)")
+    );
 }
 
 #[test]

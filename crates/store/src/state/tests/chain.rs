@@ -100,6 +100,7 @@ async fn a_change_without_its_row_does_not_happen() {
         name: "ci".into(),
         role: Role::Viewer,
         bot: false,
+        cluster: None,
         public_id: "abc".into(),
         prefix: "phk".into(),
         mac: [0; 32],

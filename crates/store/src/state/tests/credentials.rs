@@ -19,6 +19,7 @@ async fn a_key_lives_until_it_is_revoked_or_expires() {
         name: "ci".into(),
         role: Role::Operator,
         bot: false,
+        cluster: None,
         public_id: text.public_id().into(),
         prefix: text.prefix().into(),
         mac: text.mac(&pepper),

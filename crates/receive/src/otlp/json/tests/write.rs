@@ -120,7 +120,13 @@ impl Write for Metric {
             4 => Some(D::ExponentialHistogram(ExponentialHistogram::make(d))),
             _ => Some(D::Summary(Summary::make(d))),
         };
-        Self { name: d.text(), description: d.text(), unit: d.text(), metadata: d.many(|| KeyValue::make(d)), data }
+        Self {
+            name: d.text(),
+            description: d.text(),
+            unit: d.text(),
+            metadata: d.many(|| KeyValue::make(d)),
+            data,
+        }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -144,9 +150,7 @@ impl Write for Metric {
 
 impl Write for ArrayValue {
     fn make(d: &Dice) -> Self {
-        Self {
-            values: d.many(|| Write::make(d)),
-        }
+        Self { values: d.many(|| Write::make(d)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -158,9 +162,7 @@ impl Write for ArrayValue {
 
 impl Write for KeyValueList {
     fn make(d: &Dice) -> Self {
-        Self {
-            values: d.many(|| Write::make(d)),
-        }
+        Self { values: d.many(|| Write::make(d)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -172,11 +174,7 @@ impl Write for KeyValueList {
 
 impl Write for KeyValue {
     fn make(d: &Dice) -> Self {
-        Self {
-            key: d.text(),
-            value: d.perhaps(|| Write::make(d)),
-            key_strindex: d.i32(),
-        }
+        Self { key: d.text(), value: d.perhaps(|| Write::make(d)), key_strindex: d.i32() }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -250,9 +248,7 @@ impl Write for Resource {
 
 impl Write for ExportLogsServiceRequest {
     fn make(d: &Dice) -> Self {
-        Self {
-            resource_logs: d.many(|| Write::make(d)),
-        }
+        Self { resource_logs: d.many(|| Write::make(d)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -341,9 +337,7 @@ impl Write for LogRecord {
 
 impl Write for ExportTraceServiceRequest {
     fn make(d: &Dice) -> Self {
-        Self {
-            resource_spans: d.many(|| Write::make(d)),
-        }
+        Self { resource_spans: d.many(|| Write::make(d)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -375,11 +369,7 @@ impl Write for ResourceSpans {
 
 impl Write for ScopeSpans {
     fn make(d: &Dice) -> Self {
-        Self {
-            scope: d.perhaps(|| Write::make(d)),
-            spans: d.many(|| Write::make(d)),
-            schema_url: d.text(),
-        }
+        Self { scope: d.perhaps(|| Write::make(d)), spans: d.many(|| Write::make(d)), schema_url: d.text() }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -486,10 +476,7 @@ impl Write for Link {
 
 impl Write for Status {
     fn make(d: &Dice) -> Self {
-        Self {
-            message: d.text(),
-            code: i32::from(d.below(3)),
-        }
+        Self { message: d.text(), code: i32::from(d.below(3)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -503,9 +490,7 @@ impl Write for Status {
 
 impl Write for ExportMetricsServiceRequest {
     fn make(d: &Dice) -> Self {
-        Self {
-            resource_metrics: d.many(|| Write::make(d)),
-        }
+        Self { resource_metrics: d.many(|| Write::make(d)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -537,11 +522,7 @@ impl Write for ResourceMetrics {
 
 impl Write for ScopeMetrics {
     fn make(d: &Dice) -> Self {
-        Self {
-            scope: d.perhaps(|| Write::make(d)),
-            metrics: d.many(|| Write::make(d)),
-            schema_url: d.text(),
-        }
+        Self { scope: d.perhaps(|| Write::make(d)), metrics: d.many(|| Write::make(d)), schema_url: d.text() }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -557,9 +538,7 @@ impl Write for ScopeMetrics {
 
 impl Write for Gauge {
     fn make(d: &Dice) -> Self {
-        Self {
-            data_points: d.many(|| Write::make(d)),
-        }
+        Self { data_points: d.many(|| Write::make(d)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -582,7 +561,10 @@ impl Write for Sum {
         let mut o = Object(Map::new(), d);
         o.put("data_points", list(&self.data_points, d));
         let named = AggregationTemporality::try_from(self.aggregation_temporality).unwrap().as_str_name();
-        o.put("aggregation_temporality", if d.coin() { json!(named) } else { json!(self.aggregation_temporality) });
+        o.put(
+            "aggregation_temporality",
+            if d.coin() { json!(named) } else { json!(self.aggregation_temporality) },
+        );
         o.put("is_monotonic", json!(self.is_monotonic));
         Json::Object(o.0)
     }
@@ -590,43 +572,41 @@ impl Write for Sum {
 
 impl Write for Histogram {
     fn make(d: &Dice) -> Self {
-        Self {
-            data_points: d.many(|| Write::make(d)),
-            aggregation_temporality: i32::from(d.below(3)),
-        }
+        Self { data_points: d.many(|| Write::make(d)), aggregation_temporality: i32::from(d.below(3)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
         let mut o = Object(Map::new(), d);
         o.put("data_points", list(&self.data_points, d));
         let named = AggregationTemporality::try_from(self.aggregation_temporality).unwrap().as_str_name();
-        o.put("aggregation_temporality", if d.coin() { json!(named) } else { json!(self.aggregation_temporality) });
+        o.put(
+            "aggregation_temporality",
+            if d.coin() { json!(named) } else { json!(self.aggregation_temporality) },
+        );
         Json::Object(o.0)
     }
 }
 
 impl Write for ExponentialHistogram {
     fn make(d: &Dice) -> Self {
-        Self {
-            data_points: d.many(|| Write::make(d)),
-            aggregation_temporality: i32::from(d.below(3)),
-        }
+        Self { data_points: d.many(|| Write::make(d)), aggregation_temporality: i32::from(d.below(3)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
         let mut o = Object(Map::new(), d);
         o.put("data_points", list(&self.data_points, d));
         let named = AggregationTemporality::try_from(self.aggregation_temporality).unwrap().as_str_name();
-        o.put("aggregation_temporality", if d.coin() { json!(named) } else { json!(self.aggregation_temporality) });
+        o.put(
+            "aggregation_temporality",
+            if d.coin() { json!(named) } else { json!(self.aggregation_temporality) },
+        );
         Json::Object(o.0)
     }
 }
 
 impl Write for Summary {
     fn make(d: &Dice) -> Self {
-        Self {
-            data_points: d.many(|| Write::make(d)),
-        }
+        Self { data_points: d.many(|| Write::make(d)) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -644,7 +624,13 @@ impl Write for NumberDataPoint {
             time_unix_nano: d.u64(),
             exemplars: d.many(|| Write::make(d)),
             flags: d.u32(),
-            value: d.perhaps(|| if d.coin() { number_data_point::Value::AsInt(d.i64()) } else { number_data_point::Value::AsDouble(d.f64()) }),
+            value: d.perhaps(|| {
+                if d.coin() {
+                    number_data_point::Value::AsInt(d.i64())
+                } else {
+                    number_data_point::Value::AsDouble(d.f64())
+                }
+            }),
         }
     }
 
@@ -756,10 +742,7 @@ impl Write for ExponentialHistogramDataPoint {
 
 impl Write for Buckets {
     fn make(d: &Dice) -> Self {
-        Self {
-            offset: d.i32(),
-            bucket_counts: d.many(|| d.u64()),
-        }
+        Self { offset: d.i32(), bucket_counts: d.many(|| d.u64()) }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -798,10 +781,7 @@ impl Write for SummaryDataPoint {
 
 impl Write for ValueAtQuantile {
     fn make(d: &Dice) -> Self {
-        Self {
-            quantile: d.f64(),
-            value: d.f64(),
-        }
+        Self { quantile: d.f64(), value: d.f64() }
     }
 
     fn write(&self, d: &Dice) -> Json {
@@ -819,7 +799,9 @@ impl Write for Exemplar {
             time_unix_nano: d.u64(),
             span_id: d.bytes(if d.coin() { 8 } else { 0 }),
             trace_id: d.bytes(if d.coin() { 16 } else { 0 }),
-            value: d.perhaps(|| if d.coin() { exemplar::Value::AsInt(d.i64()) } else { exemplar::Value::AsDouble(d.f64()) }),
+            value: d.perhaps(|| {
+                if d.coin() { exemplar::Value::AsInt(d.i64()) } else { exemplar::Value::AsDouble(d.f64()) }
+            }),
         }
     }
 
