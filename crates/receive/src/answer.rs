@@ -16,7 +16,7 @@ use http_body::{Frame, SizeHint};
 use ph_model::Signal;
 use prost::Message;
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::sink::Taken;
 
 /// How a request and its answer are written.
@@ -201,13 +201,6 @@ pub fn refused(encoding: Encoding, error: &Error) -> Reply {
     reply
 }
 
-/// A refusal of a protocol that has no form for it: the sentence as text.
-pub fn refused_in_words(error: &Error) -> Reply {
-    let mut reply = plain(error.status(), format!("{error}\n").into_bytes(), error.retry_after());
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    reply
-}
-
 fn plain(status: StatusCode, bytes: Vec<u8>, wait: Option<Duration>) -> Reply {
     let mut reply = Response::new(ReplyBody::new(bytes));
     *reply.status_mut() = status;
@@ -251,11 +244,4 @@ fn percent(text: &str) -> String {
         }
     }
     out
-}
-
-impl Code {
-    /// Whether a sender may try the same again.
-    pub fn is_temporary(self) -> bool {
-        matches!(self, Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded)
-    }
 }

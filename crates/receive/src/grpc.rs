@@ -15,12 +15,6 @@ use crate::error::Error;
 /// Bytes before each message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 
-/// Whether a request is a gRPC call.
-pub fn is_call(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    kind.starts_with(b"application/grpc")
-}
-
 /// The one message of a unary call, decompressed.
 pub async fn message<B>(
     door: &Door,
