@@ -60,11 +60,16 @@ pub async fn run(
     let mut connected = false;
     loop {
         let before = query.after.clone();
+        let mut begun = false;
         let end = match open(reading.api, &query).await {
-            Ok(socket) => {
-                (connected, lost_since) = (true, None);
-                stream(socket, &mut query, (out, reading)).await?
-            }
+            Ok(socket) => stream(socket, (&mut query, &mut begun), (out, reading)).await,
+            Err(e) => Err(e),
+        };
+        if begun {
+            (connected, lost_since) = (true, None);
+        }
+        let end = match end {
+            Ok(end) => end,
             // The first connection either works or is a failure; later ones are tried again.
             Err(e) if !connected || !passes(&e, lost_since) => return Err(e),
             Err(e) => End::Lost(e.text().to_owned()),
@@ -98,7 +103,8 @@ pub async fn run(
 fn passes(failure: &Failure, lost_since: Option<tokio::time::Instant>) -> bool {
     match failure.exit_code() {
         code::UNREACHABLE => true,
-        code::NO_SOURCE => lost_since.is_some_and(|since| since.elapsed() < LEARNING),
+        // `FAILED` is also what is not found: a cluster of which a server that has just started knows nothing.
+        code::NO_SOURCE | code::FAILED => lost_since.is_some_and(|since| since.elapsed() < LEARNING),
         _ => false,
     }
 }
@@ -110,7 +116,7 @@ async fn open(api: &Api, query: &LogQuery) -> Result<Socket, Failure> {
 
 async fn stream(
     mut socket: Socket,
-    query: &mut LogQuery,
+    (query, begun): (&mut LogQuery, &mut bool),
     (out, reading): (&mut Output, &Reading<'_>),
 ) -> Result<End, Failure> {
     let mut leaving = false;
@@ -145,7 +151,10 @@ async fn stream(
             continue;
         };
         match frame {
-            LogStreamFrame::Sources { sources } => record::sources(out, &sources)?,
+            LogStreamFrame::Sources { sources } => {
+                *begun = true;
+                record::sources(out, &sources)?;
+            }
             // What comes after the last word was asked for is not shown.
             LogStreamFrame::Batch { .. } if leaving => {}
             LogStreamFrame::Batch { records, bytes, next } => {
