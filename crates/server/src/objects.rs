@@ -17,7 +17,7 @@ mod summary;
 mod view;
 
 pub use facts::{FactsBoard, keep as keep_facts};
-pub use feed::{Feed, run as run_feed};
+pub use feed::{Feed, name_all, run as run_feed};
 pub use inventories::{ClusterRoom, Inventories};
 pub use inventory::ClusterObjects;
 pub use last_words::LastWords;

@@ -118,6 +118,7 @@ impl Server {
             telemetry,
             _lock: lock,
         };
+        crate::objects::name_all(&running.app.inventories, &running.app.state).await?;
         running.serve(doors, &router(&running.app), certificates.as_ref())?;
         running.serve(intake, &intake_router(&running.app), certificates.as_ref())?;
         running.serve_own().await;

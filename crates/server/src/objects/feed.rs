@@ -106,12 +106,22 @@ async fn orgs(feed: &Feed) -> Result<Vec<OrgId>, ph_store::Error> {
     feed.state.organisation_ids().await
 }
 
+/// Makes a room for every cluster that is registered, empty until its snapshot is loaded or its agent is heard. Called before the
+/// first request is taken, so that nobody is told that a cluster does not exist.
+pub async fn name_all(inventories: &Inventories, state: &State) -> Result<(), ph_store::Error> {
+    for org in state.organisation_ids().await? {
+        for cluster in state.clusters(&TenantCtx::system(org, "inventory")).await? {
+            inventories.room(org, cluster.id, &cluster.name);
+        }
+    }
+    Ok(())
+}
+
 async fn load(feed: &Feed) -> Result<(), ph_store::Error> {
     for org in orgs(feed).await? {
         let ctx = TenantCtx::system(org, "inventory");
-        for cluster in feed.state.clusters(&ctx).await? {
-            let room = feed.inventories.room(org, cluster.id, &cluster.name);
-            if let Some((taken_ms, bytes)) = feed.state.load_snapshot(&ctx, cluster.id).await? {
+        for room in feed.inventories.of(&ctx) {
+            if let Some((taken_ms, bytes)) = feed.state.load_snapshot(&ctx, room.id).await? {
                 let restored =
                     tokio::task::spawn_blocking(move || ClusterObjects::from_snapshot(&bytes, taken_ms))
                         .await;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ph_access::TenantCtx;
+use ph_model::ErrorKind;
 
 use super::inventories::{ClusterRoom, Inventories};
-use crate::gateway::extract::not_found;
 use crate::gateway::problem::Problem;
 
 /// Clusters named in `names` (names or ids, comma-separated), all of the organisation when absent. A name that is no
@@ -20,9 +20,14 @@ pub fn clusters(
     let mut picked = Vec::new();
     for name in names.split(',') {
         let room = rooms.iter().find(|r| r.name == name || r.id.to_string() == name);
-        picked.push(room.ok_or_else(not_found)?.clone());
+        picked.push(room.ok_or_else(|| unknown(name))?.clone());
     }
     Ok(picked)
+}
+
+fn unknown(name: &str) -> Problem {
+    let text = format!("there is no cluster or host `{name}`, or none that you may see");
+    Problem::new(ErrorKind::NotFound, text).next_step("`pilothouse cluster list` names those there are")
 }
 
 /// Whether a comma-separated list, when given, names the value.

@@ -257,3 +257,27 @@ async fn a_restart_prints_a_link_until_somebody_can_sign_in() {
     assert!(third.sign_in_link.is_none());
     assert!(third.stop(Duration::from_secs(20)).await);
 }
+
+#[tokio::test]
+async fn a_restarted_server_knows_its_clusters_before_it_answers_anybody() {
+    let stack = Stack::start().await;
+    let cookie = stack.sign_in().await;
+    let join = json!({"name": "harbor", "kind": "kubernetes", "tier": "observe"});
+    assert_eq!(stack.post("/api/v1/clusters", Some(&cookie), join).await.status(), StatusCode::CREATED);
+    let config = stack.running.app.config.clone();
+    let org = stack.running.app.state.organisation_ids().await.unwrap()[0];
+    let Stack { running, clock, dir: _dir, .. } = stack;
+    assert!(running.stop(Duration::from_secs(20)).await);
+    let second = Server::start(config, clock).await.unwrap();
+    // Nothing is waited for in between: what is loaded behind the open doors is not there yet.
+    let ctx = ph_access::TenantCtx::system(org, "test");
+    let known: Vec<String> = second.app.inventories.of(&ctx).iter().map(|r| r.name.clone()).collect();
+    assert_eq!(known, ["harbor"]);
+    let base = second.public_url.as_str().trim_end_matches('/').to_owned();
+    let ask =
+        |name: &str| client().get(format!("{base}/api/v1/problems?cluster={name}")).header("cookie", &cookie);
+    assert_eq!(ask("harbor").send().await.unwrap().status(), StatusCode::OK);
+    let other: Value = ask("pier").send().await.unwrap().json().await.unwrap();
+    assert!(other["detail"].as_str().unwrap().contains("`pier`"), "{other}");
+    assert!(second.stop(Duration::from_secs(20)).await);
+}
