@@ -201,6 +201,13 @@ pub fn refused(encoding: Encoding, error: &Error) -> Reply {
     reply
 }
 
+/// A refusal of a protocol that has no form for it: the sentence as text.
+pub fn refused_in_words(error: &Error) -> Reply {
+    let mut reply = plain(error.status(), format!("{error}\n").into_bytes(), error.retry_after());
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    reply
+}
+
 fn plain(status: StatusCode, bytes: Vec<u8>, wait: Option<Duration>) -> Reply {
     let mut reply = Response::new(ReplyBody::new(bytes));
     *reply.status_mut() = status;

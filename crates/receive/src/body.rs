@@ -21,6 +21,8 @@ pub enum Compression {
     None,
     Gzip,
     Zstd,
+    /// One block; only remote write has it.
+    Snappy,
 }
 
 impl Compression {
@@ -78,6 +80,7 @@ pub fn decompress(compression: Compression, raw: Bytes, limits: &Limits) -> Resu
             return Err(Error::TooLarge { what: "body", limit: limits.body });
         }
         Compression::None => return Ok(raw),
+        Compression::Snappy => return snappy(&raw, most, limits),
         Compression::Zstd => (
             "zstd",
             zstd::stream::read::Decoder::new(raw.as_ref()).and_then(|d| d.take(limit).read_to_end(&mut out)),
@@ -92,6 +95,19 @@ pub fn decompress(compression: Compression, raw: Bytes, limits: &Limits) -> Resu
         Some(ratio) if most < limits.body => Err(Error::Bomb { ratio }),
         _ => Err(Error::TooLarge { what: "body after decompression", limit: limits.body }),
     }
+}
+
+/// The length stands before the block, so it is checked before anything is made.
+fn snappy(raw: &[u8], most: usize, limits: &Limits) -> Result<Bytes, Error> {
+    let damaged = |e: snap::Error| Error::Decompress { encoding: "snappy", cause: e.into() };
+    let length = match snap::raw::decompress_len(raw) {
+        Err(snap::Error::TooBig { .. }) => usize::MAX,
+        length => length.map_err(damaged)?,
+    };
+    if length > most {
+        return Err(Error::TooLarge { what: "body after decompression", limit: limits.body });
+    }
+    snap::raw::Decoder::new().decompress_vec(raw).map(Bytes::from).map_err(damaged)
 }
 
 #[cfg(test)]

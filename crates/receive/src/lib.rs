@@ -12,10 +12,11 @@ mod door;
 mod error;
 mod grpc;
 pub mod otlp;
+pub mod remote_write;
 mod sink;
 
 pub use answer::{Encoding, Reply, ReplyBody, RpcStatus};
-pub use door::{Door, Limits};
+pub use door::{Admitted, Door, Limits};
 pub use error::Error;
 pub use grpc::refused as grpc_refused;
 pub use sink::{Export, Refusal, Sink, Taken};

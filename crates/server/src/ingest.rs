@@ -15,6 +15,7 @@ mod quota;
 mod routes;
 mod sender;
 mod traces;
+mod write;
 
 pub use intake::{Counted, Intake, IntakeNow};
 pub use routes::{IngestRoom, routes};
@@ -41,6 +42,13 @@ fn refuse(list: &mut Vec<Refused>, reason: &'static str, example: impl FnOnce() 
     match list.iter_mut().find(|r| r.reason == reason) {
         Some(r) => r.count += 1,
         None => list.push(Refused { reason, count: 1, example: example() }),
+    }
+}
+
+/// The same for many of one reason at once.
+fn refuse_many(list: &mut Vec<Refused>, reason: &'static str, count: u64, example: impl FnOnce() -> String) {
+    if count > 0 {
+        list.push(Refused { reason, count, example: example() });
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where telemetry is posted to: OTLP over HTTP and over gRPC.
+//! Where telemetry is posted to: OTLP over HTTP and over gRPC, Prometheus remote write.
 
 use axum::Router;
 use axum::body::Body;
@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::request::Parts;
 use ph_model::Signal;
-use ph_receive::{Door, Error, Reply, grpc_refused, otlp};
+use ph_receive::{Door, Error, Reply, grpc_refused, otlp, remote_write};
 use std::sync::Arc;
 
 use super::keep::Keep;
@@ -42,16 +42,19 @@ pub fn routes() -> Router<AppState> {
         router =
             router.route(path, post(move |State(app): State<AppState>, request| call(app, signal, request)));
     }
+    for path in remote_write::PATHS {
+        router = router.route(path, post(super::write::take));
+    }
     router
 }
 
 /// A sender whose credential is good, ready to store.
-async fn keep<'a>(app: &'a AppState, parts: &Parts) -> Result<Keep<'a>, Error> {
+pub(super) async fn keep<'a>(app: &'a AppState, parts: &Parts) -> Result<Keep<'a>, Error> {
     let sender = Sender::of(app, parts).await.map_err(|problem| Error::Sink(refusal(problem)))?;
     Ok(Keep { app, sender, now_ms: app.clock.now_ms() })
 }
 
-fn sent(reply: Reply) -> Response {
+pub(super) fn sent(reply: Reply) -> Response {
     reply.map(Body::new)
 }
 

@@ -143,3 +143,4 @@ fn lines_keep_position_and_stream_and_events_go_their_own_way() {
 }
 
 mod senders;
+mod write;

@@ -1,0 +1,144 @@
+//! Requests of both versions as senders write them.
+
+use super::messages::*;
+use super::*;
+
+fn label(name: &str, value: &str) -> Label {
+    Label { name: name.into(), value: value.into() }
+}
+
+fn point(value: f64, timestamp: i64) -> Point {
+    Point { value, timestamp, start_timestamp: 0 }
+}
+
+fn up(labels: Vec<Label>) -> TimeSeries {
+    TimeSeries { labels, samples: vec![point(1.0, 10), point(0.0, 20)], ..TimeSeries::default() }
+}
+
+#[test]
+fn version_one_keeps_labels_samples_and_metadata() {
+    let request = WriteRequest {
+        timeseries: vec![
+            TimeSeries {
+                exemplars: vec![Ignored {}],
+                ..up(vec![label("job", "a"), label("__name__", "up"), label("none", "")])
+            },
+            up(vec![label("__name__", "up"), label("job", "a"), label("job", "b")]),
+            up(vec![label("job", "nameless")]),
+            TimeSeries {
+                labels: vec![label("__name__", "h")],
+                histograms: vec![Ignored {}; 3],
+                ..TimeSeries::default()
+            },
+        ],
+        metadata: vec![MetricMetadata {
+            r#type: 2,
+            metric_family_name: "up".into(),
+            help: "Is it up?".into(),
+            unit: String::new(),
+        }],
+    };
+    let read = decode(Version::One, &request.encode_to_vec(), &Limits::default()).unwrap();
+    assert_eq!(read.series.len(), 1);
+    assert_eq!(read.series[0].labels.to_string(), r#"{__name__="up", job="a"}"#);
+    assert_eq!((read.series[0].kind, read.series[0].samples.len()), (SeriesKind::Gauge, 2));
+    assert_eq!((read.bad_labels.0, read.histograms, read.exemplars), (4, 3, 1));
+    assert_eq!(read.bad_labels.1, r#"{__name__="up", job="a", job="b"}"#);
+    assert_eq!((read.described[0].name.as_str(), read.described[0].help.as_str()), ("up", "Is it up?"));
+}
+
+fn symbols() -> Vec<String> {
+    ["", "__name__", "http_requests_total", "code", "200", "Requests.", "lat_bucket", "le", "1.0"]
+        .map(String::from)
+        .to_vec()
+}
+
+#[test]
+fn version_two_reads_both_places_of_start_times() {
+    let about = Some(Metadata { r#type: 1, help_ref: 5, unit_ref: 0 });
+    let old = TimeSeries2 {
+        labels_refs: vec![1, 2, 3, 4],
+        samples: vec![point(5.0, 100)],
+        metadata: about,
+        created_timestamp: 40,
+        ..TimeSeries2::default()
+    };
+    let new = TimeSeries2 {
+        created_timestamp: 0,
+        samples: vec![Point { start_timestamp: 50, ..point(5.0, 100) }],
+        ..old.clone()
+    };
+    let bucket = TimeSeries2 {
+        labels_refs: vec![1, 6, 7, 8],
+        samples: vec![point(5.0, 100)],
+        metadata: Some(Metadata { r#type: 3, ..Metadata::default() }),
+        ..TimeSeries2::default()
+    };
+    let request = Request { symbols: symbols(), timeseries: vec![old, new, bucket] };
+    let read = decode(Version::Two, &request.encode_to_vec(), &Limits::default()).unwrap();
+    let starts: Vec<_> = read.series.iter().map(|s| (s.kind, s.start_ms)).collect();
+    assert_eq!(
+        starts,
+        [(SeriesKind::Counter, Some(40)), (SeriesKind::Counter, Some(50)), (SeriesKind::Unknown, None)]
+    );
+    assert_eq!(read.series[0].labels.to_string(), r#"{__name__="http_requests_total", code="200"}"#);
+    let names: Vec<_> = read.described.iter().map(|d| d.name.as_str()).collect();
+    assert_eq!(names, ["http_requests_total", "lat"]);
+}
+
+#[test]
+fn symbols_are_checked() {
+    let series =
+        |labels_refs| TimeSeries2 { labels_refs, samples: vec![point(1.0, 1)], ..TimeSeries2::default() };
+    for (symbols, refs, told) in [
+        (symbols(), vec![1, 99], "symbol 99 is not in the table of 9"),
+        (symbols(), vec![1], "odd number"),
+        (vec!["a".to_owned()], vec![0, 0], "empty string"),
+        (vec![], vec![], "empty string"),
+    ] {
+        let request = Request { symbols, timeseries: vec![series(refs)] };
+        let error =
+            decode(Version::Two, &request.encode_to_vec(), &Limits::default()).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn content_types_choose() {
+    let of = |text: &'static str| {
+        let headers = [(CONTENT_TYPE, HeaderValue::from_static(text))].into_iter().collect();
+        Version::of(&headers).map_err(|e| e.status().as_u16())
+    };
+    assert_eq!(of("application/x-protobuf"), Ok(Version::One));
+    assert_eq!(of("application/x-protobuf;proto=prometheus.WriteRequest"), Ok(Version::One));
+    assert_eq!(of("application/x-protobuf; proto=io.prometheus.write.v2.Request"), Ok(Version::Two));
+    assert_eq!(of("application/x-protobuf;proto=other"), Err(415));
+    assert_eq!(of("application/json"), Err(415));
+}
+
+#[tokio::test]
+async fn a_block_is_bounded_before_it_is_unpacked() {
+    let door = Door::new(64 << 20);
+    let headers: HeaderMap =
+        [(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"))].into_iter().collect();
+    let request = WriteRequest { timeseries: vec![up(vec![label("__name__", "up")])], metadata: vec![] };
+    let body = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap();
+    let body = http_body_util::Full::new(Bytes::from(body));
+    let (version, read, _) = read((&door, &Limits::default()), (&headers, body)).await.unwrap();
+    assert_eq!((version, read.series.len()), (Version::One, 1));
+    // A varint of 4 GiB as length, and nothing behind it.
+    for (body, status) in [(vec![0xff, 0xff, 0xff, 0xff, 0x0f], 413), (vec![3, 0xff], 400)] {
+        let body = http_body_util::Full::new(Bytes::from(body));
+        let error = super::read((&door, &Limits::default()), (&headers, body)).await.unwrap_err();
+        assert_eq!(error.status().as_u16(), status, "{error}");
+    }
+}
+
+#[test]
+fn answers_say_what_was_written() {
+    let outcome = Outcome { samples: 3, rejected: 2, reason: "too_old: 2".into() };
+    let reply = answered(Version::Two, &outcome);
+    assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(reply.headers()["x-prometheus-remote-write-samples-written"], "3");
+    assert_eq!(answered(Version::One, &Outcome::default()).status(), StatusCode::NO_CONTENT);
+}

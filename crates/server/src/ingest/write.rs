@@ -1,0 +1,78 @@
+//! Prometheus remote write into the store.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use ph_model::Signal;
+use ph_receive::Error;
+use ph_receive::remote_write::{self, Outcome, Written};
+use ph_store::MetricFacts;
+
+use super::keep::{Keep, told};
+use super::routes::{keep, sent};
+use super::sender::refusal;
+use super::{Refused, refuse_many};
+use crate::app::AppState;
+
+/// `POST /api/v1/write`, `POST /prometheus/api/v1/write`.
+pub async fn take(State(app): State<AppState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let keep = match keep(&app, &parts).await {
+        Ok(keep) => keep,
+        Err(error) => return sent(remote_write::refused(&parts.headers, &error)),
+    };
+    let door = (&app.ingest.door, &keep.sender.limits());
+    let read = remote_write::read(door, (&parts.headers, body)).await;
+    let stored = match read {
+        Ok((version, written, _admitted)) => store(&keep, written).await.map(|outcome| (version, outcome)),
+        Err(error) => Err(error),
+    };
+    sent(match stored {
+        Ok((version, outcome)) => remote_write::answered(version, &outcome),
+        Err(error) => remote_write::refused(&parts.headers, &error),
+    })
+}
+
+async fn store(keep: &Keep<'_>, written: Written) -> Result<Outcome, Error> {
+    let mut refused: Vec<Refused> = Vec::new();
+    let (bad, example) = written.bad_labels;
+    refuse_many(&mut refused, "invalid_labels", bad, || example);
+    refuse_many(&mut refused, "native_histograms_unsupported", written.histograms, || {
+        "send classic ones".into()
+    });
+    let mut series = written.series;
+    if !keep.sender.stamp.cluster_name.is_empty() {
+        for s in &mut series {
+            let cluster = ("k8s.cluster.name".to_owned(), keep.sender.stamp.cluster_name.clone());
+            let own = s.labels.as_slice().iter().filter(|(n, _)| *n != cluster.0).cloned();
+            s.labels = own.chain([cluster.clone()]).collect();
+        }
+    }
+    let failed = |problem| Error::Sink(refusal(problem));
+    let done = keep.series_done(series, &refused).await.map_err(failed)?;
+    let facts: Vec<MetricFacts> = written
+        .described
+        .into_iter()
+        .map(|d| MetricFacts {
+            name: d.name,
+            kind: d.kind,
+            unit: d.unit,
+            help: d.help,
+            ..MetricFacts::default()
+        })
+        .collect();
+    if !facts.is_empty() {
+        // What is described is no sample: a full table of descriptions is told, and no sample goes again for it.
+        if let Err(e) = keep.app.telemetry.describe(&keep.sender.ctx, facts).await {
+            tracing::warn!(error = %e, "metrics are not described");
+        }
+    }
+    if written.exemplars > 0 {
+        let help =
+            "Samples, log records, events and spans that came, by who sent them and what became of them.";
+        let labels =
+            format!("signal=\"{}\",by=\"key\",outcome=\"exemplar_dropped\"", Signal::Metrics.as_str());
+        keep.app.watch.counter("pilothouse_ingest_items_total", help, &labels).add(written.exemplars);
+    }
+    let all = told(&done, &refused);
+    Ok(Outcome { samples: done.accepted, rejected: all.rejected, reason: all.reason })
+}
