@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use alone::Alone;
 pub use ask::{Context, Extent, LogAsk, Order, Page, Runs, Timing};
-pub use choice::{Choice, Containers, Pick, StateWord, Target, glob_fits};
+pub use choice::{Choice, Containers, Pick, StateWord, Target};
 pub(crate) use containers::all as containers_of;
 pub use containers::{ContainerKind, Source, State};
 pub use estimate::{Estimate, estimate};

@@ -10,6 +10,7 @@ mod compile;
 pub mod complete;
 mod error;
 mod fields;
+mod glob;
 pub mod json;
 mod level;
 mod logfmt;
@@ -24,6 +25,7 @@ pub use ast::{Bounds, Case, Ends, Filter, Kind, LevelTest, MAX_DEPTH, Order, Sea
 pub use compile::{Compiled, Record, Scratch};
 pub use error::Error;
 pub use fields::{field, fields};
+pub use glob::{glob_fits, is_glob};
 pub use level::{Confidence, level_of};
 pub use plan::{Hit, HitKind, Hits, Literals, Marker, Needle, Needs, Plan, Raw, Sieve};
 pub use quantity::Unit;

@@ -87,31 +87,3 @@ pub enum StateWord {
     Waiting,
     Terminated,
 }
-
-/// Whether a name fits: `*` is any run of characters, `?` any one.
-pub fn glob_fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = name.get(n) {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(w) if *w == b'?' || w == c => (p, n) = (p + 1, n + 1),
-            _ => match star {
-                Some((at, reach)) => {
-                    star = Some((at, reach + 1));
-                    (p, n) = (at + 1, reach + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(p..).unwrap_or_default().iter().all(|c| *c == b'*')
-}
-
-pub(super) fn is_glob(text: &str) -> bool {
-    text.contains(['*', '?'])
-}

@@ -2,7 +2,9 @@
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodStatus};
 
-use super::choice::{Containers, StateWord, glob_fits};
+use ph_filter::glob_fits;
+
+use super::choice::{Containers, StateWord};
 
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use kube::api::{Api, ListParams};
 
-use super::choice::{Choice, Containers, Pick, Target, glob_fits, is_glob};
+use ph_filter::{glob_fits, is_glob};
+
+use super::choice::{Choice, Containers, Pick, Target};
 use super::containers::{self, ContainerKind, Source};
 use super::pods::{self, Place};
 use crate::Error;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use ph_access::TenantCtx;
 use ph_api::{Container, LogSelect, LogSource};
+use ph_filter::{glob_fits, is_glob};
 use ph_link::v1::{AgentKind, LogMarker, SourceRef};
 use ph_model::ClusterId;
 use serde_json::Value;
 
 use super::read::{Doors, FIRST_ANSWER, NodeSources, Source, whole};
-use super::select::{Selector, fits, is_pattern};
+use super::select::Selector;
 use super::ticket::TicketDesk;
 use super::token::{Cursor, Named};
 use crate::app::AppState;
@@ -84,8 +85,8 @@ pub fn resolve(app: &AppState, ctx: &TenantCtx, selects: &[LogSelect]) -> Result
 /// The clusters that a select means: named ones must exist, of a pattern those that fit.
 fn rooms(app: &AppState, ctx: &TenantCtx, select: &LogSelect) -> Result<Vec<Arc<ClusterRoom>>, Problem> {
     match select.cluster.as_deref() {
-        Some(pattern) if is_pattern(pattern) => {
-            Ok(app.inventories.of(ctx).into_iter().filter(|r| fits(pattern, &r.name)).collect())
+        Some(pattern) if is_glob(pattern) => {
+            Ok(app.inventories.of(ctx).into_iter().filter(|r| glob_fits(pattern, &r.name)).collect())
         }
         name => picked_clusters(&app.inventories, ctx, name),
     }

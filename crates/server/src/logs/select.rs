@@ -7,7 +7,7 @@ mod requirement;
 use std::borrow::Cow;
 
 use ph_api::{Container, FieldError, LogSelect};
-use ph_filter::{Compiled, Filter, Record};
+use ph_filter::{Compiled, Filter, Record, glob_fits};
 use ph_model::Level;
 use serde_json::Value;
 
@@ -30,41 +30,12 @@ pub struct Selector<'a> {
     conditions: Vec<(&'a str, &'a str)>,
 }
 
-/// Whether a name fits: `*` is any run of characters, `?` any one.
-pub fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = name.get(n) {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(w) if *w == b'?' || w == c => (p, n) = (p + 1, n + 1),
-            _ => match star {
-                Some((at, reach)) => {
-                    star = Some((at, reach + 1));
-                    (p, n) = (at + 1, reach + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(p..).unwrap_or_default().iter().all(|c| *c == b'*')
-}
-
-/// Whether a text has wildcards.
-pub fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?'])
-}
-
 fn is(wanted: Option<&str>, value: &str) -> bool {
-    wanted.is_none_or(|w| w.is_empty() || fits(w, value))
+    wanted.is_none_or(|w| w.is_empty() || glob_fits(w, value))
 }
 
 fn any(wanted: &[String], value: &str) -> bool {
-    wanted.is_empty() || wanted.iter().any(|w| fits(w, value))
+    wanted.is_empty() || wanted.iter().any(|w| glob_fits(w, value))
 }
 
 fn text<'v>(o: &'v Value, pointer: &str) -> &'v str {
@@ -207,9 +178,10 @@ impl<'a> Selector<'a> {
         let fits_kind =
             |kind: &str| self.of.workload_kind.as_deref().is_none_or(|k| k.eq_ignore_ascii_case(kind));
         let direct = ph_workloads::owner(pod);
-        workload(home, pod).is_some_and(|w| fits(name, &w.name) && fits_kind(&w.kind))
-            || direct
-                .is_some_and(|o| fits(name, &o.name) && self.of.workload_kind.is_some() && fits_kind(&o.kind))
+        workload(home, pod).is_some_and(|w| glob_fits(name, &w.name) && fits_kind(&w.kind))
+            || direct.is_some_and(|o| {
+                glob_fits(name, &o.name) && self.of.workload_kind.is_some() && fits_kind(&o.kind)
+            })
     }
 
     fn of_service(&self, home: Home<'_>, pod: &Value) -> bool {
@@ -217,7 +189,7 @@ impl<'a> Selector<'a> {
         let namespace = text(pod, "/metadata/namespace");
         home.objects.of_kind("Service").any(|service| {
             let selector = service.pointer("/spec/selector").and_then(Value::as_object);
-            fits(wanted, text(service, "/metadata/name"))
+            glob_fits(wanted, text(service, "/metadata/name"))
                 && text(service, "/metadata/namespace") == namespace
                 && selector.is_some_and(|s| {
                     !s.is_empty()
@@ -257,7 +229,7 @@ impl<'a> Selector<'a> {
             of.containers.iter().filter(|w| all.iter().any(|c| c.name == **w)).cloned().collect();
         let wide = named.is_none() && (of.all_containers || by_name);
         let chosen = |c: &Container| match named {
-            Some(name) => fits(name, &c.name),
+            Some(name) => glob_fits(name, &c.name),
             None if wide => true,
             None => c.name == default,
         };
@@ -335,11 +307,13 @@ fn is_owned(pod: &Value, resource: &str, name: &str) -> bool {
     owners.into_iter().flatten().any(|o| {
         let (kind, own, api) = (text(o, "/kind"), text(o, "/name"), text(o, "/apiVersion"));
         let same_group = group.is_empty() || api.rsplit_once('/').map_or("", |(g, _)| g) == group;
-        let direct = same_group && is_plural(plural, kind) && fits(name, own);
+        let direct = same_group && is_plural(plural, kind) && glob_fits(name, own);
         // A rollout's pods belong to a ReplicaSet that has their hash at the end of its name.
         let base = hash.and_then(|h| own.strip_suffix(h)).and_then(|n| n.strip_suffix('-'));
         direct
-            || (kind == "ReplicaSet" && is_plural(plural, "Rollout") && base.is_some_and(|b| fits(name, b)))
+            || (kind == "ReplicaSet"
+                && is_plural(plural, "Rollout")
+                && base.is_some_and(|b| glob_fits(name, b)))
     })
 }
 

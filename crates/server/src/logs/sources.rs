@@ -16,11 +16,11 @@ use super::read::{Missing, NodeSources, unreachable_gap, words};
 use super::record::{position_key, time_text};
 use super::resolve::{Resolved, by_reader, resolve};
 use super::routes::numbered;
-use super::select::is_pattern;
 use super::ticket::{self, Admitted};
 use crate::app::AppState;
 use crate::gateway::extract::Json;
 use crate::gateway::problem::Problem;
+use ph_filter::is_glob;
 
 /// Containers whose logs the caller may read, with their files.
 #[utoipa::path(post, path = "/api/v1/logs/sources", tag = "logs", request_body = LogSourcesAsk,
@@ -59,7 +59,7 @@ pub async fn sources(
 
 /// Ids of the sources that the caller named by pod or by workload.
 fn outright(app: &AppState, ctx: &TenantCtx, selects: &[LogSelect]) -> Result<BTreeSet<String>, Problem> {
-    let exact = |name: &Option<String>| name.as_deref().is_some_and(|n| !n.is_empty() && !is_pattern(n));
+    let exact = |name: &Option<String>| name.as_deref().is_some_and(|n| !n.is_empty() && !is_glob(n));
     let named =
         |s: &&LogSelect| exact(&s.pod) || exact(&s.pod_uid) || exact(&s.workload) || s.workload_uid.is_some();
     let selects: Vec<LogSelect> = selects.iter().filter(named).cloned().collect();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ph_cluster::kube_logs::glob_fits;
 use ph_cluster::kubeconfig::{self, Context, Contexts};
+use ph_filter::glob_fits;
 
 use crate::failure::{Failure, code, with_causes};
 use crate::own_agents::cluster_name;
