@@ -20,6 +20,7 @@ pub mod query;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tokens;
 
 pub use ast::{Bounds, Case, Ends, Filter, Kind, LevelTest, MAX_DEPTH, Order, Search};
 pub use compile::{Compiled, Record, Scratch};
@@ -29,3 +30,4 @@ pub use glob::{glob_fits, is_glob};
 pub use level::{Confidence, level_of};
 pub use plan::{Hit, HitKind, Hits, Literals, Marker, Needle, Needs, Plan, Raw, Sieve};
 pub use quantity::Unit;
+pub use tokens::{TOKENIZER, Tokenizer, Wanted, wanted};

@@ -13,6 +13,11 @@ pub use needle::Needle;
 pub(crate) use needle::needles;
 pub use sieve::{Hit, HitKind, Hits, Raw, Sieve};
 
+/// The literals of an expression that is matched anywhere in a text; `None` when it has none or cannot be read.
+pub(crate) fn regex_literals(pattern: &str, fold: bool) -> Option<Literals> {
+    literals::of_regex(pattern, fold)
+}
+
 /// What an engine can look for first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {

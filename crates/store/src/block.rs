@@ -161,6 +161,9 @@ pub(crate) fn write(
             lsn: of.lsn,
             series: meta.series,
             quarantined: None,
+            tix: 0,
+            tid: 0,
+            level: 0,
         });
     }
     Ok(out)

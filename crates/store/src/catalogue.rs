@@ -20,14 +20,15 @@ use crate::contract::Error;
 use crate::shard::{Lane, Reach};
 
 /// Version of the tables that this release writes, and the newest that it reads.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS parts (
         id BLOB PRIMARY KEY, org BLOB NOT NULL, signal TEXT NOT NULL, day BIGINT NOT NULL, path TEXT NOT NULL,
         first BIGINT NOT NULL, last BIGINT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, hash BLOB NOT NULL,
-        shard BIGINT NOT NULL, lsn BIGINT NOT NULL, series BIGINT NOT NULL, quarantined TEXT)",
+        shard BIGINT NOT NULL, lsn BIGINT NOT NULL, series BIGINT NOT NULL, quarantined TEXT,
+        tix BIGINT NOT NULL DEFAULT 0, tid BIGINT NOT NULL DEFAULT 0, level BIGINT NOT NULL DEFAULT 0)",
     "CREATE TABLE IF NOT EXISTS checkpoints (
         org BLOB NOT NULL, signal TEXT NOT NULL, lsn BIGINT NOT NULL, border_ms BIGINT NOT NULL,
         PRIMARY KEY (org, signal))",
@@ -37,6 +38,13 @@ const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS metrics (
         org BLOB NOT NULL, name TEXT NOT NULL, kind BIGINT NOT NULL, unit TEXT NOT NULL, help TEXT NOT NULL,
         otel_name TEXT NOT NULL, PRIMARY KEY (org, name))",
+];
+
+/// What version 2 added to the tables of version 1.
+const SINCE_2: [&str; 3] = [
+    "ALTER TABLE parts ADD COLUMN tix BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE parts ADD COLUMN tid BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE parts ADD COLUMN level BIGINT NOT NULL DEFAULT 0",
 ];
 
 /// How far a table is in parts: every row up to `lsn`, of samples those before `border_ms`.
@@ -90,6 +98,11 @@ pub(crate) struct PartRow {
     pub series: u64,
     /// Why it was set aside.
     pub quarantined: Option<String>,
+    /// Bytes of the token and trace indexes beside it; 0 when it has none.
+    pub tix: u64,
+    pub tid: u64,
+    /// How often its rows were merged out of smaller parts.
+    pub level: u32,
 }
 
 /// One publication.
@@ -162,7 +175,22 @@ impl Catalogue {
             );
             return Err(Error::new(ErrorKind::Internal, text));
         }
+        if version < VERSION {
+            this.migrate().await?;
+        }
         Ok(this)
+    }
+
+    /// Brings the tables of version 1 to those of version 2, all at once.
+    async fn migrate(&self) -> Result<(), Error> {
+        let act = fault("migrate tables");
+        let mut tx = self.pool.begin().await.map_err(&act)?;
+        for change in SINCE_2 {
+            sqlx::query(change).execute(&mut *tx).await.map_err(&act)?;
+        }
+        let version = sqlx::query("UPDATE facts SET value = $1 WHERE name = 'version'").bind(VERSION);
+        version.execute(&mut *tx).await.map_err(&act)?;
+        tx.commit().await.map_err(&act)
     }
 
     /// A number that is fixed when it is first asked for.
@@ -181,7 +209,8 @@ impl Catalogue {
     pub async fn parts(&self) -> Result<Vec<PartRow>, Error> {
         let act = fault("read parts");
         let rows = sqlx::query(
-            "SELECT id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series, quarantined
+            "SELECT id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series, quarantined,
+                    tix, tid, level
              FROM parts ORDER BY id",
         )
         .fetch_all(&self.pool)
@@ -237,26 +266,7 @@ impl Catalogue {
         let act = fault("publish parts");
         let mut tx = self.pool.begin().await.map_err(&act)?;
         for part in &publication.parts {
-            sqlx::query(
-                "INSERT INTO parts (id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            )
-            .bind(part.id.as_bytes().to_vec())
-            .bind(part.org.as_bytes().to_vec())
-            .bind(part.signal.as_str())
-            .bind(part.day)
-            .bind(&part.path)
-            .bind(part.first)
-            .bind(part.last)
-            .bind(part.rows as i64)
-            .bind(part.bytes as i64)
-            .bind(part.hash.to_be_bytes().to_vec())
-            .bind(part.shard as i64)
-            .bind(part.lsn as i64)
-            .bind(part.series as i64)
-            .execute(&mut *tx)
-            .await
-            .map_err(&act)?;
+            insert(&mut tx, part).await.map_err(&act)?;
         }
         for ((org, signal), checkpoint) in &publication.checkpoints {
             sqlx::query(
@@ -318,6 +328,33 @@ impl Catalogue {
     }
 }
 
+async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO parts (id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series,
+                            tix, tid, level)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    )
+    .bind(part.id.as_bytes().to_vec())
+    .bind(part.org.as_bytes().to_vec())
+    .bind(part.signal.as_str())
+    .bind(part.day)
+    .bind(&part.path)
+    .bind(part.first)
+    .bind(part.last)
+    .bind(part.rows as i64)
+    .bind(part.bytes as i64)
+    .bind(part.hash.to_be_bytes().to_vec())
+    .bind(part.shard as i64)
+    .bind(part.lsn as i64)
+    .bind(part.series as i64)
+    .bind(part.tix as i64)
+    .bind(part.tid as i64)
+    .bind(i64::from(part.level))
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 fn part_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<PartRow>, sqlx::Error> {
     let (id, org): (Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
     let (signal, hash): (String, Vec<u8>) = (row.try_get(2)?, row.try_get(9)?);
@@ -339,5 +376,8 @@ fn part_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<PartRow>, sqlx::Error
         lsn: number(11)? as u64,
         series: number(12)? as u64,
         quarantined: row.try_get(13)?,
+        tix: number(14)? as u64,
+        tid: number(15)? as u64,
+        level: number(16)? as u32,
     }))
 }

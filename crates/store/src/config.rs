@@ -89,6 +89,8 @@ pub struct StoreConfig {
     /// A metrics log of this size is shortened by writing blocks early.
     pub metrics_log_bytes: u64,
     pub segment_bytes: u64,
+    /// Footers of parts and directories of indexes that are kept in memory, in bytes.
+    pub cache_bytes: u64,
     pub retention: Retention,
     pub disk: DiskFloor,
     /// Go on behind damage of the log and report what was lost, instead of refusing to start.
@@ -108,6 +110,7 @@ impl StoreConfig {
             block_span: Duration::from_secs(7200),
             metrics_log_bytes: GIB,
             segment_bytes: 64 * MIB,
+            cache_bytes: 80 * MIB,
             retention: Retention::default(),
             disk: DiskFloor::default(),
             repair: false,

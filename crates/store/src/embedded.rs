@@ -111,7 +111,8 @@ impl Embedded {
 
     /// Counts since the start.
     pub fn counters(&self) -> Counters {
-        self.shared.meter.counters()
+        let (cache_hits, cache_misses, cache_bytes) = self.shared.cache.figures();
+        Counters { cache_hits, cache_misses, cache_bytes, ..self.shared.meter.counters() }
     }
 
     /// Which parts are not ready, and what an operator should know.

@@ -19,6 +19,10 @@ pub struct Counters {
     pub flushed_bytes: u64,
     /// Parts set aside because their bytes are not what was written.
     pub quarantined: u64,
+    /// Footers and index directories that were found in memory, that were not, and bytes of those that are kept.
+    pub cache_hits: u64,
+    pub cache_misses: u64,
+    pub cache_bytes: u64,
     /// The last thing that failed, in words; empty when nothing did.
     pub last_error: String,
 }
@@ -84,6 +88,9 @@ impl Meter {
             flushes: of(&self.flushes),
             flushed_bytes: of(&self.flushed_bytes),
             quarantined: of(&self.quarantined),
+            cache_hits: 0,
+            cache_misses: 0,
+            cache_bytes: 0,
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

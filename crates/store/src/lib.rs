@@ -11,6 +11,7 @@ mod fields;
 mod flush;
 mod fs;
 mod health;
+mod index;
 mod memtable;
 mod part;
 mod rows;

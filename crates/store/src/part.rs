@@ -4,7 +4,8 @@
 //! Out:    files sorted for reading (logs by stream and time, spans by service, events by namespace); scans.
 //! Never:  trusts a file: the first read compares its hash with the catalogue.
 
-mod footers;
+mod cache;
+mod indexed;
 mod read;
 mod write;
 
@@ -14,9 +15,11 @@ use std::sync::{Arc, OnceLock};
 
 use crate::catalogue::PartRow;
 use crate::fs::Fs;
+use crate::health::Meter;
+use crate::index::Kind;
 use crate::shard::Shared;
 
-pub(crate) use footers::Footers;
+pub(crate) use cache::Cache;
 pub(crate) use read::Want;
 pub(crate) use write::write;
 
@@ -26,10 +29,12 @@ pub(crate) struct Part {
     pub row: PartRow,
     fs: Arc<dyn Fs>,
     root: PathBuf,
-    footers: Arc<Footers>,
+    cache: Arc<Cache>,
+    meter: Arc<Meter>,
     /// Set once the file was found to be what was written.
     verified: OnceLock<()>,
     damage: OnceLock<String>,
+    index_damage: OnceLock<String>,
     /// The file goes when the last snapshot that knows the part is dropped.
     pub doomed: AtomicBool,
 }
@@ -41,9 +46,11 @@ impl Part {
             row,
             fs: Arc::clone(&shared.fs),
             root: shared.config.dir.clone(),
-            footers: Arc::clone(&shared.footers),
+            cache: Arc::clone(&shared.cache),
+            meter: Arc::clone(&shared.meter),
             verified: OnceLock::new(),
             damage: OnceLock::new(),
+            index_damage: OnceLock::new(),
             doomed: AtomicBool::new(false),
         }
     }
@@ -64,16 +71,38 @@ impl Part {
     pub fn path(&self) -> PathBuf {
         self.root.join(&self.row.path)
     }
+
+    fn index_path(&self, kind: Kind) -> PathBuf {
+        self.path().with_extension(kind.extension())
+    }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
         if self.doomed.load(Ordering::Relaxed) {
             let path = self.path();
-            discard(self.fs.as_ref(), &path);
+            self.cache.forget(self.row.id);
+            discard_part(self.fs.as_ref(), &self.root, &self.row);
             path.parent().into_iter().for_each(|day| self.fs.prune_dir(day));
         }
     }
+}
+
+/// Removes the files of a part.
+pub(crate) fn discard_part(fs: &dyn Fs, root: &Path, row: &PartRow) {
+    files(row).iter().for_each(|path| discard(fs, &root.join(path)));
+}
+
+/// The files of a part of rows, below the store's directory.
+pub(crate) fn files(row: &PartRow) -> Vec<PathBuf> {
+    let path = PathBuf::from(&row.path);
+    let mut out = vec![path.clone()];
+    for (bytes, kind) in [(row.tix, Kind::Tokens), (row.tid, Kind::Traces)] {
+        if bytes > 0 {
+            out.push(path.with_extension(kind.extension()));
+        }
+    }
+    out
 }
 
 /// Removes a file that nothing refers to any more. What cannot be removed now, the next start removes.

@@ -24,7 +24,7 @@ pub(crate) use events::{event_rows, events_batch};
 pub(crate) use logs::{log_rows, logs_batch};
 pub(crate) use spans::{span_rows, spans_batch};
 pub(crate) use take::{entries, entry};
-pub(crate) use view::{RowView, columns_for, columns_of_field, listed};
+pub(crate) use view::{RowView, column_name, columns_for, columns_of_field, listed, message_column};
 
 use crate::contract::{Rows, SearchRows};
 

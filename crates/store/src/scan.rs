@@ -10,6 +10,7 @@ use ph_model::{ErrorKind, RangeNs, Signal};
 
 use crate::contract::Error;
 use crate::health::Meter;
+use crate::index::Need;
 use crate::part::{Part, Want};
 use crate::rows::{Keys, LSN, ROW, RowView, STREAM, TS, columns_for};
 use crate::snapshot::Table;
@@ -21,6 +22,8 @@ pub(crate) struct Plan {
     pub range: RangeNs,
     /// Columns that are read of each row.
     pub columns: BTreeSet<&'static str>,
+    /// What indexes are asked.
+    pub need: Need,
 }
 
 impl Plan {
@@ -30,7 +33,8 @@ impl Plan {
             Compiled::new(filter).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()).caused_by(e))?;
         let mut columns = BTreeSet::from([TS, STREAM, LSN, ROW]);
         columns_for(signal, filter, &mut columns);
-        Ok(Self { signal, filter: compiled, range: narrow(range, filter), columns })
+        let need = Need::of(signal, filter);
+        Ok(Self { signal, filter: compiled, range: narrow(range, filter), columns, need })
     }
 
     /// Calls `each` with every row of a batch that is in the range and passes.
@@ -109,15 +113,15 @@ pub(crate) fn batches(
             scanned.incomplete.push(why);
             continue;
         }
-        let mut rows = 0;
-        let result = part.scan(&Want { columns, range }, &mut |group| {
-            rows += group.batch.num_rows() as u64;
-            if each(group.batch).is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let blocks = part.candidates(&Need::Anything, range);
+        let result = blocks.and_then(|blocks| {
+            let want = Want { columns, range, blocks: blocks.as_ref() };
+            part.scan(&want, scanned, &mut |group| {
+                if each(group.batch).is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })
         });
-        scanned.rows += rows;
-        match result {
-            Ok(bytes) => scanned.bytes += bytes,
-            Err(error) => scanned.incomplete.push(part.note_damage(&error)),
+        if let Err(error) = result {
+            scanned.incomplete.push(part.note_damage(&error));
         }
     }
 }
@@ -133,19 +137,17 @@ pub(crate) fn part(
         scanned.incomplete.push(why);
         return;
     }
-    let want = Want { columns: &plan.columns, range: plan.range };
-    let mut rows = 0;
-    let result = part.scan(&want, &mut |group| {
-        rows += group.batch.num_rows() as u64;
-        let seen = plan.run(group.batch, &mut |keys, row| {
-            each(keys, group.batch, row, group.first_row + row as u64);
-        });
-        if seen.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    let result = part.candidates(&plan.need, plan.range).and_then(|blocks| {
+        let want = Want { columns: &plan.columns, range: plan.range, blocks: blocks.as_ref() };
+        part.scan(&want, scanned, &mut |group| {
+            let seen = plan.run(group.batch, &mut |keys, row| {
+                each(keys, group.batch, row, group.first_row + row as u64);
+            });
+            if seen.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
     });
-    scanned.rows += rows;
-    match result {
-        Ok(bytes) => scanned.bytes += bytes,
-        Err(error) => scanned.incomplete.push(part.note_damage(&error)),
+    if let Err(error) = result {
+        scanned.incomplete.push(part.note_damage(&error));
     }
 }
 

@@ -198,7 +198,7 @@ fn fetch(
                     Place::Part { row, .. } => Some(*row),
                     Place::Memory { .. } => None,
                 });
-                part.fetch(&rows.collect::<Vec<u64>>())
+                part.fetch(&rows.collect::<Vec<u64>>(), scanned)
             }),
             None => None,
         };

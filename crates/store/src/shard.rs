@@ -23,7 +23,7 @@ use crate::contract::{Appended, Error, Rejection};
 use crate::fs::Fs;
 use crate::health::Meter;
 use crate::memtable::Generation;
-use crate::part::Footers;
+use crate::part::Cache;
 use crate::snapshot::Snapshots;
 use crate::tail::Tails;
 use crate::window::{Known, Windows};
@@ -68,8 +68,8 @@ pub(crate) struct Shared {
     pub snapshots: Snapshots,
     pub heads: RwLock<HashMap<OrgId, Arc<Head>>>,
     pub tails: Tails,
-    pub meter: Meter,
-    pub footers: Arc<Footers>,
+    pub meter: Arc<Meter>,
+    pub cache: Arc<Cache>,
 }
 
 impl Shared {

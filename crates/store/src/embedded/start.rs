@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 use ph_model::{ErrorKind, Signal};
@@ -17,8 +17,7 @@ use crate::config::StoreConfig;
 use crate::contract::Error;
 use crate::flush::{FlushOrder, Flusher, Gauges, Tools, measure};
 use crate::fs::{Fs, RealFs};
-use crate::health::Meter;
-use crate::part::{Part, discard};
+use crate::part::{Cache, Part, discard, files};
 use crate::shard::{self, Clock, Lane, Opened, Shard, ShardHandle, Shared};
 use crate::snapshot::Snapshots;
 use crate::tail::Tails;
@@ -63,6 +62,7 @@ impl Embedded {
         let wanted = config.shards.unwrap_or(cores.min(4)).max(1);
         let shards = catalogue.fact("wal_shards", wanted as i64).await?;
         config.shards = Some(usize::try_from(shards).unwrap_or(1).max(1));
+        let cache_bytes = config.cache_bytes;
         let shared = Arc::new(Shared {
             fs,
             config,
@@ -70,8 +70,8 @@ impl Embedded {
             snapshots: Snapshots::default(),
             heads: RwLock::default(),
             tails: Tails::default(),
-            meter: Meter::default(),
-            footers: Arc::default(),
+            meter: Arc::default(),
+            cache: Arc::new(Cache::new(cache_bytes)),
         });
         let rows = catalogue.parts().await?;
         let files = Arc::clone(&shared);
@@ -180,7 +180,7 @@ fn load_parts(shared: &Arc<Shared>, rows: Vec<PartRow>) -> Result<(), Error> {
         fs.walk(&dir).map_err(|e| disk_error("list", &dir, e))
     };
     walk("tmp")?.iter().for_each(|f| discard(fs, &f.path));
-    let known: HashSet<_> = rows.iter().map(|r| root.join(&r.path)).collect();
+    let known: HashSet<PathBuf> = rows.iter().flat_map(files).map(|path| root.join(path)).collect();
     let mut present = HashSet::new();
     let now_ms = (shared.clock)();
     for file in walk("t")? {

@@ -2,6 +2,7 @@
 
 mod bed;
 mod crash;
+mod indexed;
 mod keeping;
 mod model;
 mod questions;

@@ -11,7 +11,7 @@ use crate::block::BlockPart;
 use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::health::Meter;
-use crate::part::Part;
+use crate::part::{self, Part};
 use crate::shard::Shared;
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -102,6 +102,8 @@ impl Flusher {
             }
         } else {
             fs.rename(&from, &root.join(&to))?;
+            // Without its part an index is of no use.
+            part::files(row).iter().skip(1).for_each(|path| part::discard(fs.as_ref(), &root.join(path)));
         }
         fs.place(
             &root.join("tmp").join(format!("{id}.reason")),

@@ -11,7 +11,7 @@ use crate::catalogue::{Checkpoint, PartRow, Publication};
 use crate::contract::Error;
 use crate::health::Meter;
 use crate::memtable::Generation;
-use crate::part::{self, Part, discard};
+use crate::part::{self, Part, discard_part};
 use crate::shard::{Lane, Order, ShardHandle};
 
 impl Flusher {
@@ -138,12 +138,11 @@ impl Flusher {
     /// Files of an attempt that was not published.
     fn forget_files(&self, parts: &[PartRow]) {
         for part in parts {
-            let path = self.shared.config.dir.join(&part.path);
             if part.signal == Signal::Metrics {
                 let block = BlockPart::new(part.clone(), &self.shared);
                 block.doomed.store(true, std::sync::atomic::Ordering::Relaxed);
             } else {
-                discard(self.shared.fs.as_ref(), &path);
+                discard_part(self.shared.fs.as_ref(), &self.shared.config.dir, part);
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Scans of a part: chosen columns of the row groups that can hold a time range, and single rows.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, FixedSizeBinaryArray, Int64Array, RecordBatch, RecordBatchReader};
+use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -13,6 +14,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use ph_model::{ErrorKind, RangeNs};
@@ -21,15 +23,19 @@ use super::Part;
 use crate::block::disk_error;
 use crate::contract::Error;
 use crate::fs::File;
-use crate::rows::{TRACE_ID, TS};
+use crate::index::{BLOCK_ROWS, Blocks};
 use crate::scan::Scanned;
 
 const BATCH_ROWS: usize = 8_192;
+/// How much of a file is hashed at once.
+const VERIFY_BYTES: u64 = 1 << 20;
 
 /// What a scan reads.
 pub(crate) struct Want<'a> {
     pub columns: &'a BTreeSet<&'static str>,
     pub range: RangeNs,
+    /// Only rows of these blocks; `None`: all.
+    pub blocks: Option<&'a Blocks>,
 }
 
 /// Rows of a scan: number of the first one in the part, and the wanted columns.
@@ -53,6 +59,8 @@ struct Cursor {
 struct Disk {
     file: Arc<dyn File>,
     refused: Mutex<Option<io::Error>>,
+    /// Bytes that were read.
+    read: AtomicU64,
 }
 
 impl Disk {
@@ -75,6 +83,7 @@ impl Disk {
 impl Read for Cursor {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let n = self.disk.watch(self.disk.file.pread(self.at, into))?;
+        self.disk.read.fetch_add(n as u64, Ordering::Relaxed);
         self.at += n as u64;
         Ok(n)
     }
@@ -97,7 +106,74 @@ impl ChunkReader for Source {
         if start.saturating_add(length as u64) > self.len {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} of {}", self.len)));
         }
+        self.disk.read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(self.disk.watch(self.disk.file.read_exact(start, length))?.into())
+    }
+}
+
+impl Source {
+    /// The same file for another reader.
+    fn again(&self) -> Self {
+        Self { disk: Arc::clone(&self.disk), len: self.len }
+    }
+}
+
+/// First row and length of each run of wanted rows in a group of rows.
+fn runs(blocks: Option<&Blocks>, first_row: u64, rows: u64) -> Vec<(u64, u64)> {
+    let Some(blocks) = blocks else { return vec![(first_row, rows)] };
+    let (end, mut out) = (first_row + rows, Vec::<(u64, u64)>::new());
+    for block in first_row / BLOCK_ROWS..end.div_ceil(BLOCK_ROWS) {
+        if !u32::try_from(block).is_ok_and(|block| blocks.has(block)) {
+            continue;
+        }
+        let from = (block * BLOCK_ROWS).max(first_row);
+        let to = ((block + 1) * BLOCK_ROWS).min(end);
+        match out.last_mut() {
+            Some(last) if last.0 + last.1 == from => last.1 += to - from,
+            _ => out.push((from, to - from)),
+        }
+    }
+    out
+}
+
+fn selection(runs: &[(u64, u64)], first_row: u64, rows: u64) -> RowSelection {
+    let mut selectors = Vec::new();
+    let mut at = first_row;
+    for (from, count) in runs {
+        if *from > at {
+            selectors.push(RowSelector::skip((from - at) as usize));
+        }
+        selectors.push(RowSelector::select(*count as usize));
+        at = from + count;
+    }
+    selectors.push(RowSelector::skip((first_row + rows - at) as usize));
+    RowSelection::from(selectors)
+}
+
+/// Finds for each row that a reader gives where it stands in the part.
+struct Places {
+    runs: std::vec::IntoIter<(u64, u64)>,
+    /// Next row and how many of its run are left.
+    now: (u64, u64),
+}
+
+impl Places {
+    fn give(
+        &mut self,
+        batch: &RecordBatch,
+        each: &mut dyn FnMut(Group<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut at = 0;
+        while at < batch.num_rows() {
+            if self.now.1 == 0 {
+                self.now = self.runs.next().unwrap_or((self.now.0, u64::MAX));
+            }
+            let take = (batch.num_rows() - at).min(usize::try_from(self.now.1).unwrap_or(usize::MAX));
+            each(Group { first_row: self.now.0, batch: &batch.slice(at, take) })?;
+            at += take;
+            self.now = (self.now.0 + take as u64, self.now.1 - take as u64);
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -117,12 +193,15 @@ impl Part {
     fn source(&self) -> Result<Source, Error> {
         let path = self.path();
         let file = self.fs.open(&path).map_err(|e| disk_error("open part", &path, e))?;
-        Ok(Source { disk: Arc::new(Disk { file, refused: Mutex::default() }), len: self.row.bytes })
+        Ok(Source {
+            disk: Arc::new(Disk { file, refused: Mutex::default(), read: AtomicU64::new(0) }),
+            len: self.row.bytes,
+        })
     }
 
     /// The footer; the first call reads the whole file and compares it with the catalogue.
     fn footer(&self) -> Result<ArrowReaderMetadata, Error> {
-        if let Some(footer) = self.footers.find(self.row.id) {
+        if let Some(footer) = self.cache.footer(self.row.id) {
             return Ok(footer);
         }
         if self.verified.get().is_none() {
@@ -130,37 +209,70 @@ impl Part {
             self.verified.get_or_init(|| ());
         }
         let source = self.source()?;
-        let footer = ArrowReaderMetadata::load(&source, ArrowReaderOptions::new())
-            .map_err(|e| self.unreadable(&source.disk, e))?;
-        self.footers.keep(self.row.id, footer.clone());
+        let footer = ArrowReaderMetadata::load(
+            &source,
+            ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional),
+        )
+        .map_err(|e| self.unreadable(&source.disk, e))?;
+        self.cache.keep_footer(self.row.id, footer.clone());
         Ok(footer)
     }
 
-    fn verify(&self) -> Result<(), Error> {
+    /// Compares the whole file with the catalogue. Errors: `Internal` for damage, or those of the disk.
+    pub fn verify(&self) -> Result<(), Error> {
         let path = self.path();
-        let bytes = self.fs.read(&path).map_err(|e| disk_error("read part", &path, e))?;
-        if bytes.len() as u64 != self.row.bytes {
-            return Err(self.damaged(format!("it has {} bytes, not {}", bytes.len(), self.row.bytes)));
+        let act = |cause| disk_error("read part", &path, cause);
+        let file = self.fs.open(&path).map_err(act)?;
+        let len = file.len().map_err(act)?;
+        if len != self.row.bytes {
+            return Err(self.damaged(format!("it has {len} bytes, not {}", self.row.bytes)));
         }
-        if xxhash_rust::xxh3::xxh3_128(&bytes) != self.row.hash {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        let mut at = 0;
+        while at < len {
+            let piece = file.read_exact(at, (len - at).min(VERIFY_BYTES) as usize).map_err(act)?;
+            hash.update(&piece);
+            at += piece.len() as u64;
+        }
+        if hash.digest128() != self.row.hash {
             return Err(self.damaged("its content is not what was written"));
         }
         Ok(())
     }
 
-    /// Reads the wanted columns of row groups that can touch the range, in the order of the file; gives the bytes that
-    /// were read. Rows outside the range come along.
+    /// Reads the wanted columns of row groups that can touch the range, of the wanted blocks alone, in the order of
+    /// the file. Rows outside the range come along.
     pub fn scan(
         &self,
         want: &Want<'_>,
+        scanned: &mut Scanned,
         each: &mut dyn FnMut(Group<'_>) -> ControlFlow<()>,
-    ) -> Result<u64, Error> {
+    ) -> Result<(), Error> {
+        if want.blocks.is_some_and(Blocks::is_empty) {
+            return Ok(());
+        }
         let footer = self.footer()?;
         let meta = Arc::clone(footer.metadata());
         let schema = meta.file_metadata().schema_descr();
         let mask = ProjectionMask::columns(schema, want.columns.iter().copied());
-        let (mut first_row, mut scanned) = (0_u64, 0_u64);
-        for (number, group) in meta.row_groups().iter().enumerate() {
+        let source = self.source()?;
+        let disk = Arc::clone(&source.disk);
+        let result = self.scan_groups(want, (&footer, &mask, &source), &mut |group| {
+            scanned.rows += group.batch.num_rows() as u64;
+            each(group)
+        });
+        scanned.bytes += disk.read.load(Ordering::Relaxed);
+        result
+    }
+
+    fn scan_groups(
+        &self,
+        want: &Want<'_>,
+        (footer, mask, source): (&ArrowReaderMetadata, &ProjectionMask, &Source),
+        each: &mut dyn FnMut(Group<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut first_row = 0_u64;
+        for (number, group) in footer.metadata().row_groups().iter().enumerate() {
             let rows = group.num_rows() as u64;
             let touched = match group.columns().first().and_then(|c| c.statistics()) {
                 Some(Statistics::Int64(s)) => match (s.min_opt(), s.max_opt()) {
@@ -169,55 +281,35 @@ impl Part {
                 },
                 _ => true,
             };
-            if touched {
-                let leaves = group.columns().iter().enumerate().filter(|(i, _)| mask.leaf_included(*i));
-                scanned += leaves.map(|(_, c)| c.compressed_size() as u64).sum::<u64>();
-                let source = self.source()?;
-                let disk = Arc::clone(&source.disk);
-                let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer.clone())
-                    .with_row_groups(vec![number])
-                    .with_projection(mask.clone())
-                    .with_batch_size(BATCH_ROWS)
-                    .build()
-                    .map_err(|e| self.unreadable(&disk, e))?;
-                let mut at = first_row;
+            let runs = if touched { runs(want.blocks, first_row, rows) } else { Vec::new() };
+            if !runs.is_empty() {
+                let disk = &source.disk;
+                let whole = runs.len() == 1 && runs.first().is_some_and(|run| run.1 == rows);
+                let mut reader =
+                    ParquetRecordBatchReaderBuilder::new_with_metadata(source.again(), footer.clone())
+                        .with_row_groups(vec![number])
+                        .with_projection(mask.clone())
+                        .with_batch_size(BATCH_ROWS);
+                if !whole {
+                    reader = reader.with_row_selection(selection(&runs, first_row, rows));
+                }
+                let reader = reader.build().map_err(|e| self.unreadable(disk, e))?;
+                let mut place = Places { runs: runs.into_iter(), now: (0, 0) };
                 for batch in reader {
-                    let batch = batch.map_err(|e| self.unreadable(&disk, e))?;
-                    let rows = batch.num_rows() as u64;
-                    if each(Group { first_row: at, batch: &batch }).is_break() {
-                        return Ok(scanned);
+                    let batch = batch.map_err(|e| self.unreadable(disk, e))?;
+                    if place.give(&batch, each).is_break() {
+                        return Ok(());
                     }
-                    at += rows;
                 }
             }
             first_row += rows;
         }
-        Ok(scanned)
+        Ok(())
     }
 
     /// All columns of the given rows; `rows` strictly ascending, so is the result.
-    pub fn fetch(&self, rows: &[u64]) -> Result<RecordBatch, Error> {
-        self.fetch_columns(rows, None)
-    }
-
-    /// Rows that belong to one of the traces and lie in the range, ascending.
-    pub fn rows_of_traces(
-        &self,
-        ids: &HashSet<[u8; 16]>,
-        range: RangeNs,
-        scanned: &mut Scanned,
-    ) -> Result<Vec<u64>, Error> {
-        let columns = BTreeSet::from([TS, TRACE_ID]);
-        let mut rows = Vec::new();
-        let bytes = self.scan(&Want { columns: &columns, range }, &mut |group| {
-            scanned.rows += group.batch.num_rows() as u64;
-            match traces_in(&group, ids, range, &mut rows) {
-                Some(()) => ControlFlow::Continue(()),
-                None => ControlFlow::Break(()),
-            }
-        })?;
-        scanned.bytes += bytes;
-        Ok(rows)
+    pub fn fetch(&self, rows: &[u64], scanned: &mut Scanned) -> Result<RecordBatch, Error> {
+        self.fetch_columns(rows, None, scanned)
     }
 
     /// The given columns of the given rows, `None` for all; `rows` strictly ascending, so is the result.
@@ -225,6 +317,7 @@ impl Part {
         &self,
         rows: &[u64],
         columns: Option<&BTreeSet<&'static str>>,
+        scanned: &mut Scanned,
     ) -> Result<RecordBatch, Error> {
         let footer = self.footer()?;
         let mut selectors = Vec::new();
@@ -250,6 +343,7 @@ impl Part {
             .map_err(|e| self.unreadable(&disk, e))?;
         let schema = reader.schema();
         let batches: Result<Vec<RecordBatch>, _> = reader.collect();
+        scanned.bytes += disk.read.load(Ordering::Relaxed);
         let batches = batches.map_err(|e| self.unreadable(&disk, e))?;
         let all = concat_batches(&schema, &batches).map_err(|e| self.damaged(e))?;
         if all.num_rows() != rows.len() {
@@ -257,17 +351,4 @@ impl Part {
         }
         Ok(all)
     }
-}
-
-/// Adds the numbers of a group's rows that belong to one of the traces; `None` when a column is missing.
-fn traces_in(group: &Group<'_>, ids: &HashSet<[u8; 16]>, range: RangeNs, rows: &mut Vec<u64>) -> Option<()> {
-    let ts: &Int64Array = group.batch.column_by_name(TS)?.as_any().downcast_ref()?;
-    let trace: &FixedSizeBinaryArray = group.batch.column_by_name(TRACE_ID)?.as_any().downcast_ref()?;
-    for row in 0..group.batch.num_rows() {
-        let id = trace.value(row).first_chunk::<16>().filter(|_| trace.is_valid(row));
-        if range.contains(ts.value(row)) && id.is_some_and(|id| ids.contains(id)) {
-            rows.push(group.first_row + row as u64);
-        }
-    }
-    Some(())
 }

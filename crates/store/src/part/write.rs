@@ -8,7 +8,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use ph_model::{ErrorKind, Signal};
+use ph_model::{ErrorKind, OrgId, Signal};
 use uuid::Uuid;
 
 use super::day_text;
@@ -16,6 +16,7 @@ use crate::block::disk_error;
 use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::fs::Fs;
+use crate::index::{self, Kind};
 use crate::memtable::Generation;
 use crate::rows::{Keys, stored_schema};
 
@@ -35,35 +36,60 @@ pub(crate) fn write(fs: &dyn Fs, root: &Path, generation: &Generation) -> Result
     let mut out = Vec::new();
     for (day, rows) in order {
         let part = take_record_batch(&all, &UInt32Array::from(rows)).map_err(defect)?;
-        let bytes = encode(&part)?;
-        let id = Uuid::now_v7();
-        let signal = generation.signal;
-        let path = format!("t/{}/{}/{}/{id}.parquet", generation.org, signal.as_str(), day_text(day));
-        let to = root.join(&path);
-        let act = |cause| disk_error("write part", &to, cause);
-        fs.create_dir_all(to.parent().unwrap_or(root)).map_err(act)?;
-        fs.place(&root.join("tmp").join(format!("{id}.parquet")), &to, &bytes).map_err(act)?;
-        // What the catalogue will say is what the disk holds.
-        let size = fs.size(&to).map_err(act)?;
-        let (first, last) = crate::memtable::bounds(&part).ok_or_else(|| defect("a part without rows"))?;
-        out.push(PartRow {
-            id,
-            org: generation.org,
-            signal,
-            day,
-            path,
-            first,
-            last,
-            rows: part.num_rows() as u64,
-            bytes: size,
-            hash: xxhash_rust::xxh3::xxh3_128(&bytes),
-            shard: generation.shard,
-            lsn: generation.last_lsn(),
-            series: 0,
-            quarantined: None,
-        });
+        out.push(store(fs, root, (generation.org, generation.signal, day), &[part])?);
+    }
+    for row in &mut out {
+        (row.shard, row.lsn) = (generation.shard, generation.last_lsn());
     }
     Ok(out)
+}
+
+/// Writes sorted rows of one organisation, signal and day as a part with its indexes. Nothing is published.
+pub(crate) fn store(
+    fs: &dyn Fs,
+    root: &Path,
+    (org, signal, day): (OrgId, Signal, i64),
+    rows: &[RecordBatch],
+) -> Result<PartRow, Error> {
+    let bytes = encode(rows)?;
+    let id = Uuid::now_v7();
+    let built = index::build(signal, id, rows).ok_or_else(|| defect("rows lack a column"))?;
+    let path = format!("t/{org}/{}/{}/{id}.parquet", signal.as_str(), day_text(day));
+    let to = root.join(&path);
+    let tmp = root.join("tmp");
+    let act = |cause| disk_error("write part", &to, cause);
+    fs.create_dir_all(to.parent().unwrap_or(root)).map_err(act)?;
+    let (tix, tid) = (Some(built.tix), built.tid);
+    for (kind, bytes) in [(Kind::Tokens, &tix), (Kind::Traces, &tid)] {
+        let Some(bytes) = bytes else { continue };
+        let name = format!("{id}.{}", kind.extension());
+        fs.place(&tmp.join(name), &to.with_extension(kind.extension()), bytes).map_err(act)?;
+    }
+    fs.place(&tmp.join(format!("{id}.parquet")), &to, &bytes).map_err(act)?;
+    // What the catalogue will say is what the disk holds.
+    let size = fs.size(&to).map_err(act)?;
+    let bounds = rows.iter().filter_map(crate::memtable::bounds);
+    let bounds = bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let (first, last) = bounds.ok_or_else(|| defect("a part without rows"))?;
+    Ok(PartRow {
+        id,
+        org,
+        signal,
+        day,
+        path,
+        first,
+        last,
+        rows: rows.iter().map(|b| b.num_rows() as u64).sum(),
+        bytes: size,
+        hash: xxhash_rust::xxh3::xxh3_128(&bytes),
+        shard: 0,
+        lsn: 0,
+        series: 0,
+        quarantined: None,
+        tix: tix.map_or(0, |b| b.len() as u64),
+        tid: tid.map_or(0, |b| b.len() as u64),
+        level: 0,
+    })
 }
 
 /// Row numbers by day, in the order of the signal's parts.
@@ -108,11 +134,14 @@ impl Leading<'_> {
     }
 }
 
-fn encode(part: &RecordBatch) -> Result<Vec<u8>, Error> {
+fn encode(rows: &[RecordBatch]) -> Result<Vec<u8>, Error> {
+    let first = rows.first().ok_or_else(|| defect("a part without rows"))?;
     let mut bytes = Vec::new();
     let mut writer =
-        ArrowWriter::try_new(&mut bytes, part.schema(), Some(properties(part)?)).map_err(defect)?;
-    writer.write(part).map_err(defect)?;
+        ArrowWriter::try_new(&mut bytes, first.schema(), Some(properties(first)?)).map_err(defect)?;
+    for batch in rows {
+        writer.write(batch).map_err(defect)?;
+    }
     writer.close().map_err(defect)?;
     Ok(bytes)
 }

@@ -27,7 +27,7 @@ pub(crate) struct RowView<'a> {
 }
 
 /// The column that a field's name means, if it is one.
-fn column_name(signal: Signal, name: &str) -> Option<&'static str> {
+pub(crate) fn column_name(signal: Signal, name: &str) -> Option<&'static str> {
     static NAMES: LazyLock<[HashMap<&'static str, &'static str>; 3]> =
         LazyLock::new(|| [Signal::Logs, Signal::Spans, Signal::Events].map(names));
     let [logs, spans, events] = &*NAMES;
@@ -87,7 +87,7 @@ pub(crate) fn listed(signal: Signal) -> impl Iterator<Item = (&'static str, &'st
 }
 
 /// The column that holds what filters call the message.
-fn message_column(signal: Signal) -> &'static str {
+pub(crate) fn message_column(signal: Signal) -> &'static str {
     if signal == Signal::Spans { "name" } else { "message" }
 }
 

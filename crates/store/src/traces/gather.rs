@@ -35,7 +35,10 @@ pub(super) fn gather(
             continue;
         }
         let found = part.rows_of_traces(ids, which.range, scanned).and_then(|rows| {
-            if rows.is_empty() { Ok(None) } else { part.fetch_columns(&rows, which.columns).map(Some) }
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            part.fetch_columns(&rows, which.columns, scanned).map(Some)
         });
         match found {
             Ok(batch) => out.extend(batch),
