@@ -152,6 +152,8 @@ async fn rare_tokens_and_traces_read_one_block() {
     let ctx = org(1);
     let store = bed.open().await;
     let mut rows = lines(0, 40_000);
+    // One stream, so that its blocks follow each other in time.
+    rows.iter_mut().for_each(|r| (r.pod, r.namespace) = ("web-1".into(), "shop".into()));
     rows[30_123].message = b"the only needle of this haystack".to_vec();
     rows[30_124].trace_id = Some([0xab; 16]);
     put(&store, &ctx, Rows::Logs(rows)).await;
