@@ -60,6 +60,11 @@ impl BlockPart {
         }
     }
 
+    /// Removes the files once nobody reads them.
+    pub fn doom(&self) {
+        self.doomed.store(true, Ordering::Relaxed);
+    }
+
     /// Why the block is not read any more.
     pub fn damage(&self) -> Option<String> {
         self.damage.get().cloned()
@@ -131,42 +136,52 @@ pub(crate) fn write(
     let Some((first, last)) = cut.bounds() else { return Ok(Vec::new()) };
     let mut out = Vec::new();
     for day in first.div_euclid(DAY_MS)..=last.div_euclid(DAY_MS) {
-        let series = cut.iter().filter_map(|s| within(s, day)).map(Ok);
-        let fault = |e: ph_tsdb::Error| Error::new(e.kind(), format!("encode metrics block: {e}"));
-        let (meta, files) = encode(series).map_err(fault)?;
-        if meta.samples == 0 {
-            continue;
-        }
-        let id = Uuid::now_v7();
-        let path = format!("t/{}/m/{}/{id}", of.org, day_text(day));
-        let dir = root.join(&path);
-        let act = |cause: io::Error| disk_error("write metrics block", &dir, cause);
-        fs.create_dir_all(&dir).map_err(act)?;
-        for (name, bytes) in &files {
-            fs.place(&root.join("tmp").join(format!("{id}.{name}")), &dir.join(name), bytes).map_err(act)?;
-        }
-        let meta_bytes = fs.size(&dir.join("meta.json")).map_err(act)?;
-        out.push(PartRow {
-            id,
-            org: of.org,
-            signal: Signal::Metrics,
-            day,
-            path,
-            first: meta.min_ms,
-            last: meta.max_ms,
-            rows: meta.samples,
-            bytes: meta.bytes + meta_bytes,
-            hash: 0,
-            shard: of.shard,
-            lsn: of.lsn,
-            series: meta.series,
-            quarantined: None,
-            tix: 0,
-            tid: 0,
-            level: 0,
-        });
+        let mut series = cut.iter().filter_map(|s| within(s, day)).map(Ok);
+        out.extend(write_day(fs, root, (of, day), &mut series)?);
     }
     Ok(out)
+}
+
+/// Writes series of one UTC day, ascending by labels, as a block. Nothing is published. `None` without samples.
+pub(crate) fn write_day(
+    fs: &dyn Fs,
+    root: &std::path::Path,
+    (of, day): (Source, i64),
+    series: &mut dyn Iterator<Item = Result<SeriesSamples, ph_tsdb::Error>>,
+) -> Result<Option<PartRow>, Error> {
+    let fault = |e: ph_tsdb::Error| Error::new(e.kind(), format!("encode metrics block: {e}"));
+    let (meta, files) = encode(series).map_err(fault)?;
+    if meta.samples == 0 {
+        return Ok(None);
+    }
+    let id = Uuid::now_v7();
+    let path = format!("t/{}/m/{}/{id}", of.org, day_text(day));
+    let dir = root.join(&path);
+    let act = |cause: io::Error| disk_error("write metrics block", &dir, cause);
+    fs.create_dir_all(&dir).map_err(act)?;
+    for (name, bytes) in &files {
+        fs.place(&root.join("tmp").join(format!("{id}.{name}")), &dir.join(name), bytes).map_err(act)?;
+    }
+    let meta_bytes = fs.size(&dir.join("meta.json")).map_err(act)?;
+    Ok(Some(PartRow {
+        id,
+        org: of.org,
+        signal: Signal::Metrics,
+        day,
+        path,
+        first: meta.min_ms,
+        last: meta.max_ms,
+        rows: meta.samples,
+        bytes: meta.bytes + meta_bytes,
+        hash: 0,
+        shard: of.shard,
+        lsn: of.lsn,
+        series: meta.series,
+        quarantined: None,
+        tix: 0,
+        tid: 0,
+        level: 0,
+    }))
 }
 
 fn within(mut series: SeriesSamples, day: i64) -> Option<SeriesSamples> {

@@ -297,6 +297,26 @@ impl Catalogue {
         tx.commit().await.map_err(&act)
     }
 
+    /// Replaces parts by others. Errors: `Gone`, and nothing changed, when one of the old ones is not there any more.
+    pub async fn swap(&self, old: &[Uuid], new: &[PartRow]) -> Result<(), Error> {
+        let act = fault("replace parts");
+        let mut tx = self.pool.begin().await.map_err(&act)?;
+        for id in old {
+            let done = sqlx::query("DELETE FROM parts WHERE id = $1 AND quarantined IS NULL")
+                .bind(id.as_bytes().to_vec())
+                .execute(&mut *tx)
+                .await
+                .map_err(&act)?;
+            if done.rows_affected() != 1 {
+                return Err(Error::new(ErrorKind::Gone, format!("part {id} is gone")));
+            }
+        }
+        for part in new {
+            insert(&mut tx, part).await.map_err(&act)?;
+        }
+        tx.commit().await.map_err(&act)
+    }
+
     /// Removes rows of parts, so that their files are garbage.
     pub async fn remove(&self, ids: &[Uuid]) -> Result<(), Error> {
         let act = fault("remove parts");

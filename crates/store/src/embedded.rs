@@ -20,6 +20,7 @@ use tokio::sync::{OnceCell, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
+use crate::compact::CompactOrder;
 use crate::config::Durability;
 use crate::contract::Error;
 use crate::flush::{FlushOrder, Gauges};
@@ -34,6 +35,7 @@ pub struct Embedded {
     /// Empty after shutdown.
     shards: RwLock<Vec<ShardHandle>>,
     flusher: Mutex<Option<SyncSender<FlushOrder>>>,
+    compactor: Mutex<Option<SyncSender<CompactOrder>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// KiB of batches that may be under way.
     intake: Arc<Semaphore>,
@@ -64,20 +66,19 @@ impl Embedded {
         self.order(FlushOrder::Retain).await
     }
 
+    /// Merges all parts of each organisation, signal and day that can be merged, whatever their sizes. Merges that
+    /// are worth their cost happen by themselves.
+    ///
+    /// Errors: those of the disk; parts whose merge failed stay as they are.
+    pub async fn compact(&self) -> Result<(), Error> {
+        order(&self.compactor, CompactOrder::All).await
+    }
+
     async fn order(
         &self,
         of: impl FnOnce(oneshot::Sender<Result<(), Error>>) -> FlushOrder,
     ) -> Result<(), Error> {
-        let sender = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (reply, answer) = oneshot::channel();
-        let order = of(reply);
-        let closed = || Error::new(ErrorKind::Unavailable, "the store is shutting down");
-        let sender = sender.ok_or_else(closed)?;
-        tokio::task::spawn_blocking(move || sender.send(order))
-            .await
-            .map_err(|_| closed())?
-            .map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        order(&self.flusher, of).await
     }
 
     /// Ends intake, lets what is under way become durable, and ends all threads. Rows in memory stay in the log.
@@ -88,9 +89,13 @@ impl Embedded {
 
     async fn end(&self) {
         let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let compactor = self.compactor.lock().unwrap_or_else(PoisonError::into_inner).take();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         self.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
         let ended = tokio::task::spawn_blocking(move || {
+            if let Some(compactor) = compactor {
+                let _ = compactor.send(CompactOrder::Stop);
+            }
             if let Some(flusher) = flusher {
                 // It may have ended already.
                 let _ = flusher.send(FlushOrder::Stop);
@@ -151,6 +156,23 @@ impl Embedded {
         let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
         shards.iter().map(|s| s.log_bytes.load(Ordering::Relaxed)).sum()
     }
+}
+
+/// Gives an order to a thread and waits for its answer.
+async fn order<T: Send + 'static>(
+    to: &Mutex<Option<SyncSender<T>>>,
+    of: impl FnOnce(oneshot::Sender<Result<(), Error>>) -> T,
+) -> Result<(), Error> {
+    let sender = to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (reply, answer) = oneshot::channel();
+    let order = of(reply);
+    let closed = || Error::new(ErrorKind::Unavailable, "the store is shutting down");
+    let sender = sender.ok_or_else(closed)?;
+    tokio::task::spawn_blocking(move || sender.send(order))
+        .await
+        .map_err(|_| closed())?
+        .map_err(|_| closed())?;
+    answer.await.map_err(|_| closed())?
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ pub struct Counters {
     pub fsyncs: u64,
     pub flushes: u64,
     pub flushed_bytes: u64,
+    /// Merges of parts, and bytes that they wrote.
+    pub compactions: u64,
+    pub compacted_bytes: u64,
     /// Parts set aside because their bytes are not what was written.
     pub quarantined: u64,
     /// Footers and index directories that were found in memory, that were not, and bytes of those that are kept.
@@ -47,6 +50,8 @@ pub(crate) struct Meter {
     pub fsyncs: AtomicU64,
     pub flushes: AtomicU64,
     pub flushed_bytes: AtomicU64,
+    pub compactions: AtomicU64,
+    pub compacted_bytes: AtomicU64,
     pub quarantined: AtomicU64,
     last_error: Mutex<String>,
     troubles: Mutex<BTreeMap<String, String>>,
@@ -87,6 +92,8 @@ impl Meter {
             fsyncs: of(&self.fsyncs),
             flushes: of(&self.flushes),
             flushed_bytes: of(&self.flushed_bytes),
+            compactions: of(&self.compactions),
+            compacted_bytes: of(&self.compacted_bytes),
             quarantined: of(&self.quarantined),
             cache_hits: 0,
             cache_misses: 0,

@@ -16,7 +16,7 @@ mod file;
 mod need;
 
 pub(crate) use blocks::Blocks;
-pub(crate) use build::build;
+pub(crate) use build::Builder;
 pub(crate) use file::{Fault, Index, Open};
 pub(crate) use need::Need;
 

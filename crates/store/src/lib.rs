@@ -2,6 +2,7 @@
 
 mod block;
 mod catalogue;
+mod compact;
 mod config;
 mod contract;
 mod count;

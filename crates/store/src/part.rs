@@ -20,8 +20,8 @@ use crate::index::Kind;
 use crate::shard::Shared;
 
 pub(crate) use cache::Cache;
-pub(crate) use read::Want;
-pub(crate) use write::write;
+pub(crate) use read::{PartRows, Want};
+pub(crate) use write::{store_all, write};
 
 /// One part: its row, and what reading it showed.
 #[derive(Debug)]

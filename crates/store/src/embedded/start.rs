@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::Embedded;
 use crate::block::{BlockPart, disk_error};
 use crate::catalogue::{Catalogue, PartRow};
+use crate::compact::{CompactOrder, Compactor};
 use crate::config::StoreConfig;
 use crate::contract::Error;
 use crate::flush::{FlushOrder, Flusher, Gauges, Tools, measure};
@@ -85,6 +86,7 @@ impl Embedded {
             catalogue,
             shards: RwLock::default(),
             flusher: Mutex::default(),
+            compactor: Mutex::default(),
             threads: Mutex::default(),
             intake: Arc::new(Semaphore::new(INTAKE_KIB)),
             stop: stop.child_token(),
@@ -128,6 +130,17 @@ impl Embedded {
         let flusher = Flusher::new(tools, orders);
         let thread = std::thread::Builder::new().name("store-flush".to_owned());
         threads.insert(0, thread.spawn(move || flusher.run()).map_err(failed)?);
+        let (compact, orders) = std::sync::mpsc::sync_channel::<CompactOrder>(1);
+        let compactor = Compactor {
+            shared: Arc::clone(&self.shared),
+            catalogue: self.catalogue.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            orders,
+            stop: self.stop.clone(),
+        };
+        let thread = std::thread::Builder::new().name("store-compact".to_owned());
+        threads.insert(0, thread.spawn(move || compactor.run()).map_err(failed)?);
+        self.compactor = Mutex::new(Some(compact));
         self.shards = RwLock::new(handles);
         self.flusher = Mutex::new(Some(sender));
         self.threads = Mutex::new(threads);
@@ -193,6 +206,9 @@ fn load_parts(shared: &Arc<Shared>, rows: Vec<PartRow>) -> Result<(), Error> {
             None => {}
         }
     }
+    let mut rows = rows;
+    // Of two samples of one time the older one stays; a merged block has the place of its newest part.
+    rows.sort_by_key(|r| (r.lsn, r.id));
     shared.snapshots.change(|snapshot| {
         for row in rows {
             let missing = !present.contains(&root.join(&row.path));

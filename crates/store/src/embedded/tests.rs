@@ -4,6 +4,7 @@ mod bed;
 mod crash;
 mod indexed;
 mod keeping;
+mod merging;
 mod model;
 mod questions;
 mod traces;

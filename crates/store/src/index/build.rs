@@ -42,41 +42,56 @@ pub(crate) struct Built {
     pub tid: Option<Vec<u8>>,
 }
 
-/// Indexes of a part whose rows are `batches`, one after the other. `None` when a column is missing.
-pub(crate) fn build(signal: Signal, part: Uuid, batches: &[RecordBatch]) -> Option<Built> {
-    let rows: u64 = batches.iter().map(|b| b.num_rows() as u64).sum();
-    let mut state = State { signal, tokenizer: Tokenizer::default(), block: Vec::new(), pairs: Vec::new() };
-    let mut bounds: Vec<(i64, i64)> = Vec::new();
-    let mut traces: Vec<([u8; 16], u32)> = Vec::new();
-    let mut row = 0_u64;
-    for batch in batches {
+/// Indexes of a part while its rows come, one batch after the other.
+pub(crate) struct Builder {
+    part: Uuid,
+    state: State,
+    bounds: Vec<(i64, i64)>,
+    traces: Vec<([u8; 16], u32)>,
+    rows: u64,
+}
+
+impl Builder {
+    pub fn new(signal: Signal, part: Uuid) -> Self {
+        let state = State { signal, tokenizer: Tokenizer::default(), block: Vec::new(), pairs: Vec::new() };
+        Self { part, state, bounds: Vec::new(), traces: Vec::new(), rows: 0 }
+    }
+
+    /// The next rows. `None` when a column is missing.
+    pub fn add(&mut self, batch: &RecordBatch) -> Option<()> {
         let mut at = 0;
         while at < batch.num_rows() {
-            let left = (BLOCK_ROWS - row % BLOCK_ROWS) as usize;
+            let left = (BLOCK_ROWS - self.rows % BLOCK_ROWS) as usize;
             let piece = batch.slice(at, left.min(batch.num_rows() - at));
-            let number = (row / BLOCK_ROWS) as u32;
-            state.add(&piece)?;
-            times(&piece, number, &mut bounds)?;
-            trace_ids(&piece, number, &mut traces);
+            let number = (self.rows / BLOCK_ROWS) as u32;
+            self.state.add(&piece)?;
+            times(&piece, number, &mut self.bounds)?;
+            trace_ids(&piece, number, &mut self.traces);
             at += piece.num_rows();
-            row += piece.num_rows() as u64;
-            if row.is_multiple_of(BLOCK_ROWS) || row == rows {
-                state.close_block(number);
+            self.rows += piece.num_rows() as u64;
+            if self.rows.is_multiple_of(BLOCK_ROWS) {
+                self.state.close_block(number);
             }
         }
+        Some(())
     }
-    let about = About { part, tokenizer: TOKENIZER, rows, bounds };
-    let tid = (!traces.is_empty()).then(|| {
-        traces.sort_unstable();
-        traces.dedup();
-        let mut writer = Writer::new(Kind::Traces, About { bounds: Vec::new(), ..about.clone() });
-        for run in traces.chunk_by(|a, b| a.0 == b.0) {
-            let blocks: Vec<u32> = run.iter().map(|(_, block)| *block).collect();
-            run.first().into_iter().for_each(|(id, _)| writer.add(*id, &blocks));
-        }
-        writer.finish()
-    });
-    Some(Built { tix: state.finish(about), tid })
+
+    pub fn finish(self) -> Built {
+        let Self { part, mut state, bounds, mut traces, rows } = self;
+        state.close_block((rows / BLOCK_ROWS) as u32);
+        let about = About { part, tokenizer: TOKENIZER, rows, bounds };
+        let tid = (!traces.is_empty()).then(|| {
+            traces.sort_unstable();
+            traces.dedup();
+            let mut writer = Writer::new(Kind::Traces, About { bounds: Vec::new(), ..about.clone() });
+            for run in traces.chunk_by(|a, b| a.0 == b.0) {
+                let blocks: Vec<u32> = run.iter().map(|(_, block)| *block).collect();
+                run.first().into_iter().for_each(|(id, _)| writer.add(*id, &blocks));
+            }
+            writer.finish()
+        });
+        Built { tix: state.finish(about), tid }
+    }
 }
 
 fn times(batch: &RecordBatch, number: u32, bounds: &mut Vec<(i64, i64)>) -> Option<()> {

@@ -11,7 +11,8 @@ use arrow::compute::concat_batches;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection, RowSelector,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
@@ -108,6 +109,22 @@ impl ChunkReader for Source {
         }
         self.disk.read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(self.disk.watch(self.disk.file.read_exact(start, length))?.into())
+    }
+}
+
+/// See [`Part::rows`].
+pub(crate) struct PartRows<'a> {
+    part: &'a Part,
+    reader: ParquetRecordBatchReader,
+    disk: Arc<Disk>,
+}
+
+impl Iterator for PartRows<'_> {
+    type Item = Result<RecordBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.reader.next()?;
+        Some(next.map_err(|e| self.part.unreadable(&self.disk, e)))
     }
 }
 
@@ -305,6 +322,18 @@ impl Part {
             first_row += rows;
         }
         Ok(())
+    }
+
+    /// All rows with all columns, in the order of the file, batch by batch.
+    pub fn rows(&self) -> Result<PartRows<'_>, Error> {
+        let footer = self.footer()?;
+        let source = self.source()?;
+        let disk = Arc::clone(&source.disk);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|e| self.unreadable(&disk, e))?;
+        Ok(PartRows { part: self, reader, disk })
     }
 
     /// All columns of the given rows; `rows` strictly ascending, so is the result.

@@ -1,8 +1,10 @@
 //! A generation becomes parts.
 
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::{Array, FixedSizeBinaryArray, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{Array, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -10,19 +12,22 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use ph_model::{ErrorKind, OrgId, Signal};
 use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::day_text;
 use crate::block::disk_error;
 use crate::catalogue::PartRow;
 use crate::contract::Error;
-use crate::fs::Fs;
-use crate::index::{self, Kind};
+use crate::fs::{File, Fs};
+use crate::index::{Builder, Kind};
 use crate::memtable::Generation;
-use crate::rows::{Keys, stored_schema};
+use crate::rows::{Keys, Sorting, stored_schema};
 
 const DAY_NS: i64 = 86_400_000_000_000;
 const GROUP_ROWS: usize = 65_536;
 const PAGE_ROWS: usize = 8_192;
+/// Bytes that are written to the disk at once.
+const BUFFER: usize = 1 << 20;
 
 fn defect(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, format!("write part: {what}"))
@@ -36,7 +41,8 @@ pub(crate) fn write(fs: &dyn Fs, root: &Path, generation: &Generation) -> Result
     let mut out = Vec::new();
     for (day, rows) in order {
         let part = take_record_batch(&all, &UInt32Array::from(rows)).map_err(defect)?;
-        out.push(store(fs, root, (generation.org, generation.signal, day), &[part])?);
+        let mut part = Some(part);
+        out.extend(store_all(fs, root, (generation.org, generation.signal, day), &mut || Ok(part.take()))?);
     }
     for row in &mut out {
         (row.shard, row.lsn) = (generation.shard, generation.last_lsn());
@@ -44,44 +50,56 @@ pub(crate) fn write(fs: &dyn Fs, root: &Path, generation: &Generation) -> Result
     Ok(out)
 }
 
-/// Writes sorted rows of one organisation, signal and day as a part with its indexes. Nothing is published.
-pub(crate) fn store(
+/// Writes sorted rows of one organisation, signal and day, as `next` gives them, as a part with its indexes. Nothing
+/// is published. `None` when there are no rows.
+pub(crate) fn store_all(
     fs: &dyn Fs,
     root: &Path,
-    (org, signal, day): (OrgId, Signal, i64),
-    rows: &[RecordBatch],
-) -> Result<PartRow, Error> {
-    let bytes = encode(rows)?;
+    of: (OrgId, Signal, i64),
+    next: &mut dyn FnMut() -> Result<Option<RecordBatch>, Error>,
+) -> Result<Option<PartRow>, Error> {
+    let Some(first) = next()? else { return Ok(None) };
     let id = Uuid::now_v7();
-    let built = index::build(signal, id, rows).ok_or_else(|| defect("rows lack a column"))?;
-    let path = format!("t/{org}/{}/{}/{id}.parquet", signal.as_str(), day_text(day));
-    let to = root.join(&path);
-    let tmp = root.join("tmp");
+    let path = format!("t/{}/{}/{}/{id}.parquet", of.0, of.1.as_str(), day_text(of.2));
+    let (to, tmp) = (root.join(&path), root.join("tmp").join(format!("{id}.parquet")));
     let act = |cause| disk_error("write part", &to, cause);
     fs.create_dir_all(to.parent().unwrap_or(root)).map_err(act)?;
+    let written = fs.create(&tmp).map_err(act).and_then(|file| {
+        let mut sink = Sink::new(file);
+        let mut writing = Writing { builder: Builder::new(of.1, id), rows: 0, bounds: (i64::MAX, i64::MIN) };
+        writing.all(&mut sink, first, next).map_err(|e| sink.refused(&to).unwrap_or(e))?;
+        sink.file.sync().map_err(act)?;
+        Ok((writing, sink))
+    });
+    let (writing, sink) = match written {
+        Ok(done) => done,
+        Err(error) => {
+            // What is left of it is garbage that the next start removes too.
+            let _ = fs.unlink(&tmp);
+            return Err(error);
+        }
+    };
+    let built = writing.builder.finish();
     let (tix, tid) = (Some(built.tix), built.tid);
     for (kind, bytes) in [(Kind::Tokens, &tix), (Kind::Traces, &tid)] {
         let Some(bytes) = bytes else { continue };
-        let name = format!("{id}.{}", kind.extension());
-        fs.place(&tmp.join(name), &to.with_extension(kind.extension()), bytes).map_err(act)?;
+        let name = root.join("tmp").join(format!("{id}.{}", kind.extension()));
+        fs.place(&name, &to.with_extension(kind.extension()), bytes).map_err(act)?;
     }
-    fs.place(&tmp.join(format!("{id}.parquet")), &to, &bytes).map_err(act)?;
-    // What the catalogue will say is what the disk holds.
-    let size = fs.size(&to).map_err(act)?;
-    let bounds = rows.iter().filter_map(crate::memtable::bounds);
-    let bounds = bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let (first, last) = bounds.ok_or_else(|| defect("a part without rows"))?;
-    Ok(PartRow {
+    fs.rename(&tmp, &to).map_err(act)?;
+    fs.sync_dir(to.parent().unwrap_or(root)).map_err(act)?;
+    Ok(Some(PartRow {
         id,
-        org,
-        signal,
-        day,
+        org: of.0,
+        signal: of.1,
+        day: of.2,
         path,
-        first,
-        last,
-        rows: rows.iter().map(|b| b.num_rows() as u64).sum(),
-        bytes: size,
-        hash: xxhash_rust::xxh3::xxh3_128(&bytes),
+        first: writing.bounds.0,
+        last: writing.bounds.1,
+        rows: writing.rows,
+        // What the catalogue will say is what the disk holds.
+        bytes: fs.size(&to).map_err(act)?,
+        hash: sink.hash.digest128(),
         shard: 0,
         lsn: 0,
         series: 0,
@@ -89,25 +107,84 @@ pub(crate) fn store(
         tix: tix.map_or(0, |b| b.len() as u64),
         tid: tid.map_or(0, |b| b.len() as u64),
         level: 0,
-    })
+    }))
+}
+
+/// A part under construction.
+struct Writing {
+    builder: Builder,
+    rows: u64,
+    bounds: (i64, i64),
+}
+
+impl Writing {
+    fn all(
+        &mut self,
+        sink: &mut Sink,
+        first: RecordBatch,
+        next: &mut dyn FnMut() -> Result<Option<RecordBatch>, Error>,
+    ) -> Result<(), Error> {
+        let properties = properties(&first)?;
+        let out = BufWriter::with_capacity(BUFFER, sink);
+        let mut writer = ArrowWriter::try_new(out, first.schema(), Some(properties)).map_err(defect)?;
+        let mut batch = Some(first);
+        while let Some(rows) = batch {
+            writer.write(&rows).map_err(defect)?;
+            self.builder.add(&rows).ok_or_else(|| defect("rows lack a column"))?;
+            self.rows += rows.num_rows() as u64;
+            if let Some((first, last)) = crate::memtable::bounds(&rows) {
+                self.bounds = (self.bounds.0.min(first), self.bounds.1.max(last));
+            }
+            batch = next()?;
+        }
+        let mut out = writer.into_inner().map_err(defect)?;
+        out.flush().map_err(defect)
+    }
+}
+
+/// A file that is written from its beginning, with the hash of what was written.
+struct Sink {
+    file: Arc<dyn File>,
+    at: u64,
+    hash: Xxh3,
+    refused: Option<io::Error>,
+}
+
+impl Sink {
+    fn new(file: Arc<dyn File>) -> Self {
+        Self { file, at: 0, hash: Xxh3::new(), refused: None }
+    }
+
+    /// What the disk refused, which Parquet passes on as text.
+    fn refused(&mut self, path: &Path) -> Option<Error> {
+        self.refused.take().map(|cause| disk_error("write part", path, cause))
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(cause) = self.file.write_all(self.at, bytes) {
+            self.refused = Some(io::Error::new(cause.kind(), cause.to_string()));
+            return Err(cause);
+        }
+        self.hash.update(bytes);
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Row numbers by day, in the order of the signal's parts.
 fn sorted(signal: Signal, all: &RecordBatch) -> Option<Vec<(i64, Vec<u32>)>> {
     let keys = Keys::of(all)?;
-    let text = |name: &str| all.column_by_name(name)?.as_any().downcast_ref::<StringArray>();
-    let leading: Leading<'_> = match signal {
-        Signal::Spans => Leading::Text(text("service")?),
-        Signal::Events => Leading::Text(text("object_namespace")?),
-        Signal::Logs | Signal::Metrics => {
-            Leading::Id(all.column_by_name(crate::rows::STREAM)?.as_any().downcast_ref()?)
-        }
-    };
+    let sorting = Sorting::of(signal, all)?;
     let mut rows: Vec<(i64, u32)> =
         (0..all.num_rows() as u32).map(|i| (keys.ts.value(i as usize).div_euclid(DAY_NS), i)).collect();
     rows.sort_unstable_by(|a, b| {
-        let (i, j) = (a.1 as usize, b.1 as usize);
-        a.0.cmp(&b.0).then_with(|| leading.compare(i, j)).then_with(|| keys.at(i).cmp(&keys.at(j)))
+        a.0.cmp(&b.0).then_with(|| sorting.compare(a.1 as usize, &sorting, b.1 as usize))
     });
     let mut out: Vec<(i64, Vec<u32>)> = Vec::new();
     for (day, row) in rows {
@@ -117,33 +194,6 @@ fn sorted(signal: Signal, all: &RecordBatch) -> Option<Vec<(i64, Vec<u32>)>> {
         }
     }
     Some(out)
-}
-
-/// The column that parts are sorted by first.
-enum Leading<'a> {
-    Text(&'a StringArray),
-    Id(&'a FixedSizeBinaryArray),
-}
-
-impl Leading<'_> {
-    fn compare(&self, i: usize, j: usize) -> std::cmp::Ordering {
-        match self {
-            Leading::Text(a) => a.value(i).cmp(a.value(j)),
-            Leading::Id(a) => a.value(i).cmp(a.value(j)),
-        }
-    }
-}
-
-fn encode(rows: &[RecordBatch]) -> Result<Vec<u8>, Error> {
-    let first = rows.first().ok_or_else(|| defect("a part without rows"))?;
-    let mut bytes = Vec::new();
-    let mut writer =
-        ArrowWriter::try_new(&mut bytes, first.schema(), Some(properties(first)?)).map_err(defect)?;
-    for batch in rows {
-        writer.write(batch).map_err(defect)?;
-    }
-    writer.close().map_err(defect)?;
-    Ok(bytes)
 }
 
 /// Times as deltas, no dictionary where values hardly repeat, statistics where readers prune by them.

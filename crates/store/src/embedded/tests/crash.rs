@@ -60,6 +60,9 @@ async fn child() {
                 if source == 0 && seq.is_multiple_of(40) {
                     store.flush().await.unwrap();
                 }
+                if source == 1 && seq.is_multiple_of(90) {
+                    store.compact().await.unwrap();
+                }
             }
         }));
     }

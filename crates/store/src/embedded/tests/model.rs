@@ -65,8 +65,9 @@ async fn send(store: &Embedded, number: u64, ledger: &mut Ledger) -> bool {
 /// One life of a store, to its end or until somebody gives up.
 async fn live(store: &Embedded, random: &mut Random, next: &mut u64, ledger: &mut Ledger) {
     for _ in 0..random.below(25) + 3 {
-        let went = match random.below(10) {
-            0 => store.flush().await.is_ok(),
+        let went = match random.below(12) {
+            0 | 10 => store.flush().await.is_ok(),
+            11 => store.compact().await.is_ok(),
             1 if *next > 0 => {
                 let old = random.below(*next);
                 send(store, old, ledger).await
@@ -134,6 +135,8 @@ async fn history(number: u64) {
     verify(&store, &ledger, &format!("{what}, all sent")).await;
     store.flush().await.unwrap();
     verify(&store, &ledger, &format!("{what}, flushed")).await;
+    store.compact().await.unwrap();
+    verify(&store, &ledger, &format!("{what}, merged")).await;
     store.shutdown().await;
 }
 

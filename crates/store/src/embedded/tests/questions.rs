@@ -13,7 +13,7 @@ use crate::contract::{CountAsk, Order, Rows, SearchRows, SeriesAsk, Store, TailE
 use crate::embedded::Embedded;
 
 /// Every question of the list, as text.
-async fn answers(store: &Embedded, ctx: &TenantCtx) -> Vec<String> {
+pub async fn answers(store: &Embedded, ctx: &TenantCtx) -> Vec<String> {
     let mut out = Vec::new();
     let filters = [
         Filter::All,

@@ -13,7 +13,7 @@ const DAY_NS: i64 = 86_400_000_000_000;
 const SECOND: i64 = 1_000_000_000;
 
 /// Span `n` of trace `t`; the first is the root of service `front`, the others are calls of it.
-fn span(t: u8, n: u8, start: i64) -> SpanRow {
+pub fn span(t: u8, n: u8, start: i64) -> SpanRow {
     let mut row = SpanRow {
         trace_id: [t; 16],
         span_id: [n; 8],
@@ -44,7 +44,7 @@ fn ask(filter: Filter, limit: usize) -> TracesAsk {
 }
 
 /// Every question of the list, as text.
-async fn answers(store: &Embedded, ctx: &TenantCtx) -> Vec<String> {
+pub async fn answers(store: &Embedded, ctx: &TenantCtx) -> Vec<String> {
     let mut out = Vec::new();
     for t in [0, 7, 19, 200] {
         for hint in [None, Some(RangeNs::new(NOW_NS, NOW_NS + SECOND))] {
