@@ -12,7 +12,7 @@ use super::Finding;
 const STEPS: &[(&str, &[&str])] = &[
     ("0", &["ph-model"]),
     ("1a", &["ph-filter", "ph-access"]),
-    ("1b", &["ph-tsdb", "ph-taillog", "ph-workloads"]),
+    ("1b", &["ph-tsdb", "ph-promql", "ph-taillog", "ph-workloads"]),
     ("2", &["ph-store", "ph-link", "ph-receive", "ph-api"]),
     ("3", &["ph-node", "ph-cluster", "ph-server"]),
     ("4", &["pilothouse"]),

@@ -1,0 +1,195 @@
+//! Lines of a script to commands.
+
+use ph_model::{Labels, Sample};
+
+use super::LoadedSeries;
+use super::expect::{Expectation, expectation};
+use super::series::{Point, parse_series};
+
+/// One command with the lines that belong to it.
+pub enum Command {
+    Clear,
+    Load(Vec<LoadedSeries>),
+    Eval(Eval),
+}
+
+/// One `eval`.
+pub struct Eval {
+    /// The command as it stands there.
+    pub text: String,
+    pub query: String,
+    pub start_ms: i64,
+    pub end_ms: i64,
+    /// 0: an instant query.
+    pub step_ms: i64,
+    pub expectations: Vec<Expectation>,
+    pub results: Vec<(Labels, Vec<Point>)>,
+    pub scalar: Option<f64>,
+}
+
+const COMMANDS: &[&str] = &[
+    "clear",
+    "load",
+    "load_with_nhcb",
+    "eval",
+    "eval_fail",
+    "eval_warn",
+    "eval_info",
+    "eval_ordered",
+    "eval_with_nhcb",
+];
+
+fn is_command(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or("");
+    match word {
+        "clear" => line == "clear",
+        "load" | "load_with_nhcb" => line.split_whitespace().nth(1).and_then(time).is_some(),
+        word if COMMANDS.contains(&word) => {
+            matches!(line.split_whitespace().nth(1), Some("instant" | "range"))
+        }
+        _ => false,
+    }
+}
+
+/// Commands with their lines, from 1; what is none is an error.
+pub fn commands(script: &str) -> Vec<(usize, Result<Command, String>)> {
+    let mut out = Vec::new();
+    let mut lines = script.lines().map(str::trim).zip(1..).peekable();
+    while let Some((line, number)) = lines.next() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if !is_command(line) {
+            out.push((number, Err(format!("{line:?} is no command; write load, clear or eval"))));
+            continue;
+        }
+        let mut block = Vec::new();
+        while let Some((next, at)) = lines.next_if(|(next, _)| !next.is_empty() && !is_command(next)) {
+            if !next.starts_with('#') {
+                block.push((next, at));
+            }
+        }
+        out.push((number, command(line, &block)));
+    }
+    out
+}
+
+fn command(line: &str, block: &[(&str, usize)]) -> Result<Command, String> {
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    match word {
+        "clear" => match block.first() {
+            None => Ok(Command::Clear),
+            Some((more, at)) => Err(format!("line {at}: {more:?} belongs to no command")),
+        },
+        "load" | "load_with_nhcb" => load(rest.trim(), block, word != "load").map(Command::Load),
+        _ => eval(line, (word, rest.trim()), block).map(Command::Eval),
+    }
+}
+
+/// ms from `5m`, `90`, `-1m`.
+pub fn time(text: &str) -> Option<i64> {
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let ms = match crate::number::parse_duration(text) {
+        Some(ms) => i64::try_from(ms).ok()?,
+        None if text.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
+            (crate::number::parse_number(text)? * 1000.0).round() as i64
+        }
+        None => return None,
+    };
+    Some(if negative { -ms } else { ms })
+}
+
+fn load(step: &str, block: &[(&str, usize)], with_native: bool) -> Result<Vec<LoadedSeries>, String> {
+    let step_ms =
+        time(step).filter(|ms| *ms > 0).ok_or_else(|| format!("load needs an interval, not {step:?}"))?;
+    let mut out = Vec::new();
+    for (line, at) in block {
+        let (labels, points) = parse_series(line).map_err(|why| format!("line {at}: {why}"))?;
+        let times = (0_i64..).map(|i| i * step_ms);
+        let samples = points.iter().zip(times).filter_map(|(point, at_ms)| match point {
+            Point::Value(value) => Some(Sample { at_ms, value: *value }),
+            Point::Missing | Point::Native => None,
+        });
+        let samples: Vec<Sample> = samples.collect();
+        if with_native && labels.metric().ends_with("_bucket") && labels.value("le").is_some() {
+            out.push(LoadedSeries {
+                labels: native_of(&labels),
+                samples: Vec::new(),
+                has_native_histograms: true,
+            });
+        }
+        let has_native_histograms = points.contains(&Point::Native);
+        out.push(LoadedSeries { labels, samples, has_native_histograms });
+    }
+    Ok(out)
+}
+
+/// The native histogram that a bucket of a classic one is converted to.
+fn native_of(labels: &Labels) -> Labels {
+    let name = labels.metric().trim_end_matches("_bucket").to_owned();
+    let others = labels.iter().filter(|(n, _)| !matches!(*n, "le" | "__name__"));
+    let others = others.map(|(n, v)| (n.to_owned(), v.to_owned()));
+    others.chain([("__name__".to_owned(), name)]).collect()
+}
+
+fn eval(line: &str, (word, rest): (&str, &str), block: &[(&str, usize)]) -> Result<Eval, String> {
+    let wrong = || {
+        format!(
+            "{line:?} is no eval; write `eval instant at TIME EXPR` or `eval range from A to B step S EXPR`"
+        )
+    };
+    let (kind, rest) = rest.split_once(char::is_whitespace).ok_or_else(wrong)?;
+    let mut rest = rest.trim_start();
+    let mut take = |keyword: &str| -> Option<i64> {
+        let after = rest.strip_prefix(keyword)?.strip_prefix(char::is_whitespace)?.trim_start();
+        let (text, more) = after.split_once(char::is_whitespace)?;
+        rest = more.trim_start();
+        time(text)
+    };
+    let (start_ms, end_ms, step_ms) = match kind {
+        "instant" => {
+            let at = take("at").ok_or_else(wrong)?;
+            (at, at, 0)
+        }
+        _ => {
+            let bounds = (take("from"), take("to"), take("step"));
+            let (Some(from), Some(to), Some(step)) = bounds else { return Err(wrong()) };
+            if step <= 0 {
+                return Err(format!("{line:?}: the step must be above zero"));
+            }
+            (from, to, step)
+        }
+    };
+    let mut eval = Eval {
+        text: line.to_owned(),
+        query: rest.to_owned(),
+        start_ms,
+        end_ms,
+        step_ms,
+        expectations: Vec::new(),
+        results: Vec::new(),
+        scalar: None,
+    };
+    eval.expectations.extend(match word {
+        "eval_fail" => Some(Expectation::fail()),
+        "eval_warn" => Some(Expectation::warn()),
+        "eval_info" => Some(Expectation::info()),
+        "eval_ordered" => Some(Expectation::Ordered),
+        _ => None,
+    });
+    for (text, at) in block {
+        result_line(&mut eval, text).map_err(|why| format!("line {at}: {why}"))?;
+    }
+    Ok(eval)
+}
+
+fn result_line(eval: &mut Eval, text: &str) -> Result<(), String> {
+    if let Some(expected) = expectation(text)? {
+        eval.expectations.push(expected);
+    } else if let Some(value) = crate::number::parse_number(text) {
+        eval.scalar = Some(value);
+    } else {
+        eval.results.push(parse_series(text)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Where samples come from.
+
+use std::borrow::Cow;
+
+use ph_model::{ErrorKind, Labels, Matcher, Sample};
+
+use crate::regexp::Test;
+
+/// What one selector of an expression needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    pub matchers: Vec<Matcher>,
+    /// First and last ms whose samples can matter, both inclusive.
+    pub from_ms: i64,
+    pub to_ms: i64,
+    pub hint: Hint,
+}
+
+/// What becomes of the samples; a source may use it to read less.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hint {
+    /// The function around a range selector.
+    pub function: Option<&'static str>,
+    /// 0 for instant selectors.
+    pub range_ms: i64,
+    pub step_ms: i64,
+}
+
+/// One series: strictly ascending time. Samples outside the selection may be there and are not looked at.
+#[derive(Clone, Debug)]
+pub struct SourceSeries<'a> {
+    pub labels: Cow<'a, Labels>,
+    pub samples: Cow<'a, [Sample]>,
+    /// It holds native histograms, which expressions cannot work on.
+    pub native_histograms: bool,
+}
+
+/// Why a source gave no series.
+#[derive(Debug)]
+pub struct SourceError {
+    pub kind: ErrorKind,
+    pub text: String,
+}
+
+/// One batch of answers: ascending by label set.
+pub type SeriesIter<'a> = Box<dyn Iterator<Item = Result<SourceSeries<'a>, SourceError>> + 'a>;
+
+/// Anything that has series. Synchronous: a caller with asynchronous storage gathers the
+/// [`selections`](crate::selections) of an expression first.
+pub trait SeriesSource {
+    /// Series that match all matchers and have a sample in the range; ascending by label set.
+    fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError>;
+}
+
+/// Series in memory, for tests and scripts.
+#[derive(Clone, Debug, Default)]
+pub struct MemorySource {
+    series: std::collections::BTreeMap<Labels, (Vec<Sample>, bool)>,
+}
+
+impl MemorySource {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds samples; of two with one time the later given stays.
+    pub fn add(&mut self, labels: Labels, samples: &[Sample]) {
+        let (into, _) = self.series.entry(labels).or_default();
+        into.extend_from_slice(samples);
+        into.sort_by_key(|s| s.at_ms);
+        into.reverse();
+        into.dedup_by_key(|s| s.at_ms);
+        into.reverse();
+    }
+
+    /// Says that a series holds native histograms.
+    pub fn mark_native(&mut self, labels: Labels) {
+        self.series.entry(labels).or_default().1 = true;
+    }
+
+    pub fn clear(&mut self) {
+        self.series.clear();
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Labels, &[Sample], bool)> {
+        self.series.iter().map(|(labels, (samples, native))| (labels, samples.as_slice(), *native))
+    }
+}
+
+impl SeriesSource for MemorySource {
+    fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError> {
+        let tests: Result<Vec<Test>, String> = selection.matchers.iter().map(Test::new).collect();
+        let tests = tests.map_err(|text| SourceError { kind: ErrorKind::Invalid, text })?;
+        let (from, to) = (selection.from_ms, selection.to_ms);
+        let found = self.series.iter().filter(move |(labels, (samples, native))| {
+            tests.iter().all(|t| t.accepts(labels.value(&t.name).unwrap_or("")))
+                && (*native || samples.iter().any(|s| (from..=to).contains(&s.at_ms)))
+        });
+        Ok(Box::new(found.map(|(labels, (samples, native))| {
+            Ok(SourceSeries {
+                labels: Cow::Borrowed(labels),
+                samples: Cow::Borrowed(samples.as_slice()),
+                native_histograms: *native,
+            })
+        })))
+    }
+}
