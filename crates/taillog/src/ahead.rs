@@ -223,9 +223,9 @@ fn approach(how: &How, job: &Job, cur: &mut Cursor, (asm, begin): (&mut Assemble
     let only = std::slice::from_ref(&job.segment);
     let reach = Reach { exact: [false, false], bound: LOOK_BACK };
     let mut from = seek::look_back(&how.roots, only, (spot, reach), Some(&mut cur.content))?
-        .min(seek::timed_before(&how.roots, only, spot)?);
+        .min(seek::timed_before(&how.roots, only, (spot, None))?);
     if let Some(mask) = &how.choice.mask {
-        from = from.min(mask::behind(&how.roots, only, spot, &**mask)?.unwrap_or(from));
+        from = from.min(mask::behind(&how.roots, only, (spot, None), &**mask)?.unwrap_or(from));
     }
     asm.emit_after = begin;
     cur.seek(from.offset);

@@ -269,17 +269,18 @@ impl Back {
         let reach = Reach { exact: seen.map(|s| s || ends_run), bound: 0 };
         let mut from = seek::look_back(roots, &run.segments, (spot, reach), Some(&mut cur.content))?;
         if asm.orphan {
-            from = from.min(seek::timed_before(roots, &run.segments, spot)?);
+            from = from.min(seek::timed_before(roots, &run.segments, (spot, Some(&mut cur.content)))?);
         }
         if let Some(mask) = asm.choice().mask.clone() {
-            from = from.min(mask::behind(roots, &run.segments, spot, &*mask)?.unwrap_or(from));
+            let held = (spot, Some(&mut cur.content));
+            from = from.min(mask::behind(roots, &run.segments, held, &*mask)?.unwrap_or(from));
         }
         if from != spot {
             // Something was open where the block begins: again, from its first piece on.
             batch.records.truncate(first);
             batch.arena.truncate(arena);
             asm.stats = lines;
-            cur = Scene { roots, run, cap: self.cap }.approach(from, spot, asm, batch)?;
+            cur = Scene { roots, run, cap: self.cap }.approach((from, spot, cur), asm, batch)?;
             read_to(&mut cur, hi, asm, batch)?;
             if hi == size {
                 cur.finish(asm, batch);
@@ -325,7 +326,9 @@ fn plain_bytes(segment: &layout::Segment) -> Option<u64> {
 
 fn block_start(cur: &mut Cursor, hi: u64, block: u64) -> io::Result<u64> {
     let plain = cur.content.is_plain();
-    let guess = hi.saturating_sub(if plain { block } else { block.max(cur.content.back_step()) });
+    // What is inflated from its start for each block is read in few of them while nothing matches.
+    let far = cur.content.back_step() * (block / BLOCK).max(1);
+    let guess = hi.saturating_sub(if plain { block } else { far });
     if guess == 0 {
         return Ok(0);
     }
@@ -348,17 +351,23 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Reads from `from` up to `to`, giving out nothing, so that what is open there is known.
-    fn approach(&self, from: Spot, to: Spot, asm: &mut Assembler, batch: &mut Batch) -> io::Result<Cursor> {
+    /// Reads from `from` up to `to`, giving out nothing, so that what is open there is known. `held` is of the segment of `to`.
+    fn approach(
+        &self,
+        (from, to, held): (Spot, Spot, Cursor),
+        asm: &mut Assembler,
+        batch: &mut Batch,
+    ) -> io::Result<Cursor> {
         asm.begin_block(u64::MAX);
-        let mut abs = 0;
+        let (mut abs, mut held) = (0, Some(held));
         for index in from.segment..=to.segment {
             let Some(segment) = self.run.segments.get(index) else { continue };
-            let mut cur = Cursor::open(self.roots, self.run.number, segment, self.cap)?;
+            let mut cur = match held.take_if(|_| index == to.segment) {
+                Some(held) => held,
+                None => Cursor::open(self.roots, self.run.number, segment, self.cap)?,
+            };
             cur.abs_base = abs;
-            if index == from.segment {
-                cur.seek(from.offset);
-            }
+            cur.seek(if index == from.segment { from.offset } else { 0 });
             if index == to.segment {
                 while cur.step(to.offset, asm, batch)? {}
                 asm.emit_after = abs + to.offset;

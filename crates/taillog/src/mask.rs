@@ -82,11 +82,12 @@ impl States {
     }
 }
 
-/// The first line within the mask's reach before a spot at which something may begin that still goes on there.
+/// The first line within the mask's reach before a spot at which something may begin that still goes on there. `held`: the
+/// spot's segment, where it is open already.
 pub(crate) fn behind(
     roots: &Roots,
     segments: &[Segment],
-    to: Spot,
+    (to, mut held): (Spot, Option<&mut Content>),
     mask: &dyn Mask,
 ) -> io::Result<Option<Spot>> {
     let (mut left, mut found) = (mask.reach(), None);
@@ -94,7 +95,14 @@ pub(crate) fn behind(
     loop {
         let Some(segment) = segments.get(index) else { return Ok(found) };
         if end != Some(0) {
-            let mut content = Content::open(roots, segment)?;
+            let mut opened;
+            let content = match held.take() {
+                Some(held) => held,
+                None => {
+                    opened = Content::open(roots, segment)?;
+                    &mut opened
+                }
+            };
             let hi = match end {
                 Some(end) => end,
                 None => content.size()?,

@@ -55,8 +55,8 @@ impl Drop for Room {
 }
 
 /// What is held of gzip files unless told otherwise: kubelet rotates at 10 MiB unless told otherwise; bytes.
-const EACH: u64 = 16 << 20;
-const ALL: u64 = 32 << 20;
+const EACH: u64 = 128 << 20;
+const ALL: u64 = 128 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Base {
@@ -96,7 +96,7 @@ impl Roots {
     }
 
     /// How large a gzip file may be, inflated, to be held in memory while it is read, and all that are held at once; bytes.
-    /// Larger ones are inflated piece by piece, which takes longer. 16 MiB and 32 MiB unless told.
+    /// Larger ones are inflated piece by piece, which takes longer. 128 MiB both unless told.
     #[must_use]
     pub fn with_inflated(self, each: u64, all: u64) -> Self {
         Self { inflated: Arc::new(Inflated { each, all, used: AtomicU64::new(0) }), ..self }

@@ -178,23 +178,39 @@ pub(crate) fn unless_damaged<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// The last line before `spot` that has a time; `spot` itself when there is none.
-pub(crate) fn timed_before(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Spot> {
-    Ok(last_timed(roots, segments, spot)?.map_or(spot, |(found, _)| found))
+/// The last line before `spot` that has a time; `spot` itself when there is none. `held`: the spot's segment, where it is open
+/// already.
+pub(crate) fn timed_before(
+    roots: &Roots,
+    segments: &[Segment],
+    (spot, held): (Spot, Option<&mut Content>),
+) -> io::Result<Spot> {
+    Ok(last_timed(roots, segments, (spot, held))?.map_or(spot, |(found, _)| found))
 }
 
 /// The time of the last line before `spot` that has one.
 pub(crate) fn time_before(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Option<i64>> {
-    Ok(last_timed(roots, segments, spot)?.map(|(_, ts)| ts))
+    Ok(last_timed(roots, segments, (spot, None))?.map(|(_, ts)| ts))
 }
 
-fn last_timed(roots: &Roots, segments: &[Segment], spot: Spot) -> io::Result<Option<(Spot, i64)>> {
+fn last_timed(
+    roots: &Roots,
+    segments: &[Segment],
+    (spot, mut held): (Spot, Option<&mut Content>),
+) -> io::Result<Option<(Spot, i64)>> {
     for index in (0..=spot.segment).rev() {
         let Some(segment) = segments.get(index) else { continue };
-        let mut content = Content::open(roots, segment)?;
-        let Some(end) = unless_damaged(end_of(&mut content, (index, spot)))? else { return Ok(None) };
+        let mut opened;
+        let content = match held.take() {
+            Some(held) => held,
+            None => {
+                opened = Content::open(roots, segment)?;
+                &mut opened
+            }
+        };
+        let Some(end) = unless_damaged(end_of(content, (index, spot)))? else { return Ok(None) };
         let mut lines = BackLines::new(end);
-        while let Some((offset, line)) = unless_damaged(lines.before(&mut content))?.flatten() {
+        while let Some((offset, line)) = unless_damaged(lines.before(content))?.flatten() {
             if let Some(Parsed::Piece(piece)) = Format::of(line).map(|f| f.parse(line)) {
                 return Ok(Some((Spot { segment: index, offset }, piece.ts_ns)));
             }

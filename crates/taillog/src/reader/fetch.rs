@@ -127,7 +127,7 @@ impl Reader {
             if let Some(mask) = &self.ask.mask {
                 let (only, spot) =
                     (std::slice::from_ref(&cur.segment), Spot { segment: 0, offset: at.offset });
-                let begun = mask::behind(&self.roots, only, spot, &**mask).ok().flatten();
+                let begun = mask::behind(&self.roots, only, (spot, None), &**mask).ok().flatten();
                 from = from.min(begun.map_or(from, |spot| spot.offset));
             }
             cur.seek(from);

@@ -302,7 +302,7 @@ impl Reader {
     /// Where a secret begins that may go on over lines up to the spot.
     fn secret_before(&self, run: &Run, spot: Spot) -> Result<Option<Spot>, Error> {
         let Some(mask) = &self.ask.mask else { return Ok(None) };
-        match mask::behind(&self.roots, &run.segments, spot, &**mask) {
+        match mask::behind(&self.roots, &run.segments, (spot, None), &**mask) {
             // Renamed or gzipped since it was listed: then the listing is made again.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 Err(Error::io(&self.source.path(&self.roots)?, e))

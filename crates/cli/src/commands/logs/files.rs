@@ -28,7 +28,7 @@ use crate::failure::{Failure, Outcome, code};
 use crate::size;
 
 /// How large a gzip file may be to be inflated in one go; bytes.
-const INFLATED: u64 = 64 << 20;
+const INFLATED: u64 = 128 << 20;
 /// Cores that one search takes.
 const THREADS: usize = 2;
 

@@ -258,7 +258,13 @@ impl<'a> Flow<'a> {
             let _ = lane.reader.skip_to_end();
         }
         let backward = lane.wanted.ask.mode == Mode::Backward;
-        let read = if backward { backwards(&mut lane.reader) } else { forwards(&mut lane.reader) };
+        let enough = |scanned: u64| {
+            self.plan.deadline.is_some_and(|d| self.began.elapsed() >= d)
+                || self.plan.budget_bytes.is_some_and(|b| self.summary.scanned_bytes + scanned >= b)
+                || self.events.is_closed()
+                || self.credit.closed()
+        };
+        let read = if backward { backwards(&mut lane.reader, enough) } else { forwards(&mut lane.reader) };
         let batches = match read {
             Ok(batches) => batches,
             Err(error) => {
@@ -518,13 +524,15 @@ fn forwards(reader: &mut Reader) -> Result<Vec<Batch>, ph_taillog::Error> {
     reader.next_batch(BATCH_BYTES, now_ns()).map(|batch| vec![batch])
 }
 
-/// Everything that is asked for, newest batch first: it can be turned around only when the last is known.
-fn backwards(reader: &mut Reader) -> Result<Vec<Batch>, ph_taillog::Error> {
+/// Everything that is asked for, newest batch first: it can be turned around only when the last is known. `enough` is asked
+/// with the bytes that were scanned: where it says so, what was found until then is given, and more may follow.
+fn backwards(reader: &mut Reader, enough: impl Fn(u64) -> bool) -> Result<Vec<Batch>, ph_taillog::Error> {
     let mut batches: Vec<Batch> = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut scanned) = (0, 0);
     loop {
         let mut batch = reader.next_batch(BATCH_BYTES, now_ns())?;
         bytes += batch.message_bytes();
+        scanned += batch.scanned_bytes;
         let over = batch.state != State::More || bytes >= BACKWARD_BYTES;
         if over {
             batch.state = State::Ended;
@@ -534,6 +542,9 @@ fn backwards(reader: &mut Reader) -> Result<Vec<Batch>, ph_taillog::Error> {
             if let Some(first) = batches.first_mut() {
                 first.state = State::Ended;
             }
+            return Ok(batches);
+        }
+        if enough(scanned) {
             return Ok(batches);
         }
     }
