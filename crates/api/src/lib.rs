@@ -16,6 +16,7 @@ mod metric;
 mod object;
 mod overview;
 mod problem;
+mod trace;
 
 pub use access::*;
 pub use agent::*;
@@ -29,3 +30,4 @@ pub use metric::*;
 pub use object::*;
 pub use overview::*;
 pub use problem::*;
+pub use trace::*;

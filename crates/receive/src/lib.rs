@@ -10,10 +10,13 @@ mod answer;
 mod body;
 mod door;
 mod error;
+mod foreign;
 mod grpc;
+pub mod jaeger;
 pub mod otlp;
 pub mod remote_write;
 mod sink;
+pub mod zipkin;
 
 pub use answer::{Encoding, Reply, ReplyBody, RpcStatus};
 pub use door::{Admitted, Door, Limits};

@@ -55,7 +55,7 @@ fn from_protobuf(signal: Signal, body: &[u8]) -> Result<Export, Error> {
     })
 }
 
-fn bounded(export: Export, limits: &Limits) -> Result<Export, Error> {
+pub(crate) fn bounded(export: Export, limits: &Limits) -> Result<Export, Error> {
     match export.items() {
         found if found > limits.items => Err(Error::TooMany { found, limit: limits.items }),
         _ => Ok(export),

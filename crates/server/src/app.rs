@@ -36,7 +36,7 @@ use crate::link::LinkRoom;
 use crate::live::LiveRoom;
 use crate::logs::LogsRoom;
 use crate::objects::{Inventories, LastWords};
-use crate::{audit, auth, events, exec, gateway, ingest, link, live, logs, metrics, objects, ui};
+use crate::{audit, auth, events, exec, gateway, ingest, link, live, logs, metrics, objects, traces, ui};
 
 pub use start::{Running, Server};
 
@@ -119,6 +119,7 @@ fn rooms() -> OpenApiRouter<AppState> {
         .merge(metrics::routes())
         .merge(events::routes())
         .merge(logs::routes())
+        .merge(traces::routes())
         .merge(live::routes())
         .merge(exec::routes())
 }
@@ -159,6 +160,7 @@ pub(crate) fn router(app: &AppState) -> Router {
         .route("/api/v1/openapi.json", get(move || async move { Json(description.as_ref().clone()) }))
         .merge(own::health())
         .merge(ingest::routes())
+        .merge(traces::compatible())
         .fallback(ui::serve)
         .method_not_allowed_fallback(async || {
             Problem::with_status(

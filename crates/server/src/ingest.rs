@@ -53,4 +53,4 @@ fn refuse_many(list: &mut Vec<Refused>, reason: &'static str, count: u64, exampl
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -298,6 +298,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dependencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which service called which in the range. */
+        get: operations["get_dependencies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -515,6 +532,23 @@ export interface paths {
          *     `Last-Event-ID` resumes.
          */
         get: operations["get_logs_streams_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/trace/{trace_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stored lines that carry the trace's id, oldest first; at most 1,000, the rest behind `incomplete`. */
+        get: operations["get_logs_trace_trace_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -780,6 +814,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Services that have spans in the range, with their operations. */
+        get: operations["get_services"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/services/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One service with its operations. */
+        get: operations["get_services_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/services/{name}/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Operations of one service. */
+        get: operations["get_services_name_operations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions": {
         parameters: {
             query?: never;
@@ -823,6 +908,57 @@ export interface paths {
         };
         /** Totals for the first screen. */
         get: operations["get_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Traces with a span that passes, that with the newest such span first. */
+        get: operations["get_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The same, with the query as body. */
+        post: operations["post_traces_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One trace with all its spans by start. The id may leave out leading zeros. */
+        get: operations["get_traces_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1165,6 +1301,24 @@ export interface components {
             started_ms?: number | null;
             /** @description `running`, `waiting`, `terminated`. */
             state: string;
+        };
+        /** @description `GET /api/v1/dependencies`: calls from one service to another in the range. */
+        Dependency: {
+            /** Format: int64 */
+            calls: number;
+            child: string;
+            /** Format: int64 */
+            errors: number;
+            /** @description `call` between services that both have spans; `database`, `messaging`, `peer` for a callee without. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description Within 2 % of the exact quantile.
+             */
+            p50_ns: number;
+            /** Format: int64 */
+            p95_ns: number;
+            parent: string;
         };
         /** @description `POST /api/v1/auth/device/confirm`, by the signed-in browser. */
         DeviceConfirm: {
@@ -2057,6 +2211,16 @@ export interface components {
             /** Format: int64 */
             step_ms: number;
         };
+        /** @description `GET /api/v1/services/{name}/operations`. */
+        Operation: {
+            /** Format: int64 */
+            errors: number;
+            /** @description As in [`Span::kind`]. */
+            kind: string;
+            name: string;
+            /** Format: int64 */
+            spans: number;
+        };
         Organisation: {
             id: string;
             name: string;
@@ -2105,6 +2269,34 @@ export interface components {
                 state: string;
                 target_uid: string;
                 user_agent: string;
+            }[];
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description One page of a list. `next` is opaque and belongs to this query; absent at the end. */
+        Page_Dependency: {
+            /** @description What could not be read, in words. Empty when the answer is complete. */
+            incomplete?: string[];
+            items: {
+                /** Format: int64 */
+                calls: number;
+                child: string;
+                /** Format: int64 */
+                errors: number;
+                /** @description `call` between services that both have spans; `database`, `messaging`, `peer` for a callee without. */
+                kind: string;
+                /**
+                 * Format: int64
+                 * @description Within 2 % of the exact quantile.
+                 */
+                p50_ns: number;
+                /** Format: int64 */
+                p95_ns: number;
+                parent: string;
             }[];
             next?: string | null;
             /**
@@ -2183,6 +2375,26 @@ export interface components {
             total?: number | null;
         };
         /** @description One page of a list. `next` is opaque and belongs to this query; absent at the end. */
+        Page_Operation: {
+            /** @description What could not be read, in words. Empty when the answer is complete. */
+            incomplete?: string[];
+            items: {
+                /** Format: int64 */
+                errors: number;
+                /** @description As in [`Span::kind`]. */
+                kind: string;
+                name: string;
+                /** Format: int64 */
+                spans: number;
+            }[];
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description One page of a list. `next` is opaque and belongs to this query; absent at the end. */
         Page_ProblemRow: {
             /** @description What could not be read, in words. Empty when the answer is complete. */
             incomplete?: string[];
@@ -2202,6 +2414,91 @@ export interface components {
                 since_ms: number;
                 /** @description `crit`, `warn`, `unknown`. */
                 state: string;
+            }[];
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description One page of a list. `next` is opaque and belongs to this query; absent at the end. */
+        Page_Service: {
+            /** @description What could not be read, in words. Empty when the answer is complete. */
+            incomplete?: string[];
+            items: {
+                /** Format: int64 */
+                errors: number;
+                name: string;
+                /** @description Ascending by name, then by kind. */
+                operations: components["schemas"]["Operation"][];
+                /** Format: int64 */
+                spans: number;
+            }[];
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description One page of a list. `next` is opaque and belongs to this query; absent at the end. */
+        Page_TraceLine: {
+            /** @description What could not be read, in words. Empty when the answer is complete. */
+            incomplete?: string[];
+            items: {
+                attributes: Record<string, never>;
+                cluster: string;
+                container: string;
+                /** @description `trace` … `fatal`, `unknown`. */
+                level: string;
+                message: string;
+                namespace: string;
+                pod: string;
+                service: string;
+                span_id?: string | null;
+                /** @description ns UTC, in decimal digits. */
+                ts_ns: string;
+            }[];
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description One page of a list. `next` is opaque and belongs to this query; absent at the end. */
+        Page_TraceSummary: {
+            /** @description What could not be read, in words. Empty when the answer is complete. */
+            incomplete?: string[];
+            items: {
+                /** Format: int64 */
+                duration_ns: number;
+                /** Format: int64 */
+                errors: number;
+                /**
+                 * Format: int64
+                 * @description Spans that passed the query.
+                 */
+                matched: number;
+                /**
+                 * Format: int64
+                 * @description Spans whose parent is not stored.
+                 */
+                orphans: number;
+                root_name: string;
+                /** @description Of the span without parent; of the earliest span when `rooted` is false. */
+                root_service: string;
+                /** @description Whether a span without parent is stored. */
+                rooted: boolean;
+                /** @description Ascending by service. */
+                services: components["schemas"]["TraceService"][];
+                /** Format: int64 */
+                spans: number;
+                /** @description ns UTC, in decimal digits. */
+                start_ns: string;
+                /** @description 32 hex digits. */
+                trace_id: string;
             }[];
             next?: string | null;
             /**
@@ -2284,6 +2581,16 @@ export interface components {
             /** @description A sentence of ours. */
             text: string;
         };
+        /** @description `GET /api/v1/services`, `GET /api/v1/services/{name}`: a service that has spans in the range. */
+        Service: {
+            /** Format: int64 */
+            errors: number;
+            name: string;
+            /** @description Ascending by name, then by kind. */
+            operations: components["schemas"]["Operation"][];
+            /** Format: int64 */
+            spans: number;
+        };
         /** @description `GET /api/v1/sessions`, `DELETE /api/v1/sessions/{id}`. */
         Session: {
             /** @description `browser` or `terminal`. */
@@ -2298,6 +2605,54 @@ export interface components {
             /** Format: int64 */
             last_used_ms: number;
             user_agent: string;
+        };
+        /** @description One span. What is empty is left out. */
+        Span: {
+            /** @description Values keep their types; bytes are hex. */
+            attributes: Record<string, never>;
+            cluster?: string;
+            container?: string;
+            /** Format: int64 */
+            duration_ns: number;
+            events?: components["schemas"]["SpanEvent"][];
+            /**
+             * @description `missing_parent`: its parent is not stored; `outside_parent`: it begins before its parent or ends after it, as skewed
+             *     clocks and work that goes on behind the call do.
+             */
+            flags?: string[];
+            /** @description `unspecified`, `internal`, `server`, `client`, `producer`, `consumer`. */
+            kind: string;
+            links?: components["schemas"]["SpanLink"][];
+            name: string;
+            namespace?: string;
+            node?: string;
+            parent_id?: string | null;
+            pod?: string;
+            pod_uid?: string;
+            resource: Record<string, never>;
+            scope?: string;
+            service: string;
+            /** @description 16 hex digits. */
+            span_id: string;
+            /** @description ns UTC, in decimal digits. */
+            start_ns: string;
+            /** @description `unset`, `ok`, `error`. */
+            status: string;
+            status_text?: string;
+            trace_state?: string;
+            workload?: string;
+            workload_kind?: string;
+        };
+        SpanEvent: {
+            /** @description ns UTC, in decimal digits. */
+            at_ns: string;
+            attributes: Record<string, never>;
+            name: string;
+        };
+        SpanLink: {
+            attributes: Record<string, never>;
+            span_id: string;
+            trace_id: string;
         };
         /** @description `GET /api/v1/summary[?cluster=]`. */
         Summary: {
@@ -2347,6 +2702,130 @@ export interface components {
             samples_per_s?: number | null;
             /** Format: int64 */
             updated_ms: number;
+        };
+        /** @description `GET /api/v1/traces/{id}`: one trace with its spans by start. */
+        Trace: {
+            /** @description `false` while a span of it ended less than 30 s ago, so that more may come, or when something could not be read. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description From the earliest start to the latest end.
+             */
+            duration_ns: number;
+            /** Format: int64 */
+            errors: number;
+            /** @description What could not be read, in words. */
+            incomplete?: string[];
+            /** @description Ascending by service. */
+            services: components["schemas"]["TraceService"][];
+            /** @description Ascending by start. */
+            spans: components["schemas"]["Span"][];
+            /** @description ns UTC, in decimal digits: start of the earliest span. */
+            start_ns: string;
+            /** @description 32 hex digits. */
+            trace_id: string;
+        };
+        /** @description `GET /api/v1/logs/trace/{trace_id}`: a stored line of a trace, oldest first. */
+        TraceLine: {
+            attributes: Record<string, never>;
+            cluster: string;
+            container: string;
+            /** @description `trace` … `fatal`, `unknown`. */
+            level: string;
+            message: string;
+            namespace: string;
+            pod: string;
+            service: string;
+            span_id?: string | null;
+            /** @description ns UTC, in decimal digits. */
+            ts_ns: string;
+        };
+        /** @description Query of `GET /api/v1/traces`, and body of `POST /api/v1/traces/search` → page of [`TraceSummary`]. */
+        TraceQuery: {
+            /**
+             * @description Cluster's name; more than one with commas.
+             * @default null
+             */
+            cluster: string | null;
+            /** @default null */
+            cursor: string | null;
+            /**
+             * @description `true`: only spans with status error.
+             * @default null
+             */
+            errors: boolean | null;
+            /**
+             * Format: int64
+             * @description ms UTC; default: one hour before `to`.
+             * @default null
+             */
+            from: number | null;
+            /**
+             * Format: int32
+             * @description 1–1000, default 100.
+             * @default null
+             */
+            limit: number | null;
+            /** @default null */
+            max_duration: string | null;
+            /**
+             * @description Of the span that passes: `250ms`, `1.5s`.
+             * @default null
+             */
+            min_duration: string | null;
+            /** @default null */
+            operation: string | null;
+            /**
+             * @description The filter language over spans, or a selector in braces (`{span.http.route = "/pay" && duration > 1s}`). A trace is found
+             *     when one of its spans passes.
+             * @default null
+             */
+            q: string | null;
+            /** @default null */
+            service: string | null;
+            /**
+             * Format: int64
+             * @description ms UTC; default: now.
+             * @default null
+             */
+            to: number | null;
+        };
+        TraceService: {
+            /** Format: int64 */
+            errors: number;
+            service: string;
+            /** Format: int64 */
+            spans: number;
+        };
+        /** @description One trace in a list: over all its spans from 5 minutes before the asked range to 5 minutes after it. */
+        TraceSummary: {
+            /** Format: int64 */
+            duration_ns: number;
+            /** Format: int64 */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Spans that passed the query.
+             */
+            matched: number;
+            /**
+             * Format: int64
+             * @description Spans whose parent is not stored.
+             */
+            orphans: number;
+            root_name: string;
+            /** @description Of the span without parent; of the earliest span when `rooted` is false. */
+            root_service: string;
+            /** @description Whether a span without parent is stored. */
+            rooted: boolean;
+            /** @description Ascending by service. */
+            services: components["schemas"]["TraceService"][];
+            /** Format: int64 */
+            spans: number;
+            /** @description ns UTC, in decimal digits. */
+            start_ns: string;
+            /** @description 32 hex digits. */
+            trace_id: string;
         };
         Usage: {
             /** Format: double */
@@ -3054,6 +3533,38 @@ export interface operations {
             };
         };
     };
+    get_dependencies: {
+        parameters: {
+            query?: {
+                /** @description ms UTC; default: one hour before `to`. */
+                from?: number;
+                /** @description ms UTC; default: now. */
+                to?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Dependency"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_events: {
         parameters: {
             query?: {
@@ -3554,6 +4065,39 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_logs_trace_trace_id: {
+        parameters: {
+            query?: {
+                /** @description ms UTC. With both, only spans from 5 minutes before to 5 minutes after are looked for; without, all that are kept. */
+                from?: number;
+                to?: number;
+            };
+            header?: never;
+            path: {
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TraceLine"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4067,6 +4611,122 @@ export interface operations {
             };
         };
     };
+    get_services: {
+        parameters: {
+            query?: {
+                /** @description ms UTC; default: one hour before `to`. */
+                from?: number;
+                /** @description ms UTC; default: now. */
+                to?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Service"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_services_name: {
+        parameters: {
+            query?: {
+                /** @description ms UTC; default: one hour before `to`. */
+                from?: number;
+                /** @description ms UTC; default: now. */
+                to?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Service"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_services_name_operations: {
+        parameters: {
+            query?: {
+                /** @description ms UTC; default: one hour before `to`. */
+                from?: number;
+                /** @description ms UTC; default: now. */
+                to?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Operation"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_sessions: {
         parameters: {
             query?: never;
@@ -4139,6 +4799,127 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Summary"];
+                };
+            };
+        };
+    };
+    get_traces: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The filter language over spans, or a selector in braces (`{span.http.route = "/pay" && duration > 1s}`). A trace is found
+                 *     when one of its spans passes.
+                 */
+                q?: string;
+                /** @description Cluster's name; more than one with commas. */
+                cluster?: string;
+                service?: string;
+                operation?: string;
+                /** @description Of the span that passes: `250ms`, `1.5s`. */
+                min_duration?: string;
+                max_duration?: string;
+                /** @description `true`: only spans with status error. */
+                errors?: boolean;
+                /** @description ms UTC; default: one hour before `to`. */
+                from?: number;
+                /** @description ms UTC; default: now. */
+                to?: number;
+                /** @description 1–1000, default 100. */
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TraceSummary"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_traces_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TraceQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TraceSummary"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_traces_id: {
+        parameters: {
+            query?: {
+                /** @description ms UTC. With both, only spans from 5 minutes before to 5 minutes after are looked for; without, all that are kept. */
+                from?: number;
+                to?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trace"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -1,4 +1,4 @@
-//! Where telemetry is posted to: OTLP over HTTP and over gRPC, Prometheus remote write.
+//! Where telemetry is posted to: OTLP over HTTP and over gRPC, Prometheus remote write, Zipkin, Jaeger.
 
 use axum::Router;
 use axum::body::Body;
@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::request::Parts;
 use ph_model::Signal;
-use ph_receive::{Door, Error, Reply, grpc_refused, otlp, remote_write};
+use ph_receive::{Door, Error, Reply, grpc_refused, jaeger, otlp, remote_write, zipkin};
 use std::sync::Arc;
 
 use super::keep::Keep;
@@ -42,6 +42,11 @@ pub fn routes() -> Router<AppState> {
         router =
             router.route(path, post(move |State(app): State<AppState>, request| call(app, signal, request)));
     }
+    for (path, version) in zipkin::PATHS {
+        router = router
+            .route(path, post(move |State(app): State<AppState>, request| zipkin(app, version, request)));
+    }
+    router = router.route(jaeger::PATH, post(jaeger_thrift)).route(jaeger::CALL, post(jaeger_call));
     for path in remote_write::PATHS {
         router = router.route(path, post(super::write::take));
     }
@@ -75,6 +80,39 @@ async fn call(app: AppState, signal: Signal, request: Request) -> Response {
         Ok(keep) => {
             let door = (&app.ingest.door, &keep.sender.limits());
             otlp::grpc(door, signal, (&parts.headers, body), &keep).await
+        }
+        Err(error) => grpc_refused(&error),
+    })
+}
+
+async fn zipkin(app: AppState, version: zipkin::Version, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    sent(match keep(&app, &parts).await {
+        Ok(keep) => {
+            let door = (&app.ingest.door, &keep.sender.limits());
+            zipkin::http(door, version, (&parts.headers, body), &keep).await
+        }
+        Err(error) => zipkin::refused(&error),
+    })
+}
+
+async fn jaeger_thrift(State(app): State<AppState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    sent(match keep(&app, &parts).await {
+        Ok(keep) => {
+            let door = (&app.ingest.door, &keep.sender.limits());
+            jaeger::http(door, (&parts.headers, body), &keep).await
+        }
+        Err(error) => jaeger::refused(&error),
+    })
+}
+
+async fn jaeger_call(State(app): State<AppState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    sent(match keep(&app, &parts).await {
+        Ok(keep) => {
+            let door = (&app.ingest.door, &keep.sender.limits());
+            jaeger::grpc(door, (&parts.headers, body), &keep).await
         }
         Err(error) => grpc_refused(&error),
     })

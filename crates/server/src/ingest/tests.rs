@@ -142,5 +142,5 @@ fn lines_keep_position_and_stream_and_events_go_their_own_way() {
     );
 }
 
-mod senders;
+pub(crate) mod senders;
 mod write;

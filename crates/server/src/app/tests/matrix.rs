@@ -142,6 +142,7 @@ fn body_for(route: &Route) -> Option<Value> {
         (&http::Method::POST, "/api/v1/members") => {
             Some(json!({"email": "eve@example.org", "role": "viewer"}))
         }
+        (&http::Method::POST, "/api/v1/traces/search") => Some(json!({})),
         (&http::Method::POST, "/api/v1/logs/count") => Some(json!({"query": {"sources": []}})),
         (&http::Method::POST, "/api/v1/logs/complete") => Some(json!({"text": "", "at": 0})),
         (&http::Method::POST, "/api/v1/logs/views") => Some(json!({"name": "x", "query": {"sources": []}})),

@@ -142,6 +142,34 @@ async fn a_key_of_a_cluster_sends_for_it_alone() {
 }
 
 #[tokio::test]
+async fn zipkin_reporters_are_answered_as_they_expect() {
+    let stack = Stack::start().await;
+    let owner = stack.sign_in().await;
+    let ingest = key(&stack, &owner, json!({"name": "zipkin", "role": "ingest"})).await;
+    let now = stack.clock.now_ms() * 1000;
+    let body = json!([{"traceId": "c0ffee", "id": "b1", "name": "get", "kind": "CLIENT", "timestamp": now, "duration": 1500,
+        "localEndpoint": {"serviceName": "web"}, "remoteEndpoint": {"serviceName": "cart"}}]);
+    assert_eq!(post(&stack, "/api/v2/spans", Some(&ingest), &body).await.status(), StatusCode::ACCEPTED);
+    assert_eq!(post(&stack, "/api/v1/spans", Some(&ingest), &body).await.status(), StatusCode::ACCEPTED);
+    assert_eq!(post(&stack, "/api/v2/spans", None, &body).await.status(), StatusCode::UNAUTHORIZED);
+    let rows = spans(&stack).await;
+    assert_eq!(
+        (rows[0].service.as_str(), rows[0].peer_service.as_str(), rows[0].duration_ns),
+        ("web", "cart", 1_500_000)
+    );
+    let thrift = client()
+        .post(stack.url("/api/traces"))
+        .header("content-type", "application/x-thrift")
+        .bearer_auth(&ingest)
+        .body(vec![0])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(thrift.status(), StatusCode::ACCEPTED);
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn grpc_is_taken_on_a_port_of_its_own_and_on_the_main_one() {
     let stack = Stack::start_with(|c| {
         c.intake = vec![Listen::Http(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))];

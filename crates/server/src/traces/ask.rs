@@ -1,0 +1,181 @@
+//! What is asked, as the store is asked it. All faults at once.
+
+use ph_api::{FieldError, ServiceQuery, TraceQuery, TraceRange};
+use ph_filter::{Compiled, Filter, Order, query};
+use ph_model::{ErrorKind, RangeNs};
+use ph_store::TracesAsk;
+
+use super::selector;
+use crate::gateway::problem::Problem;
+
+const HOUR_MS: i64 = 3_600_000;
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1_000;
+
+/// A trace id: up to 32 hex digits, leading zeros optional.
+pub fn trace_id(text: &str) -> Option<[u8; 16]> {
+    let hex = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let id = hex.then(|| u128::from_str_radix(text, 16).ok())??;
+    (id != 0).then(|| id.to_be_bytes())
+}
+
+/// A search for traces.
+pub fn traces(query: &TraceQuery, now_ms: i64) -> Result<TracesAsk, Problem> {
+    let mut faults = Vec::new();
+    let mut fault = |path: &str, message: String| {
+        faults.push(FieldError { path: path.to_owned(), message, ..FieldError::default() });
+    };
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        fault("limit", format!("{limit} is not between 1 and {MAX_LIMIT}"));
+    }
+    let to = query.to.unwrap_or(now_ms + 1);
+    let from = query.from.unwrap_or(to - HOUR_MS);
+    if from >= to {
+        fault("from", format!("{from} is not before {to}"));
+    }
+    let mut all = Vec::new();
+    for (field, value) in
+        [("service", &query.service), ("name", &query.operation), ("cluster", &query.cluster)]
+    {
+        if let Some(value) = given(value) {
+            let values = if field == "cluster" { value.split(',').collect() } else { vec![value] };
+            all.push(any(values.into_iter().map(|v| Filter::equal(field, v)).collect()));
+        }
+    }
+    for (path, text, op) in [
+        ("min_duration", &query.min_duration, Order::AtLeast),
+        ("max_duration", &query.max_duration, Order::AtMost),
+    ] {
+        let Some(text) = given(text) else { continue };
+        match nanos(text) {
+            Some(ns) => all.push(duration(op, ns)),
+            None => fault(path, format!("`{text}` is no duration; write 250ms or 1.5s")),
+        }
+    }
+    if query.errors == Some(true) {
+        all.push(Filter::equal("status", "error"));
+    }
+    match given(&query.q).map(text) {
+        Some(Ok(filter)) => all.push(filter),
+        Some(Err(e)) => faults.push(e),
+        None => {}
+    }
+    let filter = every(all);
+    if let (true, Err(e)) = (faults.is_empty(), Compiled::new(&filter)) {
+        faults.push(FieldError { path: "q".to_owned(), message: e.to_string(), ..FieldError::default() });
+    }
+    if let Some(first) = faults.first() {
+        let text = format!("the query does not fit: {}: {}", first.path, first.message);
+        return Err(faults.into_iter().fold(Problem::new(ErrorKind::Invalid, text), Problem::fault_at));
+    }
+    Ok(TracesAsk { filter, range: range_ns(from, to), limit: limit as usize, cursor: query.cursor.clone() })
+}
+
+/// The text of `q`: a selector in braces, or the filter language.
+fn text(text: &str) -> Result<Filter, FieldError> {
+    let place = |at: usize| u32::try_from(at).ok();
+    let parsed = if text.trim_start().starts_with('{') {
+        selector::parse(text)
+    } else {
+        query::parse_filter(text).map(in_nanos)
+    };
+    parsed.map_err(|e| FieldError {
+        path: "q".to_owned(),
+        message: e.cause,
+        from: place(e.span.start),
+        to: place(e.span.end),
+        suggestion: e.suggestion,
+    })
+}
+
+/// `duration` stands for the column, whose name says what its numbers count.
+fn in_nanos(filter: Filter) -> Filter {
+    let named = |field: String| if field == "duration" { "duration_ns".to_owned() } else { field };
+    match filter {
+        Filter::And(all) => Filter::And(all.into_iter().map(in_nanos).collect()),
+        Filter::Or(all) => Filter::Or(all.into_iter().map(in_nanos).collect()),
+        Filter::Not(one) => Filter::Not(Box::new(in_nanos(*one))),
+        Filter::Compare { field, op, value } => Filter::Compare { field: named(field), op, value },
+        Filter::Between { field, low, high } => Filter::Between { field: named(field), low, high },
+        other => other,
+    }
+}
+
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|t| !t.is_empty())
+}
+
+/// Spans whose duration stands so to that many ns.
+pub fn duration(op: Order, ns: u64) -> Filter {
+    Filter::Compare { field: "duration_ns".to_owned(), op, value: format!("{ns}ns") }
+}
+
+pub fn any(mut all: Vec<Filter>) -> Filter {
+    if all.len() == 1 { all.remove(0) } else { Filter::Or(all) }
+}
+
+pub fn every(mut all: Vec<Filter>) -> Filter {
+    match all.len() {
+        0 => Filter::All,
+        1 => all.remove(0),
+        _ => Filter::And(all),
+    }
+}
+
+/// `250ms`, `1.5s`, `2m30s` in ns. Also Go's spellings.
+pub fn nanos(text: &str) -> Option<u64> {
+    let mut total = 0f64;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(end);
+        let unit = match unit {
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 60e9,
+            "h" => 3600e9,
+            "d" => 86_400e9,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * unit;
+        rest = tail;
+    }
+    (total.is_finite() && total < 9e18).then_some(total.round() as u64)
+}
+
+pub fn range_ns(from_ms: i64, to_ms: i64) -> RangeNs {
+    RangeNs::new(from_ms.saturating_mul(1_000_000), to_ms.saturating_mul(1_000_000))
+}
+
+/// Where a trace is looked for; `None`: everywhere.
+pub fn hint(range: &TraceRange) -> Result<Option<RangeNs>, Problem> {
+    match (range.from, range.to) {
+        (None, None) => Ok(None),
+        (Some(from), Some(to)) if from < to => Ok(Some(range_ns(from, to))),
+        (Some(from), Some(to)) => Err(empty(from, to)),
+        _ => Err(Problem::new(
+            ErrorKind::Invalid,
+            "the range is half given; give both from and to, or neither",
+        )
+        .fault("from", "from and to belong together")),
+    }
+}
+
+/// The range of a question about services.
+pub fn services(query: &ServiceQuery, now_ms: i64) -> Result<RangeNs, Problem> {
+    let to = query.to.unwrap_or(now_ms + 1);
+    let from = query.from.unwrap_or(to - HOUR_MS);
+    if from >= to { Err(empty(from, to)) } else { Ok(range_ns(from, to)) }
+}
+
+fn empty(from: i64, to: i64) -> Problem {
+    Problem::new(ErrorKind::Invalid, "the range is empty").fault("from", format!("{from} is not before {to}"))
+}
