@@ -11,6 +11,8 @@ const PAGES = [
   ["overview", "/o/acme/overview"], ["workloads", "/o/acme/workloads"], ["workloads-peek", "/o/acme/workloads", async (p) => p.keyboard.press("j")], ["workload", "/o/acme/workloads/prod-eu-1/payments/deployment/checkout"],
   ["logs", logs], ["logs-line", logs, async (p) => { await p.locator(".ln").nth(12).click(); await p.keyboard.press("n"); }], ["clusters", "/o/acme/clusters"], ["clusters-peek", "/o/acme/clusters?sel=prod-eu-1"], ["cluster", "/o/acme/clusters/prod-eu-1"],
   ["connect", "/o/acme/clusters/connect"], ["connect-run", "/o/acme/clusters/connect?tier=debug", async (p) => { await p.fill("#name", "prod-ap-2"); await p.keyboard.press("Enter"); await p.waitForTimeout(12_000); }],
+  ["traces", "/o/acme/traces", async (p) => { await p.keyboard.press("j"); await p.keyboard.press("j"); }],
+  ["trace", "/o/acme/traces?q=status%3Derror", async (p) => { await p.keyboard.press("j"); await p.keyboard.press("Enter"); await p.waitForTimeout(1500); await p.keyboard.press("n"); await p.keyboard.press("n"); await p.keyboard.press("n"); }],
   ["audit", "/o/acme/audit"], ["audit-entry", "/o/acme/audit?sel=18200"], ["palette", "/o/acme/overview", async (p) => { await p.waitForTimeout(500); await p.keyboard.press("Control+k"); await p.waitForTimeout(700); await p.keyboard.type("check"); }],
   ["terminal", "/o/acme/workloads/prod-eu-1/payments/deployment/checkout", async (p) => { await p.keyboard.press("d"); await p.waitForTimeout(1500); await p.keyboard.type("id\r"); }], ["sign-in", "/sign-in"], ["keys", "/o/acme/overview", async (p) => p.keyboard.press("?")],
 ];

@@ -7,6 +7,7 @@ import { WebSocketServer } from "ws";
 
 import { download, fault, logComplete, logCount, logLines, logPage, logSources, logViews, openDownload, openLogs, serveLogs } from "./logs.mjs";
 import { metricsOf } from "./metrics.mjs";
+import { tracesApi } from "./traces.mjs";
 import { agents, audit, cluster, clusters, events, objects, problems, usage, workloads } from "./world.mjs";
 
 const PORT = Number(process.env.PORT ?? 8000);
@@ -77,6 +78,8 @@ async function api(request, response, url) {
   if (path === "/audit/verify") return json(response, 200, { intact: true, rows: 18204, head_seq: 18204, head_hash: audit[0].hash, broken_at: null, reason: "", checked_ms: Date.now() });
   if (/^\/(nodes|pods|workloads|containers)\/[^/]+\/metrics$/.test(path)) return json(response, 200, metricsOf(path.split("/")[1], path.split("/")[2], Number(q.get("start")), Number(q.get("end"))));
   if (/^\/objects\/[^/]+\/[^/]+$/.test(path)) { const o = objects.find((x) => x.uid === path.split("/")[3]); return o ? json(response, 200, { object: o, yaml: `apiVersion: ${o.api_version}\nkind: ${o.kind}\nmetadata:\n  name: ${o.name}\n  namespace: ${o.namespace}\nspec:\n  replicas: ${o.health.wanted}\n`, owners: [], data_age_ms: 2000 }) : json(response, 404, problem(404, "not_found", "no such object")); }
+  const traced = tracesApi(path, q);
+  if (traced) return json(response, traced[0], traced[0] >= 400 ? problem(traced[0], traced[1].kind, traced[1].detail, traced[1].next_step) : traced[1]);
   if (path === "/logs/sources") return json(response, 200, { sources: logSources(body.sources ?? []), gaps: [] });
   const wrong = body.filter?.expr ? fault(body.filter.expr) : null;
   if (wrong) return json(response, 422, problem(422, "invalid", wrong.text, wrong.suggestion));

@@ -19,13 +19,13 @@ const DEADLINE_MS = 30_000;
 type Params = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 /** `path?a=1`, without what is absent. */
-export function address(path: string, params: Params = {}): string {
+export function address(path: string, params: Params = {}, prefix = PREFIX): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(params)) {
     if (value !== undefined && value !== null && value !== "") search.set(key, String(value));
   }
   const text = search.toString();
-  return `${PREFIX}${path}${text === "" ? "" : `?${text}`}`;
+  return `${prefix}${path}${text === "" ? "" : `?${text}`}`;
 }
 
 async function problemOf(response: Response): Promise<Problem> {
@@ -39,7 +39,7 @@ async function problemOf(response: Response): Promise<Problem> {
   };
   try {
     const body: unknown = await response.json();
-    return typeof body === "object" && body !== null ? { ...blank, ...body } : blank;
+    return typeof body === "object" && body !== null ? { ...blank, ...body, status: response.status } : blank;
   } catch {
     return blank;
   }
@@ -67,12 +67,14 @@ export function onSignedOut(listener: () => void): () => void {
 }
 
 export interface Ask {
+  /** Where the path begins, when not at our own API. */
+  readonly prefix?: string;
   readonly params?: Params;
   readonly body?: unknown;
   readonly signal?: AbortSignal;
 }
 
-async function call<T>(method: string, path: string, ask: Ask = {}): Promise<T> {
+export async function call<T>(method: string, path: string, ask: Ask = {}): Promise<T> {
   const deadline = AbortSignal.timeout(DEADLINE_MS);
   const init: RequestInit = {
     method,
@@ -83,7 +85,7 @@ async function call<T>(method: string, path: string, ask: Ask = {}): Promise<T> 
   };
   let response: Response;
   try {
-    response = await fetch(address(path, ask.params), init);
+    response = await fetch(address(path, ask.params, ask.prefix), init);
   } catch (cause) {
     if (ask.signal?.aborted) throw cause;
     throw unreachable(cause);

@@ -77,3 +77,11 @@ export type LogCompleteAsk = Schemas["LogCompleteAsk"];
 export type LogCompletion = Schemas["LogCompletion"];
 export type LogSuggestion = Schemas["LogSuggestion"];
 export type LogFilterError = Schemas["LogFilterError"];
+export type Dependency = Schemas["Dependency"];
+export type Operation = Schemas["Operation"];
+export type Service = Schemas["Service"];
+export type Trace = Schemas["Trace"];
+/** A query's parameters; what is absent is left out of the address. */
+export type TraceQuery = { [K in keyof Schemas["TraceQuery"]]?: Schemas["TraceQuery"][K] | undefined };
+export type TraceLine = Schemas["TraceLine"];
+export type TraceSummary = Schemas["TraceSummary"];

@@ -67,12 +67,14 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
   };
   const open = (o: KubeObject): void => void navigate({ ...objectAddress(org, o.cluster, o), search: carried as never });
   const openLogs = (o: KubeObject): void => void navigate({ to: "/o/$org/logs", params: { org }, search: { ...carried, src: logSource(o.cluster, o) } as never });
-  const room = (to: "overview" | "workloads" | "logs" | "clusters" | "clusters/connect" | "audit", search: object = {}) => () => void navigate({ to: `/o/$org/${to}`, params: { org }, search: { ...carried, ...search } as never });
+  const room = (to: "overview" | "workloads" | "metrics" | "logs" | "traces" | "clusters" | "clusters/connect" | "audit", search: object = {}) => () => void navigate({ to: `/o/$org/${to}`, params: { org }, search: { ...carried, ...search } as never });
   const views: readonly ViewEntry[] = [
     { name: "Overview", icon: "radar", note: <><kbd>g</kbd><kbd>o</kbd></>, go: room("overview") },
     { name: "Workloads", icon: "boxes", note: <><kbd>g</kbd><kbd>w</kbd></>, go: room("workloads") },
     { name: "Workloads in trouble", icon: "boxes", note: "critical, warning", go: room("workloads", { state: "crit,warn" }) },
     { name: "Logs", icon: "scroll-text", note: <><kbd>g</kbd><kbd>l</kbd></>, go: room("logs") },
+    { name: "Traces", icon: "waypoints", note: <><kbd>g</kbd><kbd>t</kbd></>, go: room("traces") },
+    { name: "Traces with errors", icon: "waypoints", note: "status=error", go: room("traces", { q: "status=error" }) },
     { name: "Clusters", icon: "server", note: <><kbd>g</kbd><kbd>k</kbd></>, go: room("clusters") },
     { name: "Connect a cluster", icon: "plus", note: "one command", go: room("clusters/connect") },
     { name: "Audit", icon: "file-clock", note: <><kbd>g</kbd><kbd>u</kbd></>, go: room("audit") },

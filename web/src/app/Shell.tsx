@@ -20,7 +20,7 @@ const Palette = lazy(() => import("./Palette").then((m) => ({ default: m.Palette
 const Terminal = lazy(() => import("../rooms/terminal/Terminal").then((m) => ({ default: m.Terminal })));
 
 interface Room {
-  readonly to: "/o/$org/overview" | "/o/$org/workloads" | "/o/$org/logs" | "/o/$org/clusters" | "/o/$org/audit";
+  readonly to: "/o/$org/overview" | "/o/$org/workloads" | "/o/$org/metrics" | "/o/$org/logs" | "/o/$org/traces" | "/o/$org/clusters" | "/o/$org/audit";
   readonly icon: IconName;
   readonly name: string;
   readonly key: string;
@@ -31,6 +31,7 @@ const GROUPS: readonly (readonly [string, readonly Room[]])[] = [
     { to: "/o/$org/overview", icon: "radar", name: "Overview", key: "o" },
     { to: "/o/$org/workloads", icon: "boxes", name: "Workloads", key: "w" },
     { to: "/o/$org/logs", icon: "scroll-text", name: "Logs", key: "l" },
+    { to: "/o/$org/traces", icon: "waypoints", name: "Traces", key: "t" },
   ]],
   ["Keep", [
     { to: "/o/$org/clusters", icon: "server", name: "Clusters", key: "k" },
@@ -49,7 +50,7 @@ export function Shell() {
   const [palette, setPalette] = useState(false);
   const [help, setHelp] = useState(false);
   const room = pathname.split("/")[3] ?? "";
-  const [slim, setSlim] = useState<Record<string, boolean>>(() => ({ logs: true, ...JSON.parse(readSetting("nav") ?? "{}") as Record<string, boolean> }));
+  const [slim, setSlim] = useState<Record<string, boolean>>(() => ({ logs: true, traces: true, ...JSON.parse(readSetting("nav") ?? "{}") as Record<string, boolean> }));
   useEffect(() => warm(), []);
   const target = useSyncExternalStore(terminal.listen, terminal.read);
   const narrow = useMedia("(max-width: 1199px)");

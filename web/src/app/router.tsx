@@ -56,6 +56,9 @@ const overview = createRoute({ getParentRoute: () => org, path: "/overview", com
 const workloads = createRoute({ getParentRoute: () => org, path: "/workloads", component: room(() => import("../rooms/workloads/Workloads").then((m) => m.Workloads)) });
 const workload = createRoute({ getParentRoute: () => org, path: "/workloads/$cluster/$namespace/$kind/$name", component: room(() => import("../rooms/workloads/Workload").then((m) => m.Workload)) });
 const logs = createRoute({ getParentRoute: () => org, path: "/logs", component: room(() => import("../rooms/logs/Logs").then((m) => m.Logs)) });
+const traces = createRoute({ getParentRoute: () => org, path: "/traces", component: room(() => import("../rooms/traces/Traces").then((m) => m.Traces)) });
+const trace = createRoute({ getParentRoute: () => org, path: "/traces/$id", component: room(() => import("../rooms/traces/Trace").then((m) => m.Trace)) });
+const metrics = createRoute({ getParentRoute: () => org, path: "/metrics", component: room(() => import("../rooms/metrics/Metrics").then((m) => m.Metrics)) });
 const clusters = createRoute({ getParentRoute: () => org, path: "/clusters", component: room(() => import("../rooms/clusters/Clusters").then((m) => m.Clusters)) });
 const connect = createRoute({ getParentRoute: () => org, path: "/clusters/connect", component: room(() => import("../rooms/clusters/Connect").then((m) => m.Connect)) });
 const cluster = createRoute({ getParentRoute: () => org, path: "/clusters/$cluster", component: room(() => import("../rooms/clusters/Cluster").then((m) => m.Cluster)) });
@@ -74,7 +77,7 @@ function stringifySearch(search: Record<string, unknown>): string {
 }
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([home, signIn, device, org.addChildren([orgHome, overview, workloads, workload, logs, clusters, connect, cluster, audit])]),
+  routeTree: rootRoute.addChildren([home, signIn, device, org.addChildren([orgHome, overview, workloads, workload, metrics, logs, traces, trace, clusters, connect, cluster, audit])]),
   parseSearch,
   stringifySearch,
   defaultPreload: "intent",

@@ -2,15 +2,15 @@
 
 import "./chart.css";
 
-import { useEffect, useMemo, useRef } from "react";
+import { useMemo } from "react";
 
 import type { Chart, ObjectMetrics } from "../api/types";
 import { bridge, gaps } from "../core/decimate";
 import { age, clockShort, inUnit, middle } from "../core/format";
 import { assign, dashOf } from "../core/palette";
-import type { Plot, PlotSpec } from "./plot";
+import type { PlotSpec } from "./plot";
 import { Empty } from "./parts";
-import { useSize } from "./size";
+import { PlotCanvas } from "./PlotCanvas";
 import { cursor, useChangeView, useCursor, useNow, windowText } from "./view";
 
 interface TimeChartProps {
@@ -84,9 +84,6 @@ interface BoxSpec {
 }
 
 function PlotBox({ spec: { chart, grid, marks, bars, names, colours, times } }: { readonly spec: BoxSpec }) {
-  const [box, { width, height }] = useSize<HTMLDivElement>();
-  const inner = useRef<HTMLDivElement>(null);
-  const plot = useRef<Plot | null>(null);
   const change = useChangeView();
   const spec = useMemo<PlotSpec>(
     () => ({
@@ -102,26 +99,7 @@ function PlotBox({ spec: { chart, grid, marks, bars, names, colours, times } }: 
     }),
     [chart, names, colours, times, marks, bars, change],
   );
-  const latest = useRef(spec);
-  latest.current = spec;
-  const ready = width > 0 && height > 0;
-  useEffect(() => {
-    if (!ready) return undefined;
-    let gone = false;
-    void import("./plot").then(({ mount }) => {
-      if (gone || !inner.current || !box.current) return;
-      plot.current = mount(inner.current, latest.current, box.current.clientWidth, box.current.clientHeight);
-    });
-    return () => {
-      gone = true;
-      plot.current?.destroy();
-      plot.current = null;
-    };
-  }, [ready, box]);
-  useEffect(() => plot.current?.update(spec), [spec]);
-  useEffect(() => { if (ready) plot.current?.size(width, height); }, [ready, width, height]);
-  useEffect(() => cursor.listen(() => plot.current?.cursor(cursor.read())), []);
-  return <div className="plot" ref={box} role="img" aria-label={`${chart.title} from ${clockShort(grid.start_ms)} to ${clockShort(grid.end_ms)} UTC, ${chart.series.length} series; a table follows`}><div ref={inner} /></div>;
+  return <PlotCanvas spec={spec} label={`${chart.title} from ${clockShort(grid.start_ms)} to ${clockShort(grid.end_ms)} UTC, ${chart.series.length} series; a table follows`} />;
 }
 
 /** The same values as a table: first, lowest, highest, last. */

@@ -22,6 +22,8 @@ export interface PlotSpec {
   readonly gaps: readonly (readonly [number, number])[];
   readonly unit: string;
   readonly bars: boolean;
+  /** The values are sums already, each series on those before it: areas between them are filled. */
+  readonly stacked?: boolean;
   readonly onCursor: (at: number | null) => void;
   readonly onZoom: (fromMs: number, toMs: number) => void;
 }
@@ -34,15 +36,18 @@ export interface Plot {
 }
 
 const HEADROOM = 1.12;
+/** Alpha of filled areas, behind a token's six hex digits. */
+const WASH = "40";
 
-/** At most five round steps from zero. */
-function splits(top: number, binary: boolean): number[] {
-  if (top <= 0) return [0];
-  const base = binary ? 2 ** Math.floor(Math.log2(top)) : 10 ** Math.floor(Math.log10(top));
+/** About five round steps, zero among them. */
+function splits(low: number, top: number, binary: boolean): number[] {
+  const reach = top - low;
+  if (reach <= 0) return [0];
+  const base = binary ? 2 ** Math.floor(Math.log2(reach)) : 10 ** Math.floor(Math.log10(reach));
   const steps = binary ? [base / 4, base / 2, base] : [base / 5, base / 2, base, base * 2];
-  const step = steps.find((s) => Math.floor(top / s) <= 4) ?? base * 2;
+  const step = steps.find((s) => Math.floor(reach / s) <= 4) ?? base * 2;
   const out: number[] = [];
-  for (let v = 0; v <= top * 1.0001; v += step) out.push(v);
+  for (let i = Math.ceil(low / step); i * step <= top * 1.0001; i += 1) out.push(i * step);
   return out;
 }
 
@@ -56,7 +61,12 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
     let most = 0;
     for (const s of spec.series) for (const v of s.values) if (v !== null && v > most) most = v;
     for (const l of spec.lines) if (l.value <= most * 6 || most === 0) most = Math.max(most, l.value);
-    return most === 0 ? 1 : most * HEADROOM;
+    return most === 0 ? (low() < 0 ? 0 : 1) : most * HEADROOM;
+  };
+  const low = (): number => {
+    let least = 0;
+    for (const s of spec.series) for (const v of s.values) if (v !== null && v < least) least = v;
+    return least * HEADROOM;
   };
   const binary = (): boolean => spec.unit === "By" || spec.unit === "By/s";
 
@@ -69,7 +79,7 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
         padding: [10, 18, 0, 0],
         tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"),
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
-        scales: { x: { time: true, range: () => [(spec.times[0] ?? 0) / 1000, (spec.times.at(-1) ?? 1) / 1000] }, y: { range: () => [0, top()] } },
+        scales: { x: { time: true, range: () => [(spec.times[0] ?? 0) / 1000, (spec.times.at(-1) ?? 1) / 1000] }, y: { range: () => [low(), top()] } },
         axes: [
           {
             stroke: () => colour("--axis"), font, size: 20, gap: 2, space: 60,
@@ -79,18 +89,20 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
           {
             stroke: () => colour("--axis"), font, size: spec.unit === "By/s" ? 62 : 52, gap: 4,
             grid: { stroke: () => colour("--grid"), width: 1 }, ticks: { show: false },
-            splits: () => splits(top(), binary()),
+            splits: () => splits(low(), top(), binary()),
             values: (_, all) => all.map((v) => (v === 0 ? "0" : inUnit(v, spec.unit))),
           },
         ],
+        ...(spec.stacked ? { bands: spec.series.slice(1).map((s, i): uPlot.Band => ({ series: [i + 2, i + 1], fill: () => `${colour(s.token)}${WASH}` })) } : {}),
         series: [
           {},
-          ...spec.series.map((s): uPlot.Series => ({
+          ...spec.series.map((s, i): uPlot.Series => ({
             label: s.name,
             stroke: () => colour(s.token),
             width: 1.5,
             points: { show: false },
             ...(s.dash ? { dash: s.dash } : {}),
+            ...(spec.stacked && i === 0 ? { fill: () => `${colour(s.token)}${WASH}` } : {}),
             ...(spec.bars && uPlot.paths.bars ? { paths: uPlot.paths.bars({ size: [0.8, 12] }), fill: () => colour(s.token), width: 0 } : {}),
           })),
         ],
@@ -177,7 +189,7 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
   };
 
   let chart = build();
-  const shape = (s: PlotSpec): string => s.series.map((one) => `${one.name} ${one.token}`).join("\n") + s.unit;
+  const shape = (s: PlotSpec): string => s.series.map((one) => `${one.name} ${one.token}`).join("\n") + s.unit + String(s.stacked ?? false);
   const rebuild = (): void => {
     chart.destroy();
     chart = build();

@@ -1,6 +1,6 @@
 /** One line in full: message, fields, where it came from, its neighbours as the files have them, lines like it, and its place in the file. */
 
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
 import type { LogRecord, LogSource } from "../../api/types";
@@ -16,7 +16,7 @@ import { logSource } from "../../ui/links";
 import { Icon, Mark } from "../../ui/Mark";
 import { Copy, copyText, Empty, Spark } from "../../ui/parts";
 import { openTerminal } from "../../ui/terminals";
-import { useChangeView, useNow, useOrg, useView, useWindow } from "../../ui/view";
+import { useCarried, useChangeView, useNow, useOrg, useView, useWindow } from "../../ui/view";
 import { lacks, useContext, useCount } from "./ask";
 import type { LineRow } from "./feed";
 import { jsonOf, JsonTree } from "./JsonTree";
@@ -63,6 +63,7 @@ export function LineDrawer({ pane, row, context, onContext, onCopy, onAct }: Dra
           <div className="t3 s11" style={{ marginTop: 2 }}>{source ? [source.cluster, source.namespace, source.pod, source.container].filter((s) => s !== "").join(" / ") : ""}</div>
           <div className="row wrap0" style={{ gap: 5, marginTop: 8 }}>
             <Metrics source={source} />
+            <TraceOf record={record} />
             <button type="button" className="btn" disabled={similarTo(record) === ""} onClick={() => filter(also(pane.typed, similarTo(record)))}>Similar <kbd>s</kbd></button>
             <button type="button" className="btn" onClick={onCopy}>Copy <kbd>y</kbd></button>
             {source && source.pod !== "" && source.state === "running" ? <button type="button" className="btn" onClick={() => openTerminal({ cluster: source.cluster, namespace: source.namespace, pod: source.pod, podUid: source.pod_uid, container: source.container })}><Icon name="square-terminal" />Terminal</button> : null}
@@ -100,6 +101,18 @@ export function permalink(record: LogRecord): string {
   const stamp = (ms: number): string => new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
   if (!/\.\./.test(url.searchParams.get("t") ?? "")) url.searchParams.set("t", `${stamp(at - 1_800_000)}..${stamp(at + 1_800_000)}`);
   return url.href;
+}
+
+const TRACE_ID = /^[0-9a-f]{32}$/i;
+
+/** The way to the trace that the line names, with window and cursor kept at the line's moment. */
+function TraceOf({ record }: { readonly record: LogRecord }) {
+  const org = useOrg();
+  const carried = useCarried();
+  const named = fieldsOf(record);
+  const id = ["trace_id", "traceId", "trace.id", "traceID", "TraceId"].map((k) => named.find(([key]) => key === k)?.[1]).find((v) => v !== undefined && TRACE_ID.test(v));
+  if (id === undefined) return null;
+  return <Link className="btn" to="/o/$org/traces/$id" params={{ org, id: id.toLowerCase() }} search={{ ...carried, c: new Date(msOf(record.ts)).toISOString() } as never}><Icon name="waypoints" />Trace</Link>;
 }
 
 function Metrics({ source }: { readonly source: LogSource | undefined }) {
