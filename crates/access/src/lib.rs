@@ -26,7 +26,7 @@ pub use error::{Denied, Error, Refused};
 pub use grant::{Decision, Grant, Ledger, Target, decide};
 pub use operation::{
     AgentRevoke, AuditRead, ClusterJoin, ClusterRemove, ExecOpen, KeyCreate, KeyRevoke, LogsQuery, MemberAdd,
-    MemberRemove, Operation,
+    MemberRemove, Operation, TelemetryErase,
 };
 pub use password::{PasswordFault, PasswordHash, StoredMember, check_password, hash_password};
 pub use role::{Permission, Permissions, Role};

@@ -48,6 +48,8 @@ operations! {
     MemberAdd: "member.add" needs MembersEdit;
     /// Removes a member from the organisation.
     MemberRemove: "member.remove" needs MembersEdit;
+    /// Deletes stored rows or samples.
+    TelemetryErase: "telemetry.erase" needs EraseRun;
     /// Reads the audit chain.
     AuditRead: "audit.read" needs AuditRead;
 }

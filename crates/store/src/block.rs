@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::fs::{File, Fs};
+use crate::hidden::{HiddenSeries, strip};
 use crate::part::{day_text, discard};
 use crate::shard::Shared;
 
@@ -130,14 +131,16 @@ pub(crate) struct Source {
 pub(crate) fn write(
     fs: &dyn Fs,
     root: &std::path::Path,
-    of: Source,
+    (of, hidden): (Source, &[Arc<HiddenSeries>]),
     cut: &Cut,
 ) -> Result<Vec<PartRow>, Error> {
     let Some((first, last)) = cut.bounds() else { return Ok(Vec::new()) };
     let mut out = Vec::new();
     for day in first.div_euclid(DAY_MS)..=last.div_euclid(DAY_MS) {
-        let mut series = cut.iter().filter_map(|s| within(s, day)).map(Ok);
-        out.extend(write_day(fs, root, (of, day), &mut series)?);
+        let mut series = cut.iter().filter_map(|s| seen(hidden, within(s, day)?)).map(Ok);
+        let row = write_day(fs, root, (of, day), &mut series)?;
+        let cleaned = hidden.iter().map(|h| h.seq).max().unwrap_or(0);
+        out.extend(row.map(|row| PartRow { cleaned, ..row }));
     }
     Ok(out)
 }
@@ -181,7 +184,16 @@ pub(crate) fn write_day(
         tix: 0,
         tid: 0,
         level: 0,
+        at: None,
+        cleaned: 0,
+        ruled: 0,
     }))
+}
+
+/// What of a series may be seen; `None` when that is nothing.
+pub(crate) fn seen(hidden: &[Arc<HiddenSeries>], mut series: SeriesSamples) -> Option<SeriesSamples> {
+    strip(hidden, &series.labels, &mut series.samples);
+    (!series.samples.is_empty()).then_some(series)
 }
 
 fn within(mut series: SeriesSamples, day: i64) -> Option<SeriesSamples> {

@@ -4,6 +4,7 @@
 //! In/Out: SQLite in `meta.db`, write-ahead mode, synced at each commit.
 
 mod described;
+mod keeping;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,15 +21,16 @@ use crate::contract::Error;
 use crate::shard::{Lane, Reach};
 
 /// Version of the tables that this release writes, and the newest that it reads.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS parts (
         id BLOB PRIMARY KEY, org BLOB NOT NULL, signal TEXT NOT NULL, day BIGINT NOT NULL, path TEXT NOT NULL,
         first BIGINT NOT NULL, last BIGINT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, hash BLOB NOT NULL,
         shard BIGINT NOT NULL, lsn BIGINT NOT NULL, series BIGINT NOT NULL, quarantined TEXT,
-        tix BIGINT NOT NULL DEFAULT 0, tid BIGINT NOT NULL DEFAULT 0, level BIGINT NOT NULL DEFAULT 0)",
+        tix BIGINT NOT NULL DEFAULT 0, tid BIGINT NOT NULL DEFAULT 0, level BIGINT NOT NULL DEFAULT 0,
+        at BIGINT, cleaned BIGINT NOT NULL DEFAULT 0, ruled BIGINT NOT NULL DEFAULT 0)",
     "CREATE TABLE IF NOT EXISTS checkpoints (
         org BLOB NOT NULL, signal TEXT NOT NULL, lsn BIGINT NOT NULL, border_ms BIGINT NOT NULL,
         PRIMARY KEY (org, signal))",
@@ -38,6 +40,10 @@ const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS metrics (
         org BLOB NOT NULL, name TEXT NOT NULL, kind BIGINT NOT NULL, unit TEXT NOT NULL, help TEXT NOT NULL,
         otel_name TEXT NOT NULL, PRIMARY KEY (org, name))",
+    "CREATE TABLE IF NOT EXISTS deletions (
+        org BLOB NOT NULL, seq BIGINT NOT NULL PRIMARY KEY, ask TEXT NOT NULL, made_ms BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS settings (org BLOB PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS removed (org BLOB PRIMARY KEY, at_ms BIGINT NOT NULL)",
 ];
 
 /// What version 2 added to the tables of version 1.
@@ -45,6 +51,13 @@ const SINCE_2: [&str; 3] = [
     "ALTER TABLE parts ADD COLUMN tix BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE parts ADD COLUMN tid BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE parts ADD COLUMN level BIGINT NOT NULL DEFAULT 0",
+];
+
+/// What version 3 added to those of version 2.
+const SINCE_3: [&str; 3] = [
+    "ALTER TABLE parts ADD COLUMN at BIGINT",
+    "ALTER TABLE parts ADD COLUMN cleaned BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE parts ADD COLUMN ruled BIGINT NOT NULL DEFAULT 0",
 ];
 
 /// How far a table is in parts: every row up to `lsn`, of samples those before `border_ms`.
@@ -103,6 +116,12 @@ pub(crate) struct PartRow {
     pub tid: u64,
     /// How often its rows were merged out of smaller parts.
     pub level: u32,
+    /// Where it lies in a pack; `None`: it has a file of its own.
+    pub at: Option<u64>,
+    /// It holds nothing that this deletion or an earlier one covers.
+    pub cleaned: i64,
+    /// Retention rules that were applied when it was written; 0 for none.
+    pub ruled: i64,
 }
 
 /// One publication.
@@ -176,17 +195,18 @@ impl Catalogue {
             return Err(Error::new(ErrorKind::Internal, text));
         }
         if version < VERSION {
-            this.migrate().await?;
+            this.migrate(version).await?;
         }
         Ok(this)
     }
 
-    /// Brings the tables of version 1 to those of version 2, all at once.
-    async fn migrate(&self) -> Result<(), Error> {
+    /// Brings the tables of an earlier version to those of this one, all at once.
+    async fn migrate(&self, from: i64) -> Result<(), Error> {
         let act = fault("migrate tables");
         let mut tx = self.pool.begin().await.map_err(&act)?;
-        for change in SINCE_2 {
-            sqlx::query(change).execute(&mut *tx).await.map_err(&act)?;
+        let since_2 = SINCE_2.iter().filter(|_| from < 2);
+        for change in since_2.chain(&SINCE_3) {
+            sqlx::query(*change).execute(&mut *tx).await.map_err(&act)?;
         }
         let version = sqlx::query("UPDATE facts SET value = $1 WHERE name = 'version'").bind(VERSION);
         version.execute(&mut *tx).await.map_err(&act)?;
@@ -210,7 +230,7 @@ impl Catalogue {
         let act = fault("read parts");
         let rows = sqlx::query(
             "SELECT id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series, quarantined,
-                    tix, tid, level
+                    tix, tid, level, at, cleaned, ruled
              FROM parts ORDER BY id",
         )
         .fetch_all(&self.pool)
@@ -351,8 +371,8 @@ impl Catalogue {
 async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO parts (id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series,
-                            tix, tid, level)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                            tix, tid, level, at, cleaned, ruled)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     )
     .bind(part.id.as_bytes().to_vec())
     .bind(part.org.as_bytes().to_vec())
@@ -370,6 +390,9 @@ async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) ->
     .bind(part.tix as i64)
     .bind(part.tid as i64)
     .bind(i64::from(part.level))
+    .bind(part.at.map(|at| at as i64))
+    .bind(part.cleaned)
+    .bind(part.ruled)
     .execute(&mut **tx)
     .await
     .map(drop)
@@ -399,5 +422,8 @@ fn part_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<PartRow>, sqlx::Error
         tix: number(14)? as u64,
         tid: number(15)? as u64,
         level: number(16)? as u32,
+        at: row.try_get::<Option<i64>, _>(17)?.map(|at| at as u64),
+        cleaned: number(18)?,
+        ruled: number(19)?,
     }))
 }

@@ -24,6 +24,7 @@ use crate::block::BlockPart;
 use crate::catalogue::{Catalogue, PartRow};
 use crate::contract::Error;
 use crate::health::Meter;
+use crate::hidden::{HiddenSeries, is_stale};
 use crate::part::{Part, discard_part};
 use crate::shard::Shared;
 use choose::Job;
@@ -103,6 +104,10 @@ impl Compactor {
         for ((org, signal), table) in &snapshot.tables {
             let mut days: HashMap<i64, Vec<&PartRow>> = HashMap::new();
             for part in table.parts.iter().filter(|p| p.damage().is_none()) {
+                if is_stale(&table.hidden, &part.row) {
+                    out.push(choose::rewrite(&part.row));
+                    continue;
+                }
                 days.entry(part.row.day).or_default().push(&part.row);
             }
             for rows in days.into_values() {
@@ -115,7 +120,17 @@ impl Compactor {
                 days.entry(block.row.day).or_default().push(&block.row);
             }
             let damaged = |day: i64| blocks.iter().any(|b| b.row.day == day && b.damage().is_some());
+            let hidden = snapshot.hidden_series(*org);
             for (day, rows) in days {
+                let stale = |row: &&&PartRow| {
+                    let deleted =
+                        |h: &Arc<HiddenSeries>| h.seq > row.cleaned && h.range.touches(row.first, row.last);
+                    hidden.iter().any(deleted)
+                };
+                if !damaged(day) && rows.iter().any(|row| stale(&row)) {
+                    out.extend(rows.iter().filter(stale).map(|row| choose::rewrite(row)));
+                    continue;
+                }
                 // What a damaged block held is not known, so the day stays as it is.
                 if !damaged(day) {
                     out.extend(choose::blocks(*org, rows, (zeal, now_ms)));

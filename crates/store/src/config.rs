@@ -21,7 +21,8 @@ pub enum Durability {
 }
 
 /// How long rows are kept, whole days by signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Retention {
     pub metrics_days: u32,
     pub logs_days: u32,
@@ -91,7 +92,10 @@ pub struct StoreConfig {
     pub segment_bytes: u64,
     /// Footers of parts and directories of indexes that are kept in memory, in bytes.
     pub cache_bytes: u64,
+    /// Of organisations that have no settings of their own.
     pub retention: Retention,
+    /// Most bytes of all parts; above it the oldest days go first, from organisations that hold more than their share.
+    pub disk_cap_bytes: Option<u64>,
     pub disk: DiskFloor,
     /// Go on behind damage of the log and report what was lost, instead of refusing to start.
     pub repair: bool,
@@ -112,6 +116,7 @@ impl StoreConfig {
             segment_bytes: 64 * MIB,
             cache_bytes: 80 * MIB,
             retention: Retention::default(),
+            disk_cap_bytes: None,
             disk: DiskFloor::default(),
             repair: false,
         }

@@ -2,17 +2,19 @@
 //!
 //! Times: metrics ms, rows ns, UTC; ranges half-open. Every call takes a [`TenantCtx`] and sees that organisation alone.
 
+mod deletion;
 mod facts;
 mod traces;
 
 use futures::stream::BoxStream;
-use ph_access::TenantCtx;
+use ph_access::{Grant, TelemetryErase, TenantCtx};
 use ph_filter::Filter;
 use ph_model::{
     BatchId, ErrorKind, EventRow, Labels, LogRow, Matcher, RangeMs, RangeNs, Sample, Series, SeriesKind,
     Signal, SpanRow,
 };
 
+pub use deletion::{DeleteAsk, Deletion};
 pub use facts::{FieldCount, FieldsAsk, FieldsPage, MetricFacts};
 pub use traces::{
     Dependency, DependencyKind, DependencyPage, Operation, Service, ServicePage, ServiceSpans, Trace,
@@ -196,6 +198,8 @@ pub struct Stats {
     pub bytes: [u64; 4],
     /// ms UTC of the oldest row by signal.
     pub oldest_ms: [Option<i64>; 4],
+    /// What was refused since the start, by reason.
+    pub refused: Vec<Rejection>,
 }
 
 /// Every backend's operations. Dropping a stream or future cancels its work.
@@ -253,6 +257,15 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps help, OpenTelemetry name, kind and unit of metrics; what is empty or unknown leaves what was known.
     /// Durable when it returns. Errors: `Exhausted` above 100,000 described metrics of an organisation.
     async fn describe(&self, ctx: &TenantCtx, metrics: Vec<MetricFacts>) -> Result<(), Error>;
+
+    /// Deletes rows or samples: gone from every answer when it returns, late ones in the range as well, and from the
+    /// disk within a day. Errors: `Denied` for a right that is another's or has lapsed, `Exhausted` for too many.
+    async fn delete(
+        &self,
+        ctx: &TenantCtx,
+        grant: Grant<TelemetryErase>,
+        ask: DeleteAsk,
+    ) -> Result<Deletion, Error>;
 
     async fn stats(&self, ctx: &TenantCtx) -> Result<Stats, Error>;
 }

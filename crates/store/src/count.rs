@@ -29,7 +29,7 @@ pub(crate) fn count(table: Option<&Table>, ask: &CountAsk) -> Result<(Vec<Bucket
         );
         return Err(Error::new(ErrorKind::Invalid, what));
     }
-    let mut plan = Plan::new(ask.signal, &ask.filter, ask.range)?;
+    let mut plan = Plan::new(table, ask.signal, &ask.filter, ask.range)?;
     if let Some(by) = &ask.by {
         columns_of_field(ask.signal, by, &mut plan.columns);
     }

@@ -6,6 +6,7 @@
 
 mod ask;
 mod intake;
+mod manage;
 mod start;
 
 pub use start::Surroundings;

@@ -21,7 +21,7 @@ pub(crate) fn fields(table: Option<&Table>, ask: &FieldsAsk) -> Result<FieldsPag
         let what = format!("limit {} is not between 1 and {MAX_ITEMS}", ask.limit);
         return Err(Error::new(ErrorKind::Invalid, what));
     }
-    let mut plan = Plan::new(ask.signal, &ask.filter, ask.range)?;
+    let mut plan = Plan::new(table, ask.signal, &ask.filter, ask.range)?;
     match &ask.field {
         Some(field) => columns_of_field(ask.signal, field, &mut plan.columns),
         None => names_columns(ask.signal, &mut plan.columns),

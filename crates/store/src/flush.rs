@@ -4,6 +4,7 @@
 //! Order of a publication: files in `tmp`, synced, moved, directory synced; one catalogue transaction; one swap of the
 //! snapshot; then the log may forget. A failed attempt leaves rows in memory and log, and is repeated.
 
+mod cap;
 pub(crate) mod keep;
 mod publish;
 
@@ -24,6 +25,8 @@ use crate::shard::{Lane, Order, ShardHandle, Shared, Which};
 
 /// How often the flusher looks around.
 const TICK: Duration = Duration::from_millis(250);
+/// The cap on the disk is looked at every so many ticks.
+const CAP_TICKS: u64 = 40;
 /// Samples may arrive this long after a block's border before the block is written.
 const GRACE_MS: i64 = 300_000;
 /// Small generations wait this many times the flush age, so that slow tables do not end in thousands of tiny parts …
@@ -124,7 +127,7 @@ impl Flusher {
                 }
                 Ok(FlushOrder::Retain(reply)) => {
                     self.set_aside();
-                    let done = self.retain();
+                    let done = self.retain().and_then(|()| self.cap_disk());
                     let _ = reply.send(done);
                 }
                 Err(RecvTimeoutError::Timeout) => self.tick(),
@@ -155,6 +158,11 @@ impl Flusher {
         self.cut_due(now_ms);
         // A failure is remembered where it happened and tried again at the next tick.
         let _ = self.write_waiting();
+        if self.state.ticks.is_multiple_of(CAP_TICKS)
+            && let Err(error) = self.cap_disk()
+        {
+            self.shared.meter.failed(error.text);
+        }
         let day = now_ms.div_euclid(86_400_000);
         if day != self.state.retained_day && self.retain().is_ok() {
             self.state.retained_day = day;

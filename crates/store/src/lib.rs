@@ -12,8 +12,11 @@ mod fields;
 mod flush;
 mod fs;
 mod health;
+mod hidden;
 mod index;
+mod limits;
 mod memtable;
+mod orgs;
 mod part;
 mod rows;
 mod scan;
@@ -30,13 +33,14 @@ mod window;
 
 pub use config::{DiskFloor, Durability, Retention, StoreConfig};
 pub use contract::{
-    Appended, Batch, Bucket, CountAsk, Dependency, DependencyKind, DependencyPage, Error, FieldCount,
-    FieldsAsk, FieldsPage, Gap, LabelPage, MetricFacts, Operation, Order, Rejection, Rows, SearchAsk,
-    SearchPage, SearchRows, SeriesAsk, SeriesSamples, Service, ServicePage, ServiceSpans, Stats, Store,
-    TailEvent, Trace, TracePage, TraceSummary, TracesAsk,
+    Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, Dependency, DependencyKind, DependencyPage,
+    Error, FieldCount, FieldsAsk, FieldsPage, Gap, LabelPage, MetricFacts, Operation, Order, Rejection, Rows,
+    SearchAsk, SearchPage, SearchRows, SeriesAsk, SeriesSamples, Service, ServicePage, ServiceSpans, Stats,
+    Store, TailEvent, Trace, TracePage, TraceSummary, TracesAsk,
 };
 pub use embedded::{Embedded, Surroundings};
 pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};
 pub use health::{Counters, Health};
+pub use limits::{Limits, OrgSettings, RetentionRule};
 pub use search::MAX_PAGE;
 pub use shard::Clock;

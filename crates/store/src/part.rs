@@ -6,6 +6,7 @@
 
 mod cache;
 mod indexed;
+mod pack;
 mod read;
 mod write;
 
@@ -20,8 +21,9 @@ use crate::index::Kind;
 use crate::shard::Shared;
 
 pub(crate) use cache::Cache;
+pub(crate) use pack::Packs;
 pub(crate) use read::{PartRows, Want};
-pub(crate) use write::{store_all, write};
+pub(crate) use write::{Sealed, store_all, write, write_pack};
 
 /// One part: its row, and what reading it showed.
 #[derive(Debug)]
@@ -37,13 +39,18 @@ pub(crate) struct Part {
     index_damage: OnceLock<String>,
     /// The file goes when the last snapshot that knows the part is dropped.
     pub doomed: AtomicBool,
+    /// The pack in which it lies.
+    pack: Option<Arc<pack::Pack>>,
 }
 
 impl Part {
     /// A part of the store whose directory is `root`.
     pub fn new(row: PartRow, shared: &Shared) -> Self {
+        let path = shared.config.dir.join(&row.path);
+        let pack = row.at.map(|_| shared.packs.join(&shared.fs, path));
         Self {
             row,
+            pack,
             fs: Arc::clone(&shared.fs),
             root: shared.config.dir.clone(),
             cache: Arc::clone(&shared.cache),
@@ -82,6 +89,9 @@ impl Drop for Part {
         if self.doomed.load(Ordering::Relaxed) {
             let path = self.path();
             self.cache.forget(self.row.id);
+            if let Some(pack) = &self.pack {
+                return pack.leave();
+            }
             discard_part(self.fs.as_ref(), &self.root, &self.row);
             path.parent().into_iter().for_each(|day| self.fs.prune_dir(day));
         }

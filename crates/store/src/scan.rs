@@ -10,6 +10,7 @@ use ph_model::{ErrorKind, RangeNs, Signal};
 
 use crate::contract::Error;
 use crate::health::Meter;
+use crate::hidden::Veil;
 use crate::index::Need;
 use crate::part::{Part, Want};
 use crate::rows::{Keys, LSN, ROW, RowView, STREAM, TS, columns_for};
@@ -24,17 +25,27 @@ pub(crate) struct Plan {
     pub columns: BTreeSet<&'static str>,
     /// What indexes are asked.
     pub need: Need,
+    /// What must not be seen.
+    veil: Veil,
 }
 
 impl Plan {
     /// Errors: `Invalid` for a filter that does not compile.
-    pub fn new(signal: Signal, filter: &Filter, range: RangeNs) -> Result<Self, Error> {
+    pub fn new(
+        table: Option<&Table>,
+        signal: Signal,
+        filter: &Filter,
+        range: RangeNs,
+    ) -> Result<Self, Error> {
         let compiled =
             Compiled::new(filter).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()).caused_by(e))?;
         let mut columns = BTreeSet::from([TS, STREAM, LSN, ROW]);
         columns_for(signal, filter, &mut columns);
         let need = Need::of(signal, filter);
-        Ok(Self { signal, filter: compiled, range: narrow(range, filter), columns, need })
+        let range = narrow(range, filter);
+        let veil = Veil::over(table.map(|t| t.hidden.as_slice()).unwrap_or_default(), range);
+        veil.columns(&mut columns);
+        Ok(Self { signal, filter: compiled, range, columns, need, veil })
     }
 
     /// Calls `each` with every row of a batch that is in the range and passes.
@@ -43,7 +54,8 @@ impl Plan {
         for row in 0..batch.num_rows() {
             if self.range.contains(keys.ts.value(row)) {
                 let view = RowView { signal: self.signal, batch, row };
-                if self.filter.is_all() || self.filter.matches(&view) {
+                let passes = self.filter.is_all() || self.filter.matches(&view);
+                if passes && !self.veil.hides(keys.ts.value(row), batch, row) {
                     each(&keys, row);
                 }
             }
@@ -104,9 +116,15 @@ pub(crate) fn batches(
     scanned: &mut Scanned,
     each: &mut dyn FnMut(&RecordBatch) -> Option<()>,
 ) {
+    let veil = Veil::over(&table.hidden, range);
+    let mut columns = columns.clone();
+    if !veil.is_empty() {
+        columns.extend([TS, STREAM, LSN, ROW]);
+        veil.columns(&mut columns);
+    }
     for batch in memory(table, range) {
         scanned.rows += batch.num_rows() as u64;
-        each(&batch);
+        each(&veil.seen(batch));
     }
     for part in table.parts.iter().filter(|p| range.touches(p.row.first, p.row.last)) {
         if let Some(why) = part.damage() {
@@ -115,9 +133,13 @@ pub(crate) fn batches(
         }
         let blocks = part.candidates(&Need::Anything, range);
         let result = blocks.and_then(|blocks| {
-            let want = Want { columns, range, blocks: blocks.as_ref() };
+            let want = Want { columns: &columns, range, blocks: blocks.as_ref() };
             part.scan(&want, scanned, &mut |group| {
-                if each(group.batch).is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if each(&veil.seen(group.batch.clone())).is_some() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
             })
         });
         if let Err(error) = result {

@@ -108,7 +108,7 @@ pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk) -> Result<SearchPag
             format!("limit {} is not between 1 and {MAX_PAGE}; ask for less and follow `next`", ask.limit);
         return Err(Error::new(ErrorKind::Invalid, what));
     }
-    let plan = Plan::new(ask.signal, &ask.filter, ask.range)?;
+    let plan = Plan::new(table, ask.signal, &ask.filter, ask.range)?;
     let after = ask.cursor.as_deref().map(cursor_key).transpose()?.map(|key| Ranked::new(key, ask.order));
     let mut best = Best { heap: BinaryHeap::new(), keep: ask.limit + 1, order: ask.order, after };
     let mut scanned = Scanned::default();

@@ -1,5 +1,6 @@
 //! Questions about metrics: the head and blocks of an organisation, merged.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ph_model::{ErrorKind, Labels, OrgId, RangeMs};
@@ -7,6 +8,7 @@ use ph_tsdb::{Source, merge};
 
 use crate::block::BlockPart;
 use crate::contract::{Error, LabelPage, SeriesAsk, SeriesSamples};
+use crate::hidden::strip;
 use crate::shard::Shared;
 
 /// Series that one batch of an answer holds at most.
@@ -40,6 +42,8 @@ pub(crate) fn select(
         None => Vec::new(),
     };
     let blocks = blocks(shared, org, ask.range);
+    let snapshot = shared.snapshots.load();
+    let hidden = snapshot.hidden_series(org);
     let mut fault = None;
     let mut sources: Vec<Source<'_>> = Vec::new();
     for block in &blocks {
@@ -58,13 +62,19 @@ pub(crate) fn select(
     sources.push(Box::new(head.into_iter().map(Ok)));
     let (mut batch, mut samples, mut total) = (Vec::new(), 0, 0);
     for series in merge(sources) {
-        let series = match series {
+        let mut series = match series {
             Ok(series) => series,
             Err(error) => {
                 fault.get_or_insert(lift(error));
                 continue;
             }
         };
+        if !hidden.is_empty() {
+            strip(hidden, &series.labels, &mut series.samples);
+            if series.samples.is_empty() {
+                continue;
+            }
+        }
         total += 1;
         if total > ask.max_series {
             return Err(too_many(ask));
@@ -104,6 +114,26 @@ fn open(block: &BlockPart) -> Result<&ph_tsdb::Block, Error> {
     }
 }
 
+/// Whether samples in the range were deleted, so that only a look at all samples tells which series have some left.
+fn is_thinned(shared: &Shared, org: OrgId, range: RangeMs) -> bool {
+    let snapshot = shared.snapshots.load();
+    snapshot.hidden_series(org).iter().any(|h| h.range.from < range.to && range.from < h.range.to)
+}
+
+/// The series that have samples left. Errors: as those of [`select`].
+fn left_over(
+    shared: &Shared,
+    org: OrgId,
+    ask: &SeriesAsk,
+    each: &mut dyn FnMut(Labels),
+) -> Result<(), Error> {
+    let ask = SeriesAsk { max_series: usize::MAX, ..ask.clone() };
+    select(shared, org, &ask, &mut |batch| {
+        batch.into_iter().for_each(|series| each(series.labels));
+        true
+    })
+}
+
 /// Asks head and blocks for a listing and merges the answers; `limit` items at most.
 fn listing<T: Ord>(
     shared: &Shared,
@@ -135,6 +165,12 @@ fn listing<T: Ord>(
 /// Label sets, ascending, and whether there are more.
 pub(crate) fn series(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {
     let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
+    if is_thinned(shared, org, range) {
+        let mut all = Vec::new();
+        left_over(shared, org, ask, &mut |labels| all.push(labels))?;
+        let found = ph_tsdb::Listing::cut(all, limit);
+        return Ok((found.items, found.truncated));
+    }
     let found = listing(
         shared,
         org,
@@ -147,6 +183,14 @@ pub(crate) fn series(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Result<(Ve
 
 pub(crate) fn label_names(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Result<LabelPage, Error> {
     let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
+    if is_thinned(shared, org, range) {
+        let mut all = BTreeSet::new();
+        left_over(shared, org, ask, &mut |labels| {
+            all.extend(labels.iter().map(|(name, _)| name.to_owned()));
+        })?;
+        let found = ph_tsdb::Listing::cut(all.into_iter().collect(), limit);
+        return Ok(LabelPage { values: found.items, truncated: found.truncated });
+    }
     let found = listing(
         shared,
         org,
@@ -164,6 +208,12 @@ pub(crate) fn label_values(
     ask: &SeriesAsk,
 ) -> Result<LabelPage, Error> {
     let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
+    if is_thinned(shared, org, range) {
+        let mut all = BTreeSet::new();
+        left_over(shared, org, ask, &mut |labels| all.extend(labels.value(name).map(str::to_owned)))?;
+        let found = ph_tsdb::Listing::cut(all.into_iter().collect(), limit);
+        return Ok(LabelPage { values: found.items, truncated: found.truncated });
+    }
     let found = listing(
         shared,
         org,

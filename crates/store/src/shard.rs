@@ -23,7 +23,8 @@ use crate::contract::{Appended, Error, Rejection};
 use crate::fs::Fs;
 use crate::health::Meter;
 use crate::memtable::Generation;
-use crate::part::Cache;
+use crate::orgs::Orgs;
+use crate::part::{Cache, Packs};
 use crate::snapshot::Snapshots;
 use crate::tail::Tails;
 use crate::window::{Known, Windows};
@@ -70,6 +71,8 @@ pub(crate) struct Shared {
     pub tails: Tails,
     pub meter: Arc<Meter>,
     pub cache: Arc<Cache>,
+    pub packs: Packs,
+    pub orgs: Orgs,
 }
 
 impl Shared {
@@ -126,6 +129,8 @@ pub(crate) enum Order {
     Cut(i64, oneshot::Sender<(Vec<(OrgId, Arc<Head>, Cut)>, u64)>),
     /// Parts up to these checkpoints are published: deletes segments that nobody needs.
     Trim(Vec<((OrgId, Signal), Checkpoint)>),
+    /// The organisation is gone: nothing of it is kept in memory, and its log counts as published.
+    Forget(OrgId),
     /// Syncs what was acknowledged without (durability `interval`).
     Sync,
 }
@@ -196,6 +201,7 @@ impl Shard {
                         let _ = reply.send(self.cut(border_ms));
                     }
                     Order::Trim(checkpoints) => self.trim(checkpoints),
+                    Order::Forget(org) => self.forget(org),
                     Order::Sync => self.sync_late(),
                 }
             }
@@ -234,6 +240,10 @@ impl Shard {
         }
         let (mut fresh, mut repeats) = (Vec::new(), Vec::new());
         for append in group {
+            if let Err(error) = self.shared.accepts(append.org) {
+                refuse(append, &error);
+                continue;
+            }
             match self.known(&append, &fresh) {
                 Known::New => fresh.push(append),
                 Known::Repeat => repeats.push(append),

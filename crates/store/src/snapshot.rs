@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use ph_model::{OrgId, Signal};
 
 use crate::block::BlockPart;
+use crate::hidden::{Hidden, HiddenSeries};
 use crate::memtable::Generation;
 use crate::part::Part;
 
@@ -15,6 +16,8 @@ use crate::part::Part;
 pub(crate) struct Table {
     pub generations: Vec<Arc<Generation>>,
     pub parts: Vec<Arc<Part>>,
+    /// What of it must not be seen.
+    pub hidden: Vec<Arc<Hidden>>,
 }
 
 /// One consistent state. A row is in a generation or in a part, never in both and never in neither.
@@ -24,6 +27,8 @@ pub(crate) struct Snapshot {
     pub tables: HashMap<(OrgId, Signal), Arc<Table>>,
     /// Metric blocks, oldest first.
     pub blocks: HashMap<OrgId, Vec<Arc<BlockPart>>>,
+    /// Deleted samples.
+    pub hidden_series: HashMap<OrgId, Vec<Arc<HiddenSeries>>>,
 }
 
 /// The current snapshot and the one lock under which it changes.
@@ -52,6 +57,11 @@ impl Snapshots {
 impl Snapshot {
     pub fn table(&self, org: OrgId, signal: Signal) -> Option<&Arc<Table>> {
         self.tables.get(&(org, signal))
+    }
+
+    /// Deleted samples of an organisation.
+    pub fn hidden_series(&self, org: OrgId) -> &[Arc<HiddenSeries>] {
+        self.hidden_series.get(&org).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The table to be changed, its parts and generations shared with the state before.

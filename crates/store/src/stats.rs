@@ -34,6 +34,7 @@ pub(crate) fn stats(shared: &Shared, org: OrgId) -> Stats {
             );
         }
     }
+    out.refused = shared.usage(org).refused();
     out
 }
 

@@ -162,6 +162,11 @@ impl Head {
         Some(self.create(&mut index, hash, labels).series_ref)
     }
 
+    /// Whether a series is in the head.
+    pub fn knows(&self, labels: &Labels) -> bool {
+        self.read().find((self.config.hash)(labels), labels).is_some()
+    }
+
     /// Sizes; walks over all series.
     pub fn stats(&self) -> HeadStats {
         let index = self.read();

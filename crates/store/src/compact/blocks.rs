@@ -32,7 +32,11 @@ pub(super) fn merge(shared: &Shared, job: &Job, stop: &CancellationToken) -> Res
         let watch = move |e: &ph_tsdb::Error| drop(block.note_damage(e.kind(), e.to_string()));
         sources.push(Box::new(series.map(move |one| one.inspect_err(watch))));
     }
-    let mut merged = merge_series(sources).take_while(|_| !stop.is_cancelled());
+    let hidden = snapshot.hidden_series(job.org);
+    let cleaned = hidden.iter().map(|h| h.seq).max().unwrap_or(0);
+    let mut merged = merge_series(sources)
+        .take_while(|_| !stop.is_cancelled())
+        .filter_map(|series| series.map(|series| block::seen(hidden, series)).transpose());
     let newest = old.last().ok_or_else(|| gone(job.org))?;
     let of = block::Source { org: job.org, shard: newest.row.shard, lsn: newest.row.lsn };
     let level = old.iter().map(|b| b.row.level).max().unwrap_or(0) + 1;
@@ -42,5 +46,5 @@ pub(super) fn merge(shared: &Shared, job: &Job, stop: &CancellationToken) -> Res
         row.iter().for_each(|row| BlockPart::new(row.clone(), shared).doom());
         return Err(stopping());
     }
-    Ok(row.map(|row| PartRow { level, ..row }).into_iter().collect())
+    Ok(row.map(|row| PartRow { level, cleaned, ..row }).into_iter().collect())
 }

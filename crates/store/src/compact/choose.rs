@@ -32,6 +32,11 @@ pub(crate) struct Job {
     pub parts: Vec<Uuid>,
 }
 
+/// The job that writes one part anew, without what must not be seen any more.
+pub(super) fn rewrite(part: &PartRow) -> Job {
+    Job { org: part.org, signal: part.signal, day: part.day, parts: vec![part.id] }
+}
+
 /// Jobs for the parts of one day of rows.
 pub(super) fn rows(of: (OrgId, Signal), mut parts: Vec<&PartRow>, (zeal, now_ms): (Zeal, i64)) -> Vec<Job> {
     parts.sort_by_key(|p| (p.bytes, p.id));

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
-use ph_model::ErrorKind;
+use ph_model::{ErrorKind, RangeNs};
 use tokio_util::sync::CancellationToken;
 
 use super::choose::Job;
 use super::{gone, stopping};
 use crate::catalogue::PartRow;
 use crate::contract::Error;
+use crate::hidden::{self, Veil};
 use crate::part::{self, Part, PartRows};
 use crate::rows::Sorting;
 use crate::shard::Shared;
@@ -32,15 +33,20 @@ pub(super) fn merge(shared: &Shared, job: &Job, stop: &CancellationToken) -> Res
         let rows = part.rows().map_err(|e| damaged(part, e))?;
         merge.open(part, rows)?;
     }
+    let veil = Veil::over(&table.hidden, RangeNs::ALL);
     let mut next = || match stop.is_cancelled() {
         true => Err(stopping()),
-        false => merge.next_batch(),
+        false => Ok(merge.next_batch()?.map(|batch| veil.seen(batch))),
     };
     let of = (job.org, job.signal, job.day);
     let row = part::store_all(shared.fs.as_ref(), &shared.config.dir, of, &mut next)?;
     let level = old.iter().map(|p| p.row.level).max().unwrap_or(0) + 1;
     let (shard, lsn) = old.iter().map(|p| (p.row.shard, p.row.lsn)).max_by_key(|p| p.1).unwrap_or((0, 0));
-    Ok(row.map(|row| PartRow { level, shard, lsn, ..row }).into_iter().collect())
+    let marked = |row: PartRow| {
+        let (cleaned, ruled) = hidden::marks(&table.hidden, row.first, row.last);
+        PartRow { level, shard, lsn, cleaned, ruled, ..row }
+    };
+    Ok(row.map(marked).into_iter().collect())
 }
 
 /// Notes damage at the part that has it.

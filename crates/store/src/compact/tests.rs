@@ -32,6 +32,9 @@ fn part(n: u128, bytes: u64, hours: (i64, i64)) -> PartRow {
         tix: 0,
         tid: 0,
         level: 0,
+        at: None,
+        cleaned: 0,
+        ruled: 0,
     }
 }
 

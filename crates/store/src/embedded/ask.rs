@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use ph_access::TenantCtx;
+use ph_access::{Grant, TelemetryErase, TenantCtx};
 use ph_filter::{Compiled, Filter};
 use ph_model::{ErrorKind, Labels, RangeMs, RangeNs, Signal};
 use tokio::sync::mpsc;
@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use super::Embedded;
 use super::start::run;
 use crate::contract::{
-    Appended, Batch, Bucket, CountAsk, DependencyPage, Error, FieldsAsk, FieldsPage, LabelPage, MetricFacts,
-    SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Stats, Store, TailEvent, Trace, TracePage,
-    TracesAsk,
+    Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, DependencyPage, Error, FieldsAsk, FieldsPage,
+    LabelPage, MetricFacts, SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Stats, Store,
+    TailEvent, Trace, TracePage, TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
 use crate::snapshot::Table;
@@ -23,12 +23,12 @@ use crate::{count, facts, fields, scan, search, series, traces};
 const AHEAD: usize = 2;
 
 impl Embedded {
-    fn visible_ms(&self, range: RangeMs) -> RangeMs {
-        RangeMs::new(range.from.max(cutoff_ms(&self.shared, Signal::Metrics)), range.to)
+    fn visible_ms(&self, ctx: &TenantCtx, range: RangeMs) -> RangeMs {
+        RangeMs::new(range.from.max(cutoff_ms(&self.shared, ctx.org(), Signal::Metrics)), range.to)
     }
 
-    fn visible_ns(&self, signal: Signal, range: RangeNs) -> RangeNs {
-        let first = cutoff_ms(&self.shared, signal).saturating_mul(1_000_000);
+    fn visible_ns(&self, ctx: &TenantCtx, signal: Signal, range: RangeNs) -> RangeNs {
+        let first = cutoff_ms(&self.shared, ctx.org(), signal).saturating_mul(1_000_000);
         RangeNs::new(range.from.max(first), range.to)
     }
 }
@@ -68,7 +68,7 @@ impl Store for Embedded {
         ctx: &TenantCtx,
         mut ask: SeriesAsk,
     ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error> {
-        ask.range = self.visible_ms(ask.range);
+        ask.range = self.visible_ms(ctx, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         let (sender, receiver) = mpsc::channel(AHEAD);
         // A reader that goes away closes the channel, which ends the work at its next batch.
@@ -86,13 +86,13 @@ impl Store for Embedded {
     }
 
     async fn series(&self, ctx: &TenantCtx, mut ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {
-        ask.range = self.visible_ms(ask.range);
+        ask.range = self.visible_ms(ctx, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         run(move || series::series(&shared, org, &ask)).await?
     }
 
     async fn label_names(&self, ctx: &TenantCtx, mut ask: SeriesAsk) -> Result<LabelPage, Error> {
-        ask.range = self.visible_ms(ask.range);
+        ask.range = self.visible_ms(ctx, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         run(move || series::label_names(&shared, org, &ask)).await?
     }
@@ -103,14 +103,14 @@ impl Store for Embedded {
         name: &str,
         mut ask: SeriesAsk,
     ) -> Result<LabelPage, Error> {
-        ask.range = self.visible_ms(ask.range);
+        ask.range = self.visible_ms(ctx, ask.range);
         let (shared, org, name) = (Arc::clone(&self.shared), ctx.org(), name.to_owned());
         run(move || series::label_values(&shared, org, &name, &ask)).await?
     }
 
     async fn search(&self, ctx: &TenantCtx, mut ask: SearchAsk) -> Result<SearchPage, Error> {
         rows_only(ask.signal)?;
-        ask.range = self.visible_ns(ask.signal, ask.range);
+        ask.range = self.visible_ns(ctx, ask.signal, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         run(move || {
             let snapshot = shared.snapshots.load();
@@ -125,7 +125,7 @@ impl Store for Embedded {
 
     async fn count(&self, ctx: &TenantCtx, mut ask: CountAsk) -> Result<Vec<Bucket>, Error> {
         rows_only(ask.signal)?;
-        ask.range = self.visible_ns(ask.signal, ask.range);
+        ask.range = self.visible_ns(ctx, ask.signal, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         run(move || {
             let snapshot = shared.snapshots.load();
@@ -155,29 +155,29 @@ impl Store for Embedded {
         trace_id: [u8; 16],
         hint: Option<RangeNs>,
     ) -> Result<Trace, Error> {
-        let range = self.visible_ns(Signal::Spans, hint.map_or(RangeNs::ALL, traces::around));
+        let range = self.visible_ns(ctx, Signal::Spans, hint.map_or(RangeNs::ALL, traces::around));
         let now_ns = (self.shared.clock)().saturating_mul(1_000_000);
         self.on_spans(ctx, move |table| Ok(traces::trace(table, trace_id, range, now_ns))).await
     }
 
     async fn search_traces(&self, ctx: &TenantCtx, mut ask: TracesAsk) -> Result<TracePage, Error> {
-        ask.range = self.visible_ns(Signal::Spans, ask.range);
+        ask.range = self.visible_ns(ctx, Signal::Spans, ask.range);
         self.on_spans(ctx, move |table| traces::search(table, &ask)).await
     }
 
     async fn services(&self, ctx: &TenantCtx, range: RangeNs) -> Result<ServicePage, Error> {
-        let range = self.visible_ns(Signal::Spans, range);
+        let range = self.visible_ns(ctx, Signal::Spans, range);
         self.on_spans(ctx, move |table| Ok(traces::services(table, range))).await
     }
 
     async fn dependencies(&self, ctx: &TenantCtx, range: RangeNs) -> Result<DependencyPage, Error> {
-        let range = self.visible_ns(Signal::Spans, range);
+        let range = self.visible_ns(ctx, Signal::Spans, range);
         self.on_spans(ctx, move |table| Ok(traces::dependencies(table, range))).await
     }
 
     async fn fields(&self, ctx: &TenantCtx, mut ask: FieldsAsk) -> Result<FieldsPage, Error> {
         rows_only(ask.signal)?;
-        ask.range = self.visible_ns(ask.signal, ask.range);
+        ask.range = self.visible_ns(ctx, ask.signal, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         run(move || {
             let snapshot = shared.snapshots.load();
@@ -189,7 +189,7 @@ impl Store for Embedded {
     async fn metadata(&self, ctx: &TenantCtx, name: Option<&str>) -> Result<Vec<MetricFacts>, Error> {
         let described = self.catalogue.described(ctx.org(), name).await?;
         let (shared, org, name) = (Arc::clone(&self.shared), ctx.org(), name.map(str::to_owned));
-        let range = self.visible_ms(RangeMs::ALL);
+        let range = self.visible_ms(ctx, RangeMs::ALL);
         run(move || facts::metadata(&shared, org, described, (name.as_deref(), range))).await?
     }
 
@@ -198,6 +198,15 @@ impl Store for Embedded {
             return Ok(());
         }
         self.catalogue.describe(ctx.org(), &metrics).await
+    }
+
+    async fn delete(
+        &self,
+        ctx: &TenantCtx,
+        grant: Grant<TelemetryErase>,
+        ask: DeleteAsk,
+    ) -> Result<Deletion, Error> {
+        self.delete_with(ctx, grant, ask).await
     }
 
     async fn stats(&self, ctx: &TenantCtx) -> Result<Stats, Error> {

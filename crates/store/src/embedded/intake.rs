@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use ph_access::TenantCtx;
-use ph_model::{ErrorKind, LogRow, Series, Signal, SpanRow};
+use ph_model::{ErrorKind, LogRow, OrgId, Series, Signal, SpanRow};
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -12,6 +12,7 @@ use super::Embedded;
 use super::start::run;
 use crate::contract::{Appended, Batch, Error, Rejection, Rows};
 use crate::flush::keep::cutoff_ms;
+use crate::health::Meter;
 use crate::rows;
 use crate::shard::{Append, Body, Lane, Order, ShardHandle, add_rejection, shard_of};
 
@@ -30,7 +31,11 @@ impl Embedded {
                 format!("batch of {size} bytes is larger than {MAX_BATCH_BYTES}; send smaller batches");
             return Err(Error::new(ErrorKind::Invalid, what));
         }
+        self.shared.accepts(ctx.org())?;
         self.check_room()?;
+        let limits = self.shared.settings(ctx.org());
+        let usage = self.shared.usage(ctx.org());
+        usage.admit(&limits.limits, load_of(&batch.rows, size), (self.shared.clock)())?;
         let kib = (size >> 10).max(1) as u32;
         let _under_way = tokio::select! {
             permit = self.intake.acquire_many(kib) => permit.map_err(|_| closing())?,
@@ -39,10 +44,14 @@ impl Embedded {
         let (signal, org) = (batch.rows.signal(), ctx.org());
         let hash = hash_of(&batch.rows);
         let mut rejected = Vec::new();
-        let body = self.body(batch.rows, &mut rejected).await?;
+        let mut rows = batch.rows;
+        limits.limits.apply(&mut rows, &mut rejected);
+        let body = self.body(org, rows, &mut rejected).await?;
         if let Body::Rows { batch: columns, .. } = &body
             && columns.num_rows() == 0
         {
+            Meter::add(&self.shared.meter.rejected, rejected.iter().map(|r| r.count).sum());
+            usage.note(&rejected);
             return Ok(Appended { rejected, ..Appended::default() });
         }
         let shard = self.shard(Lane::of(signal), shard_of(org, self.shared.config.shards.unwrap_or(1)))?;
@@ -86,10 +95,10 @@ impl Embedded {
     }
 
     /// The batch as it goes to the log, without rows that are out of time.
-    async fn body(&self, rows: Rows, rejected: &mut Vec<Rejection>) -> Result<Body, Error> {
+    async fn body(&self, org: OrgId, rows: Rows, rejected: &mut Vec<Rejection>) -> Result<Body, Error> {
         let now_ms = (self.shared.clock)();
         let signal = rows.signal();
-        let first_ns = cutoff_ms(&self.shared, signal).saturating_mul(1_000_000);
+        let first_ns = cutoff_ms(&self.shared, org, signal).saturating_mul(1_000_000);
         let last_ns = now_ms.saturating_mul(1_000_000).saturating_add(AHEAD_NS);
         let rows = match rows {
             Rows::Metrics(mut series) => {
@@ -173,6 +182,14 @@ fn size_of(rows: &Rows) -> usize {
         Rows::Logs(list) => list.iter().map(log).sum(),
         Rows::Spans(list) => list.iter().map(span).sum(),
         Rows::Events(list) => list.iter().map(|r| 300 + r.message.len()).sum(),
+    }
+}
+
+/// Samples of a batch, and bytes of its rows: what rates are about.
+fn load_of(rows: &Rows, size: usize) -> (u64, u64) {
+    match rows {
+        Rows::Metrics(list) => (list.iter().map(|s| s.samples.len() as u64).sum(), 0),
+        _ => (0, size as u64),
     }
 }
 

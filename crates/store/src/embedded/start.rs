@@ -10,7 +10,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Embedded;
+use super::{Embedded, manage};
 use crate::block::{BlockPart, disk_error};
 use crate::catalogue::{Catalogue, PartRow};
 use crate::compact::{CompactOrder, Compactor};
@@ -18,7 +18,8 @@ use crate::config::StoreConfig;
 use crate::contract::Error;
 use crate::flush::{FlushOrder, Flusher, Gauges, Tools, measure};
 use crate::fs::{Fs, RealFs};
-use crate::part::{Cache, Part, discard, files};
+use crate::orgs::Orgs;
+use crate::part::{Cache, Packs, Part, discard, files};
 use crate::shard::{self, Clock, Lane, Opened, Shard, ShardHandle, Shared};
 use crate::snapshot::Snapshots;
 use crate::tail::Tails;
@@ -73,10 +74,22 @@ impl Embedded {
             tails: Tails::default(),
             meter: Arc::default(),
             cache: Arc::new(Cache::new(cache_bytes)),
+            packs: Packs::default(),
+            orgs: Orgs::default(),
         });
+        for org in catalogue.removed().await? {
+            shared.gone(org);
+        }
         let rows = catalogue.parts().await?;
         let files = Arc::clone(&shared);
         run(move || load_parts(&files, rows)).await??;
+        for (org, settings) in catalogue.settings().await? {
+            shared.configure(org, settings);
+            manage::show_rules(&shared, org)?;
+        }
+        for (org, deletion) in catalogue.deletions().await? {
+            manage::show(&shared, org, &deletion)?;
+        }
         let (ready, lost) = open_shards(&shared, &catalogue).await?;
         let gauges = Arc::new(Gauges::default());
         measure(&shared, &gauges);
@@ -184,7 +197,7 @@ fn lock(dir: &Path) -> Result<std::fs::File, Error> {
 /// Makes directories, removes what no row names, and shows the parts that the catalogue has.
 fn load_parts(shared: &Arc<Shared>, rows: Vec<PartRow>) -> Result<(), Error> {
     let (fs, root) = (shared.fs.as_ref(), shared.config.dir.as_path());
-    for dir in ["wal", "t", "tmp", "quarantine"] {
+    for dir in ["wal", "t", "l0", "tmp", "quarantine"] {
         let dir = root.join(dir);
         fs.create_dir_all(&dir).map_err(|e| disk_error("create directory", &dir, e))?;
     }
@@ -196,7 +209,7 @@ fn load_parts(shared: &Arc<Shared>, rows: Vec<PartRow>) -> Result<(), Error> {
     let known: HashSet<PathBuf> = rows.iter().flat_map(files).map(|path| root.join(path)).collect();
     let mut present = HashSet::new();
     let now_ms = (shared.clock)();
-    for file in walk("t")? {
+    for file in walk("t")?.into_iter().chain(walk("l0")?) {
         let block = file.path.parent().map(Path::to_path_buf).filter(|dir| known.contains(dir));
         match block.or_else(|| known.contains(&file.path).then(|| file.path.clone())) {
             Some(path) => {

@@ -4,6 +4,7 @@ mod bed;
 mod crash;
 mod indexed;
 mod keeping;
+mod managing;
 mod merging;
 mod model;
 mod questions;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ph_model::Signal;
+use ph_model::{OrgId, Signal};
 use uuid::Uuid;
 
 use super::Flusher;
@@ -17,8 +17,9 @@ use crate::shard::Shared;
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Rows before this moment (ms UTC) are past their retention: the start of a UTC day.
-pub(crate) fn cutoff_ms(shared: &Shared, signal: Signal) -> i64 {
-    let days = i64::from(shared.config.retention.days(signal));
+pub(crate) fn cutoff_ms(shared: &Shared, org: OrgId, signal: Signal) -> i64 {
+    let retention = shared.settings(org).retention.unwrap_or(shared.config.retention);
+    let days = i64::from(retention.days(signal));
     ((shared.clock)().div_euclid(DAY_MS) - days) * DAY_MS
 }
 
@@ -27,14 +28,20 @@ impl Flusher {
     pub(super) fn retain(&mut self) -> Result<(), Error> {
         let snapshot = self.shared.snapshots.load();
         let shared = Arc::clone(&self.shared);
-        let expired =
-            |p: &&Arc<Part>| p.row.last < cutoff_ms(&shared, p.row.signal).saturating_mul(1_000_000);
+        let expired = |p: &&Arc<Part>| {
+            p.row.last < cutoff_ms(&shared, p.row.org, p.row.signal).saturating_mul(1_000_000)
+        };
         let parts: Vec<Arc<Part>> =
             snapshot.tables.values().flat_map(|t| &t.parts).filter(expired).cloned().collect();
-        let border = cutoff_ms(&shared, Signal::Metrics);
-        let blocks: Vec<Arc<BlockPart>> =
-            snapshot.blocks.values().flatten().filter(|b| b.row.last < border).cloned().collect();
+        let past = |b: &&Arc<BlockPart>| b.row.last < cutoff_ms(&shared, b.row.org, Signal::Metrics);
+        let blocks: Vec<Arc<BlockPart>> = snapshot.blocks.values().flatten().filter(past).cloned().collect();
         drop(snapshot);
+        self.end_deletions()?;
+        self.drop_parts(parts, blocks)
+    }
+
+    /// Removes parts: first from the catalogue, then from sight, then from disk.
+    pub(super) fn drop_parts(&self, parts: Vec<Arc<Part>>, blocks: Vec<Arc<BlockPart>>) -> Result<(), Error> {
         if parts.is_empty() && blocks.is_empty() {
             return Ok(());
         }
@@ -52,7 +59,33 @@ impl Flusher {
         });
         parts.iter().for_each(|p| p.doomed.store(true, Ordering::Relaxed));
         blocks.iter().for_each(|b| b.doomed.store(true, Ordering::Relaxed));
-        tracing::info!(parts = parts.len(), blocks = blocks.len(), "removed what is past its retention");
+        tracing::info!(parts = parts.len(), blocks = blocks.len(), "removed parts");
+        Ok(())
+    }
+
+    /// Forgets deletions whose whole range is past its retention.
+    fn end_deletions(&self) -> Result<(), Error> {
+        let snapshot = self.shared.snapshots.load();
+        let mut ended = Vec::new();
+        for ((org, signal), table) in &snapshot.tables {
+            let border = cutoff_ms(&self.shared, *org, *signal).saturating_mul(1_000_000);
+            ended.extend(table.hidden.iter().filter(|h| h.seq > 0 && h.range().to <= border).map(|h| h.seq));
+        }
+        for (org, hidden) in &snapshot.hidden_series {
+            let border = cutoff_ms(&self.shared, *org, Signal::Metrics);
+            ended.extend(hidden.iter().filter(|h| h.range.to <= border).map(|h| h.seq));
+        }
+        if ended.is_empty() {
+            return Ok(());
+        }
+        self.runtime.block_on(self.catalogue.end_deletions(&ended))?;
+        self.shared.snapshots.change(|s| {
+            let of: Vec<_> = s.tables.keys().copied().collect();
+            for (org, signal) in of {
+                s.edit(org, signal).hidden.retain(|h| !ended.contains(&h.seq));
+            }
+            s.hidden_series.values_mut().for_each(|list| list.retain(|h| !ended.contains(&h.seq)));
+        });
         Ok(())
     }
 
@@ -94,6 +127,10 @@ impl Flusher {
         fs.create_dir_all(&dir)?;
         let from = root.join(&row.path);
         let to = format!("quarantine/{id}");
+        if row.at.is_some() {
+            // Its pack holds other parts that are well.
+            return Ok(row.path.clone());
+        }
         if row.signal == Signal::Metrics {
             for file in fs.walk(&from)? {
                 let name =

@@ -1,6 +1,6 @@
 //! Publication: files, catalogue, snapshot, log.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use ph_model::{OrgId, Signal};
@@ -12,14 +12,27 @@ use crate::contract::Error;
 use crate::health::Meter;
 use crate::memtable::Generation;
 use crate::part::{self, Part, discard_part};
-use crate::shard::{Lane, Order, ShardHandle};
+use crate::shard::{Lane, Order, ShardHandle, WORTHWHILE_BYTES};
+
+/// Small generations that are worth a pack.
+const PACKED: usize = 4;
 
 impl Flusher {
     /// Publishes everything that waits; what fails stays waiting. Gives the first error.
     pub(super) fn write_waiting(&mut self) -> Result<(), Error> {
         let mut first = Ok(());
         let mut failed = HashSet::new();
-        for generation in std::mem::take(&mut self.state.generations) {
+        let (small, large) = self.sort_sealed();
+        for generations in small {
+            let result = self.publish_pack(&generations);
+            if let Err(error) = result {
+                self.flush_failed(&error);
+                failed.extend(generations.iter().map(|g| (g.org, g.signal)));
+                self.state.generations.extend(generations);
+                first = first.and(Err(error));
+            }
+        }
+        for generation in large {
             let of = (generation.org, generation.signal);
             // A later generation of the same table must wait: its checkpoint would cover the earlier one too.
             if failed.contains(&of) {
@@ -46,6 +59,58 @@ impl Flusher {
         first
     }
 
+    /// Generations that share a pack, by shard, and those that get a part of their own.
+    fn sort_sealed(&mut self) -> (Vec<Vec<Arc<Generation>>>, Vec<Arc<Generation>>) {
+        let mut small: BTreeMap<usize, Vec<Arc<Generation>>> = BTreeMap::new();
+        let mut large = Vec::new();
+        let mut seen = HashSet::new();
+        for generation in std::mem::take(&mut self.state.generations) {
+            // Of one table only one generation, so that they are published in their order.
+            let alone = seen.insert((generation.org, generation.signal));
+            if alone && generation.bytes() < WORTHWHILE_BYTES {
+                small.entry(generation.shard).or_default().push(generation);
+            } else {
+                large.push(generation);
+            }
+        }
+        small.retain(|_, list| {
+            let few = list.len() < PACKED;
+            if few {
+                large.splice(0..0, list.drain(..));
+            }
+            !few
+        });
+        (small.into_values().collect(), large)
+    }
+
+    /// Publishes small generations of one shard as parts of one pack, in one transaction.
+    fn publish_pack(&self, generations: &[Arc<Generation>]) -> Result<(), Error> {
+        let (shared, root) = (&self.shared, &self.shared.config.dir);
+        let snapshot = shared.snapshots.load();
+        let hidden =
+            |g: &Generation| snapshot.table(g.org, g.signal).map(|t| t.hidden.as_slice()).unwrap_or_default();
+        let sealed: Vec<part::Sealed<'_>> = generations.iter().map(|g| (&**g, hidden(g))).collect();
+        let rows = part::write_pack(shared.fs.as_ref(), root, &sealed)?;
+        let checkpoints: Vec<_> = generations
+            .iter()
+            .map(|g| ((g.org, g.signal), Checkpoint { lsn: g.last_lsn(), border_ms: i64::MAX }))
+            .collect();
+        let shard = generations.first().and_then(|g| self.shard(Lane::Rows, g.shard));
+        self.commit(&rows, checkpoints.clone(), shard)?;
+        let parts: Vec<Arc<Part>> = rows.iter().map(|r| Arc::new(Part::new(r.clone(), shared))).collect();
+        shared.snapshots.change(|s| {
+            for generation in generations {
+                let table = s.edit(generation.org, generation.signal);
+                table.generations.retain(|g| !Arc::ptr_eq(g, generation));
+            }
+            for part in parts {
+                s.edit(part.row.org, part.row.signal).parts.push(part);
+            }
+        });
+        self.published(&rows, checkpoints, shard);
+        Ok(())
+    }
+
     fn flush_failed(&self, error: &Error) {
         tracing::warn!(%error, "flush failed, it will be tried again");
         self.shared.meter.trouble("flush", error.text.clone());
@@ -53,7 +118,9 @@ impl Flusher {
 
     fn publish_rows(&self, generation: &Arc<Generation>) -> Result<(), Error> {
         let (shared, root) = (&self.shared, &self.shared.config.dir);
-        let rows = part::write(shared.fs.as_ref(), root, generation)?;
+        let snapshot = shared.snapshots.load();
+        let hidden = snapshot.table(generation.org, generation.signal).map(|t| t.hidden.as_slice());
+        let rows = part::write(shared.fs.as_ref(), root, generation, hidden.unwrap_or_default())?;
         let of = (generation.org, generation.signal);
         let checkpoint = Checkpoint { lsn: generation.last_lsn(), border_ms: i64::MAX };
         let shard = self.shard(Lane::Rows, generation.shard);
@@ -71,9 +138,11 @@ impl Flusher {
     fn publish_cut(&self, waiting: &Waiting) -> Result<(), Error> {
         let (shared, root) = (&self.shared, &self.shared.config.dir);
         let mut rows = Vec::new();
+        let snapshot = shared.snapshots.load();
         for (org, _, cut) in &waiting.cuts {
+            let hidden = snapshot.hidden_series(*org);
             let of = block::Source { org: *org, shard: waiting.shard, lsn: waiting.lsn };
-            match block::write(shared.fs.as_ref(), root, of, cut) {
+            match block::write(shared.fs.as_ref(), root, (of, hidden), cut) {
                 Ok(written) => rows.extend(written),
                 Err(error) => {
                     self.forget_files(&rows);

@@ -47,6 +47,8 @@ pub(crate) struct Group<'a> {
 
 struct Source {
     disk: Arc<Disk>,
+    /// Where the part begins in its file.
+    base: u64,
     len: u64,
 }
 
@@ -100,7 +102,7 @@ impl ChunkReader for Source {
     type T = BufReader<Cursor>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::new(Cursor { disk: Arc::clone(&self.disk), at: start }))
+        Ok(BufReader::new(Cursor { disk: Arc::clone(&self.disk), at: self.base + start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -108,7 +110,7 @@ impl ChunkReader for Source {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} of {}", self.len)));
         }
         self.disk.read.fetch_add(length as u64, Ordering::Relaxed);
-        Ok(self.disk.watch(self.disk.file.read_exact(start, length))?.into())
+        Ok(self.disk.watch(self.disk.file.read_exact(self.base + start, length))?.into())
     }
 }
 
@@ -131,7 +133,7 @@ impl Iterator for PartRows<'_> {
 impl Source {
     /// The same file for another reader.
     fn again(&self) -> Self {
-        Self { disk: Arc::clone(&self.disk), len: self.len }
+        Self { disk: Arc::clone(&self.disk), base: self.base, len: self.len }
     }
 }
 
@@ -212,6 +214,7 @@ impl Part {
         let file = self.fs.open(&path).map_err(|e| disk_error("open part", &path, e))?;
         Ok(Source {
             disk: Arc::new(Disk { file, refused: Mutex::default(), read: AtomicU64::new(0) }),
+            base: self.row.at.unwrap_or(0),
             len: self.row.bytes,
         })
     }
@@ -241,13 +244,15 @@ impl Part {
         let act = |cause| disk_error("read part", &path, cause);
         let file = self.fs.open(&path).map_err(act)?;
         let len = file.len().map_err(act)?;
-        if len != self.row.bytes {
-            return Err(self.damaged(format!("it has {len} bytes, not {}", self.row.bytes)));
+        let (base, bytes) = (self.row.at.unwrap_or(0), self.row.bytes);
+        let fits = if self.row.at.is_some() { base.saturating_add(bytes) <= len } else { len == bytes };
+        if !fits {
+            return Err(self.damaged(format!("it has {len} bytes, not {bytes} from byte {base} on")));
         }
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
         let mut at = 0;
-        while at < len {
-            let piece = file.read_exact(at, (len - at).min(VERIFY_BYTES) as usize).map_err(act)?;
+        while at < bytes {
+            let piece = file.read_exact(base + at, (bytes - at).min(VERIFY_BYTES) as usize).map_err(act)?;
             hash.update(&piece);
             at += piece.len() as u64;
         }

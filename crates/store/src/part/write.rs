@@ -10,15 +10,16 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use ph_model::{ErrorKind, OrgId, Signal};
+use ph_model::{ErrorKind, OrgId, RangeNs, Signal};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::day_text;
+use super::{day_text, discard_part};
 use crate::block::disk_error;
 use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::fs::{File, Fs};
+use crate::hidden::{self, Hidden, Veil};
 use crate::index::{Builder, Kind};
 use crate::memtable::Generation;
 use crate::rows::{Keys, Sorting, stored_schema};
@@ -33,21 +34,117 @@ fn defect(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, format!("write part: {what}"))
 }
 
-/// Writes a sealed generation, one file a UTC day. Nothing is published.
-pub(crate) fn write(fs: &dyn Fs, root: &Path, generation: &Generation) -> Result<Vec<PartRow>, Error> {
+/// The rows of a generation that may be seen, sorted, by UTC day.
+fn days(generation: &Generation, hidden: &[Arc<Hidden>]) -> Result<Vec<(i64, RecordBatch)>, Error> {
     let batches = generation.batches();
     let all = concat_batches(&stored_schema(generation.signal), &batches).map_err(defect)?;
+    let all = Veil::over(hidden, RangeNs::ALL).seen(all);
     let order = sorted(generation.signal, &all).ok_or_else(|| defect("rows lack a column"))?;
+    let take = |rows| take_record_batch(&all, &UInt32Array::from(rows)).map_err(defect);
+    order.into_iter().map(|(day, rows)| Ok((day, take(rows)?))).collect()
+}
+
+/// Writes a sealed generation without what is hidden, one file a UTC day. Nothing is published.
+pub(crate) fn write(
+    fs: &dyn Fs,
+    root: &Path,
+    generation: &Generation,
+    hidden: &[Arc<Hidden>],
+) -> Result<Vec<PartRow>, Error> {
     let mut out = Vec::new();
-    for (day, rows) in order {
-        let part = take_record_batch(&all, &UInt32Array::from(rows)).map_err(defect)?;
-        let mut part = Some(part);
-        out.extend(store_all(fs, root, (generation.org, generation.signal, day), &mut || Ok(part.take()))?);
-    }
-    for row in &mut out {
-        (row.shard, row.lsn) = (generation.shard, generation.last_lsn());
+    for (day, rows) in days(generation, hidden)? {
+        let mut rows = Some(rows);
+        let of = (generation.org, generation.signal, day);
+        match store_all(fs, root, of, &mut || Ok(rows.take())) {
+            Ok(row) => out.extend(row.map(|row| marked(row, generation, hidden))),
+            Err(error) => {
+                out.iter().for_each(|row| discard_part(fs, root, row));
+                return Err(error);
+            }
+        }
     }
     Ok(out)
+}
+
+fn marked(row: PartRow, of: &Generation, hidden: &[Arc<Hidden>]) -> PartRow {
+    let (cleaned, ruled) = hidden::marks(hidden, row.first, row.last);
+    PartRow { shard: of.shard, lsn: of.last_lsn(), cleaned, ruled, ..row }
+}
+
+/// A generation, and what of its table is hidden.
+pub(crate) type Sealed<'a> = (&'a Generation, &'a [Arc<Hidden>]);
+
+/// Writes small generations of one shard into one pack, without indexes. Nothing is published.
+pub(crate) fn write_pack(fs: &dyn Fs, root: &Path, all: &[Sealed<'_>]) -> Result<Vec<PartRow>, Error> {
+    let path = format!("l0/{}.pack", Uuid::now_v7());
+    let (to, tmp) = (root.join(&path), root.join("tmp").join(path.trim_start_matches("l0/")));
+    let act = |cause| disk_error("write pack", &to, cause);
+    let written = fs.create(&tmp).map_err(act).and_then(|file| {
+        let mut out = Vec::new();
+        let mut at = 0;
+        for (generation, hidden) in all {
+            for (day, rows) in days(generation, hidden)? {
+                let mut sink = Sink { base: at, ..Sink::new(Arc::clone(&file)) };
+                let (rows, bounds) = plain(&mut sink, &rows).map_err(|e| sink.refused(&to).unwrap_or(e))?;
+                let of = (generation.org, generation.signal, day);
+                let row = PartRow { at: Some(at), path: path.clone(), ..row_of(of, Uuid::now_v7()) };
+                let row = PartRow { rows, first: bounds.0, last: bounds.1, bytes: sink.at, ..row };
+                let row = PartRow { hash: sink.hash.digest128(), ..row };
+                out.push(marked(row, generation, hidden));
+                at += sink.at;
+            }
+        }
+        file.sync().map_err(act)?;
+        Ok(out)
+    });
+    let placed = written.and_then(|out| {
+        if out.is_empty() {
+            return Ok(out);
+        }
+        fs.rename(&tmp, &to).and_then(|()| fs.sync_dir(to.parent().unwrap_or(root))).map_err(act)?;
+        Ok(out)
+    });
+    if placed.as_ref().map_or(true, Vec::is_empty) {
+        // What is left of it is garbage that the next start removes too.
+        let _ = fs.unlink(&tmp);
+    }
+    placed
+}
+
+/// Writes sorted rows as Parquet alone; gives their number and first and last time.
+fn plain(sink: &mut Sink, rows: &RecordBatch) -> Result<(u64, (i64, i64)), Error> {
+    let bounds = crate::memtable::bounds(rows).ok_or_else(|| defect("a part without rows"))?;
+    let out = BufWriter::with_capacity(BUFFER, sink);
+    let mut writer = ArrowWriter::try_new(out, rows.schema(), Some(properties(rows)?)).map_err(defect)?;
+    writer.write(rows).map_err(defect)?;
+    writer.into_inner().map_err(defect)?.flush().map_err(defect)?;
+    Ok((rows.num_rows() as u64, bounds))
+}
+
+/// A part's row before its content is known.
+fn row_of((org, signal, day): (OrgId, Signal, i64), id: Uuid) -> PartRow {
+    PartRow {
+        id,
+        org,
+        signal,
+        day,
+        path: format!("t/{org}/{}/{}/{id}.parquet", signal.as_str(), day_text(day)),
+        first: i64::MAX,
+        last: i64::MIN,
+        rows: 0,
+        bytes: 0,
+        hash: 0,
+        shard: 0,
+        lsn: 0,
+        series: 0,
+        quarantined: None,
+        tix: 0,
+        tid: 0,
+        level: 0,
+        at: None,
+        cleaned: 0,
+        ruled: 0,
+    }
 }
 
 /// Writes sorted rows of one organisation, signal and day, as `next` gives them, as a part with its indexes. Nothing
@@ -58,10 +155,10 @@ pub(crate) fn store_all(
     of: (OrgId, Signal, i64),
     next: &mut dyn FnMut() -> Result<Option<RecordBatch>, Error>,
 ) -> Result<Option<PartRow>, Error> {
-    let Some(first) = next()? else { return Ok(None) };
+    let Some(first) = next_rows(next)? else { return Ok(None) };
     let id = Uuid::now_v7();
-    let path = format!("t/{}/{}/{}/{id}.parquet", of.0, of.1.as_str(), day_text(of.2));
-    let (to, tmp) = (root.join(&path), root.join("tmp").join(format!("{id}.parquet")));
+    let row = row_of(of, id);
+    let (to, tmp) = (root.join(&row.path), root.join("tmp").join(format!("{id}.parquet")));
     let act = |cause| disk_error("write part", &to, cause);
     fs.create_dir_all(to.parent().unwrap_or(root)).map_err(act)?;
     let written = fs.create(&tmp).map_err(act).and_then(|file| {
@@ -89,25 +186,28 @@ pub(crate) fn store_all(
     fs.rename(&tmp, &to).map_err(act)?;
     fs.sync_dir(to.parent().unwrap_or(root)).map_err(act)?;
     Ok(Some(PartRow {
-        id,
-        org: of.0,
-        signal: of.1,
-        day: of.2,
-        path,
         first: writing.bounds.0,
         last: writing.bounds.1,
         rows: writing.rows,
         // What the catalogue will say is what the disk holds.
         bytes: fs.size(&to).map_err(act)?,
         hash: sink.hash.digest128(),
-        shard: 0,
-        lsn: 0,
-        series: 0,
-        quarantined: None,
         tix: tix.map_or(0, |b| b.len() as u64),
         tid: tid.map_or(0, |b| b.len() as u64),
-        level: 0,
+        ..row
     }))
+}
+
+/// The next batch that has rows.
+fn next_rows(
+    next: &mut dyn FnMut() -> Result<Option<RecordBatch>, Error>,
+) -> Result<Option<RecordBatch>, Error> {
+    loop {
+        match next()? {
+            Some(batch) if batch.num_rows() == 0 => {}
+            other => return Ok(other),
+        }
+    }
 }
 
 /// A part under construction.
@@ -135,16 +235,18 @@ impl Writing {
             if let Some((first, last)) = crate::memtable::bounds(&rows) {
                 self.bounds = (self.bounds.0.min(first), self.bounds.1.max(last));
             }
-            batch = next()?;
+            batch = next_rows(next)?;
         }
         let mut out = writer.into_inner().map_err(defect)?;
         out.flush().map_err(defect)
     }
 }
 
-/// A file that is written from its beginning, with the hash of what was written.
+/// A file that is written from some place on, with the hash of what was written.
 struct Sink {
     file: Arc<dyn File>,
+    /// Where it begins in the file, and how many bytes were written since.
+    base: u64,
     at: u64,
     hash: Xxh3,
     refused: Option<io::Error>,
@@ -152,7 +254,7 @@ struct Sink {
 
 impl Sink {
     fn new(file: Arc<dyn File>) -> Self {
-        Self { file, at: 0, hash: Xxh3::new(), refused: None }
+        Self { file, base: 0, at: 0, hash: Xxh3::new(), refused: None }
     }
 
     /// What the disk refused, which Parquet passes on as text.
@@ -163,7 +265,7 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Err(cause) = self.file.write_all(self.at, bytes) {
+        if let Err(cause) = self.file.write_all(self.base + self.at, bytes) {
             self.refused = Some(io::Error::new(cause.kind(), cause.to_string()));
             return Err(cause);
         }

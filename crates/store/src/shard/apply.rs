@@ -11,6 +11,7 @@ use crate::catalogue::Checkpoint;
 use crate::config::Durability;
 use crate::contract::{Appended, Error, Rejection};
 use crate::health::Meter;
+use crate::limits::refuse_series;
 use crate::memtable::Generation;
 use crate::rows;
 
@@ -78,7 +79,8 @@ impl Shard {
             Body::Rows { raw, .. } => out.append(raw),
             Body::Series { series, now_ms } => {
                 let head = self.shared.head_or_new(append.org);
-                let refs = screen(&head, series, &mut append.rejected);
+                let limit = self.shared.settings(append.org).limits.active_series;
+                let refs = screen((&head, limit), series, &mut append.rejected);
                 let encoder = self.log.encoders.entry(append.org).or_default();
                 out.extend_from_slice(&now_ms.to_le_bytes());
                 out.extend_from_slice(&encoder.encode(refs.into_iter().zip(series.iter())));
@@ -148,6 +150,7 @@ impl Shard {
             }
         }
         Meter::add(&self.shared.meter.rejected, answer.rejected.iter().map(|r| r.count).sum());
+        self.shared.usage(org).note(&answer.rejected);
         // The caller may be gone; the batch is stored all the same.
         let _ = reply.send(Ok(answer));
     }
@@ -193,6 +196,14 @@ impl Shard {
         (cuts, self.applied)
     }
 
+    pub(super) fn forget(&mut self, org: OrgId) {
+        self.open.retain(|(of, _), _| *of != org);
+        self.handle.windows.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&org);
+        let all = Checkpoint { lsn: u64::MAX, border_ms: i64::MAX };
+        let signals = [Signal::Metrics, Signal::Logs, Signal::Spans, Signal::Events];
+        self.trim(signals.into_iter().map(|signal| ((org, signal), all)).collect());
+    }
+
     pub(super) fn trim(&mut self, checkpoints: Vec<((OrgId, Signal), Checkpoint)>) {
         self.checkpoints.extend(checkpoints);
         self.log.trim(self.shared.fs.as_ref(), &self.checkpoints);
@@ -236,8 +247,26 @@ fn now(clock: &Clock) -> i64 {
 }
 
 /// The reference of each series; removes those whose labels no head takes.
-fn screen(head: &Head, series: &mut Vec<Series>, rejected: &mut Vec<Rejection>) -> Vec<u64> {
+fn screen(
+    (head, limit): (&Head, Option<u64>),
+    series: &mut Vec<Series>,
+    rejected: &mut Vec<Rejection>,
+) -> Vec<u64> {
     let mut refs = Vec::with_capacity(series.len());
+    if let Some(limit) = limit {
+        // Known series go on; only new ones are refused.
+        series.retain(|one| {
+            let full = head.series_count() as u64 >= limit;
+            let takes = !full || head.knows(&one.labels);
+            if takes {
+                // Counted at once, so that one batch cannot pass the limit.
+                head.series_ref(&one.labels);
+            } else {
+                refuse_series(rejected, &one.labels, (one.samples.len() as u64, limit));
+            }
+            takes
+        });
+    }
     series.retain(|one| match head.series_ref(&one.labels) {
         Some(number) => {
             refs.push(number);

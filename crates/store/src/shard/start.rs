@@ -139,8 +139,11 @@ impl Reader<'_> {
             raw.extend_from_slice(&unpack(&record.header, record.packed)?);
         }
         let (hash, body) = raw.split_first_chunk::<8>()?;
-        if let Some(id) = last.id() {
+        if let Some(id) = last.id().filter(|_| !self.shared.is_gone(last.org)) {
             self.windows.entry(last.org).or_default().insert(id, u64::from_le_bytes(*hash));
+        }
+        if self.shared.is_gone(last.org) {
+            return Some(());
         }
         let of = (last.org, signal);
         let checkpoint = self.checkpoints.get(&of).copied().unwrap_or_default();

@@ -6,7 +6,8 @@ use arrow::array::{Array, BooleanArray, FixedSizeBinaryArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use ph_model::RangeNs;
 
-use crate::rows::{Keys, TRACE_ID};
+use crate::hidden::Veil;
+use crate::rows::{Keys, LSN, ROW, STREAM, TRACE_ID, TS};
 use crate::scan::{self, Scanned};
 use crate::snapshot::Table;
 
@@ -25,9 +26,16 @@ pub(super) fn gather(
     scanned: &mut Scanned,
 ) -> Vec<RecordBatch> {
     let mut out = Vec::new();
+    let veil = Veil::over(&table.hidden, which.range);
+    let columns = which.columns.map(|columns| {
+        let mut all = columns.clone();
+        all.extend([TS, STREAM, LSN, ROW]);
+        veil.columns(&mut all);
+        all
+    });
     for batch in scan::memory(table, which.range) {
         scanned.rows += batch.num_rows() as u64;
-        out.extend(of_traces(&batch, ids, which.range));
+        out.extend(of_traces(&batch, ids, which.range).map(|batch| veil.seen(batch)));
     }
     for part in table.parts.iter().filter(|p| which.range.touches(p.row.first, p.row.last)) {
         if let Some(why) = part.damage() {
@@ -38,10 +46,10 @@ pub(super) fn gather(
             if rows.is_empty() {
                 return Ok(None);
             }
-            part.fetch_columns(&rows, which.columns, scanned).map(Some)
+            part.fetch_columns(&rows, columns.as_ref(), scanned).map(Some)
         });
         match found {
-            Ok(batch) => out.extend(batch),
+            Ok(batch) => out.extend(batch.map(|batch| veil.seen(batch))),
             Err(error) => scanned.incomplete.push(part.note_damage(&error)),
         }
     }

@@ -33,7 +33,7 @@ pub(crate) fn search(table: Option<&Table>, ask: &TracesAsk) -> Result<TracePage
             format!("limit {} is not between 1 and {MAX_TRACES}; ask for less and follow `next`", ask.limit);
         return Err(Error::new(ErrorKind::Invalid, what));
     }
-    let mut plan = Plan::new(Signal::Spans, &ask.filter, ask.range)?;
+    let mut plan = Plan::new(table, Signal::Spans, &ask.filter, ask.range)?;
     plan.columns.insert(TRACE_ID);
     let mut cursor = ask.cursor.as_deref().map(cursor_place).transpose()?;
     let mut scanned = Scanned::default();

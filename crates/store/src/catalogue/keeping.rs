@@ -1,0 +1,139 @@
+//! Deletions, settings of organisations, and organisations that are gone.
+
+use ph_model::{ErrorKind, OrgId};
+use sqlx::Row;
+
+use super::{Catalogue, damaged, fault, org_of};
+use crate::contract::{DeleteAsk, Deletion, Error};
+use crate::limits::OrgSettings;
+
+/// Deletions that one organisation may have in force.
+const MAX_DELETIONS: i64 = 1_000;
+
+impl Catalogue {
+    /// All deletions in force, oldest first.
+    pub async fn deletions(&self) -> Result<Vec<(OrgId, Deletion)>, Error> {
+        let act = fault("read deletions");
+        let rows = sqlx::query("SELECT org, seq, ask, made_ms FROM deletions ORDER BY seq")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(&act)?;
+        let mut out = Vec::new();
+        for row in rows {
+            let (org, text): (Vec<u8>, String) =
+                (row.try_get(0).map_err(&act)?, row.try_get(2).map_err(&act)?);
+            let ask: Option<DeleteAsk> = serde_json::from_str(&text).ok();
+            // What cannot be read must not be shown either, so the start fails rather than forgets.
+            let (org, ask) = org_of(&org).zip(ask).ok_or_else(|| damaged("a deletion cannot be read"))?;
+            let deletion =
+                Deletion { seq: row.try_get(1).map_err(&act)?, ask, made_ms: row.try_get(3).map_err(&act)? };
+            out.push((org, deletion));
+        }
+        Ok(out)
+    }
+
+    /// Keeps a deletion and numbers it. Errors: `Exhausted` when the organisation has too many.
+    pub async fn add_deletion(&self, org: OrgId, ask: &DeleteAsk, made_ms: i64) -> Result<i64, Error> {
+        let act = fault("keep a deletion");
+        let text = serde_json::to_string(ask)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("write a deletion: {e}")))?;
+        let mut tx = self.pool.begin().await.map_err(&act)?;
+        let count =
+            sqlx::query("SELECT count(*) FROM deletions WHERE org = $1").bind(org.as_bytes().to_vec());
+        let count: i64 = count.fetch_one(&mut *tx).await.and_then(|r| r.try_get(0)).map_err(&act)?;
+        if count >= MAX_DELETIONS {
+            let what = format!(
+                "an organisation may have {MAX_DELETIONS} deletions in force; they end with the retention of what they cover"
+            );
+            return Err(Error::new(ErrorKind::Exhausted, what));
+        }
+        // Numbers are never used twice: parts remember up to which one they were rewritten.
+        let seq = sqlx::query(
+            "INSERT INTO facts (name, value) VALUES ('deletions', 1)
+             ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+        );
+        let seq: i64 = seq.fetch_one(&mut *tx).await.and_then(|r| r.try_get(0)).map_err(&act)?;
+        sqlx::query("INSERT INTO deletions (org, seq, ask, made_ms) VALUES ($1, $2, $3, $4)")
+            .bind(org.as_bytes().to_vec())
+            .bind(seq)
+            .bind(text)
+            .bind(made_ms)
+            .execute(&mut *tx)
+            .await
+            .map_err(&act)?;
+        tx.commit().await.map_err(&act)?;
+        Ok(seq)
+    }
+
+    /// Forgets deletions of which nothing is left.
+    pub async fn end_deletions(&self, seqs: &[i64]) -> Result<(), Error> {
+        let act = fault("end deletions");
+        let mut tx = self.pool.begin().await.map_err(&act)?;
+        for seq in seqs {
+            let done = sqlx::query("DELETE FROM deletions WHERE seq = $1").bind(seq);
+            done.execute(&mut *tx).await.map_err(&act)?;
+        }
+        tx.commit().await.map_err(&act)
+    }
+
+    /// Settings of organisations that have some.
+    pub async fn settings(&self) -> Result<Vec<(OrgId, OrgSettings)>, Error> {
+        let act = fault("read settings");
+        let rows =
+            sqlx::query("SELECT org, value FROM settings").fetch_all(&self.pool).await.map_err(&act)?;
+        rows.iter()
+            .map(|row| {
+                let (org, text): (Vec<u8>, String) =
+                    (row.try_get(0).map_err(&act)?, row.try_get(1).map_err(&act)?);
+                let read = org_of(&org).zip(serde_json::from_str(&text).ok());
+                read.ok_or_else(|| damaged("settings of an organisation cannot be read"))
+            })
+            .collect()
+    }
+
+    pub async fn set(&self, org: OrgId, settings: &OrgSettings) -> Result<(), Error> {
+        let text = serde_json::to_string(settings)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("write settings: {e}")))?;
+        sqlx::query(
+            "INSERT INTO settings (org, value) VALUES ($1, $2) ON CONFLICT (org) DO UPDATE SET value = excluded.value",
+        )
+        .bind(org.as_bytes().to_vec())
+        .bind(text)
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(fault("keep settings"))
+    }
+
+    /// Organisations that were removed.
+    pub async fn removed(&self) -> Result<Vec<OrgId>, Error> {
+        let act = fault("read removed organisations");
+        let rows = sqlx::query("SELECT org FROM removed").fetch_all(&self.pool).await.map_err(&act)?;
+        rows.iter()
+            .map(|row| {
+                let org: Vec<u8> = row.try_get(0).map_err(&act)?;
+                org_of(&org).ok_or_else(|| damaged("a removed organisation cannot be read"))
+            })
+            .collect()
+    }
+
+    /// Forgets everything of an organisation but that it was there.
+    pub async fn remove_org(&self, org: OrgId, at_ms: i64) -> Result<(), Error> {
+        let act = fault("remove an organisation");
+        let mut tx = self.pool.begin().await.map_err(&act)?;
+        let kept =
+            sqlx::query("INSERT INTO removed (org, at_ms) VALUES ($1, $2) ON CONFLICT (org) DO NOTHING");
+        kept.bind(org.as_bytes().to_vec()).bind(at_ms).execute(&mut *tx).await.map_err(&act)?;
+        for forget in [
+            "DELETE FROM parts WHERE org = $1",
+            "DELETE FROM checkpoints WHERE org = $1",
+            "DELETE FROM windows WHERE org = $1",
+            "DELETE FROM metrics WHERE org = $1",
+            "DELETE FROM deletions WHERE org = $1",
+            "DELETE FROM settings WHERE org = $1",
+        ] {
+            sqlx::query(forget).bind(org.as_bytes().to_vec()).execute(&mut *tx).await.map_err(&act)?;
+        }
+        tx.commit().await.map_err(&act)
+    }
+}
