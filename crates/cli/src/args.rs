@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     agent, audit, cluster, cluster_agent, completions, config, doctor, exec, get, host, key, login, logout,
-    logs, node_agent, openapi, own_state, serve, sign_in_link, ui, version,
+    logs, node_agent, openapi, own_state, serve, sign_in_link, store, ui, version,
 };
 use crate::failure::Failure;
 use crate::trace::LogArgs;
@@ -70,6 +70,8 @@ pub enum Command {
     Audit(audit::Args),
     // The server's own machine.
     SignInLink(sign_in_link::Args),
+    #[command(subcommand)]
+    Store(store::Command),
     Doctor(doctor::Args),
     Completions(completions::Args),
     Openapi(openapi::Args),

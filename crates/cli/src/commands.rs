@@ -19,6 +19,7 @@ pub mod openapi;
 pub mod own_state;
 pub mod serve;
 pub mod sign_in_link;
+pub mod store;
 pub mod ui;
 pub mod version;
 
@@ -62,6 +63,7 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Key(command) => block_on(Threads::Client, key::run(command)),
         Command::Audit(args) => block_on(Threads::Client, audit::run(args)),
         Command::SignInLink(args) => block_on(Threads::Client, sign_in_link::run(args)),
+        Command::Store(command) => block_on(Threads::Client, store::run(command)),
         Command::Doctor(args) => block_on(Threads::Client, doctor::run(args)),
     }
 }

@@ -363,6 +363,12 @@ impl Catalogue {
         Ok(())
     }
 
+    /// Writes a copy of the catalogue as it is at one moment.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), Error> {
+        let copy = sqlx::query("VACUUM INTO $1").bind(path.display().to_string());
+        copy.execute(&self.pool).await.map(drop).map_err(fault("copy tables"))
+    }
+
     pub async fn close(&self) {
         self.pool.close().await;
     }

@@ -5,11 +5,14 @@
 //! Never:  acknowledges before the batch is durable and visible.
 
 mod ask;
+mod backup;
 mod intake;
 mod manage;
 mod start;
 
+pub use backup::SnapshotReport;
 pub use start::Surroundings;
+pub(crate) use start::{lock, run};
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;

@@ -2,6 +2,7 @@
 
 mod block;
 mod catalogue;
+mod check;
 mod compact;
 mod config;
 mod contract;
@@ -31,6 +32,7 @@ mod traces;
 mod wal;
 mod window;
 
+pub use check::{CheckReport, check};
 pub use config::{DiskFloor, Durability, Retention, StoreConfig};
 pub use contract::{
     Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, Dependency, DependencyKind, DependencyPage,
@@ -38,7 +40,7 @@ pub use contract::{
     SearchAsk, SearchPage, SearchRows, SeriesAsk, SeriesSamples, Service, ServicePage, ServiceSpans, Stats,
     Store, TailEvent, Trace, TracePage, TraceSummary, TracesAsk,
 };
-pub use embedded::{Embedded, Surroundings};
+pub use embedded::{Embedded, SnapshotReport, Surroundings};
 pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};
 pub use health::{Counters, Health};
 pub use limits::{Limits, OrgSettings, RetentionRule};

@@ -162,14 +162,14 @@ impl Embedded {
 }
 
 /// Runs blocking work and gives its result.
-pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(|e| {
         Error::new(ErrorKind::Internal, format!("a task of the store ended early: {e}")).caused_by(e)
     })
 }
 
 /// Takes the directory for this process, or says who holds it.
-fn lock(dir: &Path) -> Result<std::fs::File, Error> {
+pub(crate) fn lock(dir: &Path) -> Result<std::fs::File, Error> {
     let path = dir.join("LOCK");
     let fault = |e| disk_error("open", &path, e);
     let mut file = std::fs::OpenOptions::new()

@@ -1,5 +1,6 @@
 //! The whole store: append, ask, flush, restart, crash.
 
+mod backup;
 mod bed;
 mod crash;
 mod indexed;
