@@ -56,6 +56,7 @@ impl Blocks {
     }
 
     /// Ascending.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         (0..self.count).filter(|block| self.has(*block))
     }
