@@ -23,6 +23,12 @@ type Ask struct {
 
 	Listen     string
 	ReadyAfter time.Duration
+
+	Shop     bool          // answer as a service that calls others and tells of it as spans
+	Calls    string        // URLs to call on each request, with commas
+	Latency  time.Duration // what a request takes here
+	Fail     float64       // share of requests that fail
+	Database string        // kind of a database that each request asks
 }
 
 func defaults() Ask {
@@ -42,6 +48,11 @@ func (a *Ask) bind(f *flag.FlagSet) {
 	f.IntVar(&a.Code, "code", a.Code, "exit code of the crash")
 	f.StringVar(&a.Message, "message", a.Message, "last line before the crash")
 	f.StringVar(&a.Listen, "listen", ":8080", "address to serve on")
+	f.BoolVar(&a.Shop, "shop", a.Shop, "answer as a service that tells of its requests as spans")
+	f.StringVar(&a.Calls, "calls", a.Calls, "URLs to call on each request, with commas")
+	f.DurationVar(&a.Latency, "latency", a.Latency, "what a request takes")
+	f.Float64Var(&a.Fail, "fail", a.Fail, "share of requests that fail")
+	f.StringVar(&a.Database, "database", a.Database, "kind of a database that each request asks")
 	f.DurationVar(&a.ReadyAfter, "ready-after", a.ReadyAfter, "answer 503 on /readyz for so long")
 }
 

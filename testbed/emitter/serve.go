@@ -30,6 +30,9 @@ func serve(ask Ask) error {
 		host, _ := os.Hostname()
 		fmt.Fprintf(w, "emitter on %s\n", host)
 	})
+	if ask.Shop {
+		mux.HandleFunc("GET /{route}", open(ask).answer)
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", readyz)
 	mux.HandleFunc("POST /ready", func(w http.ResponseWriter, r *http.Request) {

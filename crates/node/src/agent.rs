@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ph_link::agent::{AgentLink, LinkConfig, Timing};
 use ph_link::{Identity, Origin, v1};
+use ph_model::Signal;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,10 +17,11 @@ use crate::enrich::Place;
 use crate::error::{Error, Result};
 use crate::own::Own;
 use crate::pods::{PodEvent, PodSource, Pods};
-use crate::sender::{MetricSender, Poster};
+use crate::receive::{Identify, Port, Relay};
+use crate::sender::{DeadLetters, MetricSender, Poster};
 use crate::service::{LogTrust, Tickets};
 use crate::time::now_ms;
-use crate::{docker, enrol, host, service};
+use crate::{docker, enrol, host, receive, service};
 
 /// How long a stop may take in all.
 const SHUTDOWN: Duration = Duration::from_secs(25);
@@ -82,6 +85,7 @@ impl NodeAgent {
         let poster = Poster::new(&deps.origin, link.tokens(), own.clone())?;
         let (sender, to_sender) =
             MetricSender::open(&config.state, config.limits(), poster.clone(), own.clone())?;
+        let ports = receivers(&config, (&pods, &place, &own), &poster).await?;
         let feed = Feed {
             config,
             pods,
@@ -97,6 +101,7 @@ impl NodeAgent {
         let (reading, sending) = (Part::new(), Part::new());
         sending.spawn(|stop| sender.run(stop));
         sending.spawn(|stop| link.run(stop));
+        ports.start(&reading, &sending);
         reading.spawn(|stop| hear(feed.clone(), deps.pods, stop));
         start_readers(&feed, &reading);
         if feed.config.logs.ship {
@@ -114,6 +119,61 @@ impl NodeAgent {
             tracing::warn!("parts of the agent did not end within 25 s");
         }
         Ok(())
+    }
+}
+
+/// What takes telemetry of programs, and what sends it on.
+struct Receivers {
+    listeners: Vec<TcpListener>,
+    port: Option<Port>,
+    relays: Vec<Relay>,
+    poster: Poster,
+    dead: DeadLetters,
+}
+
+async fn receivers(
+    config: &NodeConfig,
+    (pods, place, own): (&Pods, &Place, &Own),
+    poster: &Poster,
+) -> Result<Receivers> {
+    let dead = DeadLetters::new(config.state.join("queue/received-dead-letters"));
+    let mut out =
+        Receivers { listeners: Vec::new(), port: None, relays: Vec::new(), poster: poster.clone(), dead };
+    if config.receive.is_empty() {
+        return Ok(out);
+    }
+    let open = |signal| Relay::open(&config.state, signal, config.limits(), own.clone());
+    let relays = [open(Signal::Metrics)?, open(Signal::Logs)?, open(Signal::Spans)?];
+    for addr in &config.receive {
+        match Port::open(*addr).await {
+            Ok(listener) => out.listeners.push(listener),
+            // What this agent measures and reads is worth more than the port.
+            Err(error) => {
+                own.failed("receivers", &error.chain(), "free the address, or give another --receive")
+            }
+        }
+    }
+    let identify = Identify {
+        pods: pods.clone(),
+        place: Arc::new(place.clone()),
+        own: own.clone(),
+        in_cluster: config.mode == Mode::Kubernetes,
+    };
+    out.relays = relays.to_vec();
+    out.port = Some(Port::new(identify, relays));
+    Ok(out)
+}
+
+impl Receivers {
+    fn start(self, reading: &Part, sending: &Part) {
+        for relay in self.relays {
+            let (poster, dead) = (self.poster.clone(), self.dead.clone());
+            sending.spawn(|stop| relay.run(poster, dead, stop));
+        }
+        let Some(port) = self.port else { return };
+        for listener in self.listeners {
+            reading.spawn(|stop| receive::serve(listener, port.clone(), stop));
+        }
     }
 }
 

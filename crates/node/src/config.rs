@@ -1,5 +1,6 @@
 //! What the node agent can be told, with its defaults.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct NodeConfig {
     pub logs: LogsConfig,
     /// The disk queue for metrics.
     pub queue: QueueConfig,
+    /// Addresses on which programs may send telemetry to this agent. Default: none.
+    pub receive: Vec<SocketAddr>,
 }
 
 /// Where the host's trees are seen. In a container they are mounted read-only below `/host`.
@@ -176,6 +179,7 @@ impl Default for NodeConfig {
             docker_socket: "/var/run/docker.sock".into(),
             logs: LogsConfig::default(),
             queue: QueueConfig::default(),
+            receive: Vec::new(),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod otlp;
 pub mod own;
 pub mod pods;
 pub mod queue;
+pub mod receive;
 mod rights;
 mod seal;
 pub mod sender;

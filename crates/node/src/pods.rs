@@ -213,6 +213,18 @@ impl Pods {
         Some((table.by_uid.get(uid)?.clone(), name.clone()))
     }
 
+    /// The living pod that has this address for itself.
+    pub fn of_ip(&self, ip: &str) -> Option<Arc<OwnPod>> {
+        let table = self.table();
+        let dead = |uid: &String| table.tombstones.iter().any(|(_, u)| u == uid);
+        let over = |p: &OwnPod| matches!(p.phase.as_str(), "Succeeded" | "Failed");
+        table
+            .by_uid
+            .values()
+            .find(|p| p.ip.as_deref() == Some(ip) && !p.host_network && !over(p) && !dead(&p.uid))
+            .cloned()
+    }
+
     /// All pods that are not deleted, in no order.
     pub fn living(&self) -> Vec<Arc<OwnPod>> {
         let table = self.table();

@@ -1,5 +1,6 @@
 //! `pilothouse node-agent`
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ph_link::{Origin, v1};
@@ -48,6 +49,10 @@ pub struct Args {
     /// MiB of metrics that wait on disk while the server is away.
     #[arg(long, value_name = "MIB", default_value_t = QueueConfig::default().cap_mib, value_parser = clap::value_parser!(u64).range(16..))]
     queue: u64,
+    /// Take telemetry of programs on this machine at ADDRESS:PORT, without a credential: OTLP over HTTP and gRPC, Zipkin, Jaeger,
+    /// all on each port. Repeatable. Usual ports are 4317 and 4318. Default: none.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PILOTHOUSE_RECEIVE", value_delimiter = ',')]
+    receive: Vec<SocketAddr>,
     #[command(flatten)]
     kubernetes: Kubernetes,
     #[command(flatten)]
@@ -240,6 +245,7 @@ fn config(args: &Args, joined: Option<&host::Joined>) -> Result<NodeConfig, Fail
             ..LogsConfig::default()
         },
         queue: QueueConfig { cap_mib: args.queue },
+        receive: args.receive.clone(),
     })
 }
 

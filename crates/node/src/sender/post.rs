@@ -102,7 +102,7 @@ impl Poster {
         };
         let sent = self
             .client
-            .post(format!("{}/v1/{}", self.base, signal.as_str()))
+            .post(format!("{}/v1/{}", self.base, path(signal)))
             .header(header::CONTENT_TYPE, "application/x-protobuf")
             .header(header::CONTENT_ENCODING, "zstd")
             .header("pilothouse-batch", format!("{}/{}", id.source, id.seq))
@@ -138,6 +138,14 @@ impl Poster {
             s if s.is_client_error() => Answer::Refused { status: s.as_u16(), reason: said(s, &text) },
             s => Answer::Later { reason: said(s, &text), wait },
         })
+    }
+}
+
+fn path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Metrics => "metrics",
+        Signal::Spans => "traces",
+        Signal::Logs | Signal::Events => "logs",
     }
 }
 

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use ph_model::Signal;
 use prost::Message;
 
@@ -25,7 +27,12 @@ pub fn halves(signal: Signal, body: &[u8]) -> Option<[Bytes; 2]> {
             cut(request.resource_logs, logs)?
                 .map(|resource_logs| ExportLogsServiceRequest { resource_logs }.encode_to_vec())
         }
-        Signal::Spans | Signal::Events => return None,
+        Signal::Spans => {
+            let request = ExportTraceServiceRequest::decode(plain.as_slice()).ok()?;
+            cut(request.resource_spans, spans)?
+                .map(|resource_spans| ExportTraceServiceRequest { resource_spans }.encode_to_vec())
+        }
+        Signal::Events => return None,
     };
     Some([super::compress(&first).ok()?, super::compress(&second).ok()?])
 }
@@ -63,5 +70,18 @@ fn logs(mut resource: ResourceLogs) -> Option<(ResourceLogs, ResourceLogs)> {
     other.log_records = second;
     let second = ResourceLogs { scope_logs: vec![other], ..resource.clone() };
     resource.scope_logs.push(scope);
+    Some((resource, second))
+}
+
+fn spans(mut resource: ResourceSpans) -> Option<(ResourceSpans, ResourceSpans)> {
+    let mut scope = resource.scope_spans.pop()?;
+    if scope.spans.len() < 2 {
+        return None;
+    }
+    let second = scope.spans.split_off(scope.spans.len() / 2);
+    let mut other = scope.clone();
+    other.spans = second;
+    let second = ResourceSpans { scope_spans: vec![other], ..resource.clone() };
+    resource.scope_spans.push(scope);
     Some((resource, second))
 }
