@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     agent, audit, cluster, cluster_agent, completions, config, doctor, exec, get, host, key, login, logout,
-    logs, node_agent, openapi, own_state, serve, sign_in_link, store, ui, version,
+    logs, node_agent, openapi, own_state, promql, serve, sign_in_link, store, ui, version,
 };
 use crate::failure::Failure;
 use crate::trace::LogArgs;
@@ -68,6 +68,8 @@ pub enum Command {
     #[command(subcommand)]
     Key(key::Command),
     Audit(audit::Args),
+    #[command(subcommand)]
+    Promql(promql::Command),
     // The server's own machine.
     SignInLink(sign_in_link::Args),
     #[command(subcommand)]

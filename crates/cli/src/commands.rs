@@ -17,6 +17,7 @@ pub mod logs;
 pub mod node_agent;
 pub mod openapi;
 pub mod own_state;
+pub mod promql;
 pub mod serve;
 pub mod sign_in_link;
 pub mod store;
@@ -64,6 +65,7 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Audit(args) => block_on(Threads::Client, audit::run(args)),
         Command::SignInLink(args) => block_on(Threads::Client, sign_in_link::run(args)),
         Command::Store(command) => block_on(Threads::Client, store::run(command)),
+        Command::Promql(command) => promql::run(command),
         Command::Doctor(args) => block_on(Threads::Client, doctor::run(args)),
     }
 }

@@ -21,9 +21,10 @@ pub struct Civil {
 
 impl Civil {
     /// Of seconds since 1970.
-    pub fn of_seconds(seconds: i64) -> Self {
-        let days = seconds.div_euclid(86_400);
-        let rest = seconds.rem_euclid(86_400);
+    pub fn of_seconds(seconds: i128) -> Self {
+        // Both fit: days of what fits 64 bits.
+        let days = i64::try_from(seconds.div_euclid(86_400)).unwrap_or_default();
+        let rest = i64::try_from(seconds.rem_euclid(86_400)).unwrap_or_default();
         let (year, month, day) = of_days(days);
         let before: i64 = (1..month).map(|m| days_in_month(year, m)).sum();
         Self {
@@ -62,7 +63,7 @@ pub fn days_in_month(year: i64, month: i64) -> i64 {
 
 /// `2026-11-21T20:33:03Z`, whole seconds.
 pub fn rfc3339(ms: i64) -> String {
-    let c = Civil::of_seconds(ms.div_euclid(1000));
+    let c = Civil::of_seconds(i128::from(ms.div_euclid(1000)));
     format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, c.hour, c.minute, c.second)
 }
 

@@ -36,7 +36,9 @@ use crate::link::LinkRoom;
 use crate::live::LiveRoom;
 use crate::logs::LogsRoom;
 use crate::objects::{Inventories, LastWords};
-use crate::{audit, auth, events, exec, gateway, ingest, link, live, logs, metrics, objects, traces, ui};
+use crate::{
+    audit, auth, events, exec, gateway, ingest, link, live, logs, metrics, objects, prometheus, traces, ui,
+};
 
 pub use start::{Running, Server};
 
@@ -161,6 +163,7 @@ pub(crate) fn router(app: &AppState) -> Router {
         .merge(own::health())
         .merge(ingest::routes())
         .merge(traces::compatible())
+        .merge(prometheus::routes())
         .fallback(ui::serve)
         .method_not_allowed_fallback(async || {
             Problem::with_status(

@@ -18,6 +18,7 @@ pub mod live;
 pub mod logs;
 pub mod metrics;
 pub mod objects;
+pub mod prometheus;
 pub mod traces;
 pub mod ui;
 

@@ -18,8 +18,8 @@ use crate::gateway::problem::Problem;
 struct Dist;
 
 /// Addresses that belong to programs: what is unknown there is 404, not the page.
-const PROGRAMS: [&str; 9] =
-    ["api", "v1", "link", "auth", "assets", "metrics", "healthz", "readyz", ".well-known"];
+const PROGRAMS: [&str; 10] =
+    ["api", "v1", "prometheus", "link", "auth", "assets", "metrics", "healthz", "readyz", ".well-known"];
 
 /// Everything that no room took.
 pub async fn serve(request: Request) -> Response {

@@ -74,8 +74,14 @@ impl Run<'_> {
 
     fn quantile_param(&self, param: &Expr, grid: Grid) -> Result<Vec<f64>, Error> {
         let phis = self.scalar(param, grid)?;
-        for phi in &phis {
-            self.check_quantile(*phi, param.span);
+        let span = param.bare().span;
+        // Of many wrong ones the furthest are told.
+        for worst in [
+            phis.iter().copied().find(|p| p.is_nan()),
+            phis.iter().copied().reduce(f64::max).filter(|p| *p > 1.0),
+            phis.iter().copied().reduce(f64::min).filter(|p| *p < 0.0),
+        ] {
+            self.check_quantile(worst.unwrap_or(0.5), span);
         }
         Ok(phis)
     }

@@ -45,7 +45,7 @@ impl Run<'_> {
         let mut held = self.collect(self.vector(of, grid)?)?;
         let rows = std::mem::take(&mut held.rows);
         let mut table = Table::default();
-        for histogram in self.histograms(&rows, of.span) {
+        for histogram in self.histograms(&rows, of.bare().span) {
             self.tick(grid.count * histogram.buckets.len())?;
             for step in 0..grid.count {
                 let buckets: Vec<Bucket> = histogram
@@ -57,7 +57,12 @@ impl Run<'_> {
                     .collect();
                 if !buckets.is_empty() {
                     let at = (step, grid.time(step));
-                    self.answer(&ask, (&histogram.labels, buckets), (at, of.span), (&mut table, grid.count))?;
+                    self.answer(
+                        &ask,
+                        (&histogram.labels, buckets),
+                        (at, of.bare().span),
+                        (&mut table, grid.count),
+                    )?;
                 }
             }
         }
@@ -69,7 +74,7 @@ impl Run<'_> {
             let arg = arg(call, at)?;
             let phis = self.scalar(arg, grid)?;
             for phi in &phis {
-                self.check_quantile(*phi, arg.span);
+                self.check_quantile(*phi, arg.bare().span);
             }
             Ok(phis)
         };

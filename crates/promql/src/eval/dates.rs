@@ -11,6 +11,9 @@ use crate::error::Error;
 
 type Part = fn(Civil) -> i64;
 
+/// Seconds from here on do not fit 64 bits with a sign.
+const BOUND: f64 = 9_223_372_036_854_775_808.0;
+
 /// What a function takes from a date.
 pub fn part(name: &str) -> Option<Part> {
     Some(match name {
@@ -39,7 +42,8 @@ impl Run<'_> {
 }
 
 fn of_seconds(value: f64, part: Part) -> f64 {
-    // The conversion cuts to whole seconds and stays within what a calendar of 64 bits can count.
-    let seconds = (value as i64).clamp(-(1 << 55), 1 << 55);
+    // What 64 bits cannot count is the one number that the machine's conversion gives for all of it, and Go's calendar
+    // counts from far in the past without a sign.
+    let seconds = if value.abs() < BOUND { i128::from(value as i64) } else { 1 << 63 };
     part(Civil::of_seconds(seconds)) as f64
 }

@@ -40,7 +40,9 @@ impl Run<'_> {
         let fills = (matching.fill_left.map(|f| f.0), matching.fill_right.map(|f| f.0));
         let (left_rows, right_rows) = (std::mem::take(&mut left.rows), std::mem::take(&mut right.rows));
         let (many, one) = if swapped { (right_rows, left_rows) } else { (left_rows, right_rows) };
-        let (fill_many, fill_one) = if swapped { (fills.1, fills.0) } else { fills };
+        // With `group_right` Prometheus 3.15 takes `fill_right` for the left side, contrary to its documentation; answers
+        // here are its answers.
+        let (fill_many, fill_one) = fills;
         let sides = Sides {
             binary,
             many,

@@ -3,7 +3,7 @@
 use ph_model::Sample;
 
 use super::range::{View, WindowFn};
-use super::rows::ABSENT;
+use super::rows::{ABSENT, is_absent};
 use super::run::Run;
 use crate::ast::Call;
 use crate::error::{Error, fail};
@@ -31,12 +31,20 @@ pub fn function(name: &str) -> WindowFn {
     }
 }
 
-/// Refuses smoothing factors outside (0, 1), and says when a quantile is outside [0, 1].
-pub fn check_arguments(run: &Run<'_>, call: &Call, scalars: &[Vec<f64>]) -> Result<(), Error> {
+/// Refuses smoothing factors outside (0, 1), and says when a quantile is outside [0, 1], at the steps where there are
+/// samples to look at.
+pub fn check_arguments(
+    run: &Run<'_>,
+    call: &Call,
+    (scalars, present): (&[Vec<f64>], &[f64]),
+) -> Result<(), Error> {
+    let is_there = |step: &usize| present.get(*step).is_some_and(|v| !is_absent(*v));
     match call.function.name {
         "double_exponential_smoothing" => {
             for (column, what) in scalars.iter().zip([("smoothing", "sf"), ("trend", "tf")]) {
-                if let Some(bad) = column.iter().find(|v| !(**v > 0.0 && **v < 1.0)) {
+                let bad =
+                    column.iter().enumerate().find(|(step, v)| is_there(step) && !(**v > 0.0 && **v < 1.0));
+                if let Some((_, bad)) = bad {
                     let (factor, short) = what;
                     return fail(format!(
                         "invalid {factor} factor. Expected: 0 < {short} < 1, got: {bad:.6}"
@@ -47,8 +55,8 @@ pub fn check_arguments(run: &Run<'_>, call: &Call, scalars: &[Vec<f64>]) -> Resu
         }
         "quantile_over_time" => {
             if let (Some(column), Some(arg)) = (scalars.first(), call.args.first()) {
-                for phi in column {
-                    run.check_quantile(*phi, arg.span);
+                for (_, phi) in column.iter().enumerate().filter(|(step, _)| is_there(step)) {
+                    run.check_quantile(*phi, arg.bare().span);
                 }
             }
             Ok(())
@@ -94,6 +102,9 @@ fn quantile_over_time(view: &View<'_>) -> f64 {
 
 fn mad(view: &View<'_>) -> f64 {
     let mut values: Vec<f64> = view.samples.iter().map(|s| s.value).collect();
+    if values.iter().any(|v| v.is_nan()) {
+        return f64::NAN;
+    }
     let median = quantile(0.5, &mut values);
     let mut distances: Vec<f64> = view.samples.iter().map(|s| (s.value - median).abs()).collect();
     quantile(0.5, &mut distances)

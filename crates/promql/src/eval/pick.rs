@@ -16,7 +16,7 @@ impl Run<'_> {
         let op = aggregate.op;
         let Some(param) = &aggregate.param else { return fail(format!("{} needs a parameter", op.text())) };
         let params = self.scalar(param, grid)?;
-        if self.picks_nothing(op, &params, param.span)? {
+        if self.picks_nothing(op, &params, param.bare().span)? {
             return Ok(Box::new(std::iter::empty()));
         }
         let mut held = self.collect(self.vector(&aggregate.of, grid)?)?;

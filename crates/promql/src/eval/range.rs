@@ -59,21 +59,31 @@ impl Run<'_> {
         for other in call.args.iter().filter(|a| a.gives() == Type::Scalar) {
             scalars.push(self.scalar(other, grid)?);
         }
-        over_time::check_arguments(self, call, &scalars)?;
         let keeps_name = matches!(name, "first_over_time" | "last_over_time");
         let function = window_fn(name);
+        let checked =
+            matches!(name, "quantile_over_time" | "double_exponential_smoothing").then(|| scalars.clone());
         let rows = self.slid(arg, (name, function), (grid, scalars))?;
         if name == "absent_over_time" {
             return Ok(self.absent_row(rows, arg, grid));
         }
         let counts = matches!(name, "rate" | "increase");
-        let arg_span = arg.span;
+        // Prometheus has forgotten where a subquery stood by the time it is looked at.
+        let arg_span = match arg.bare().kind {
+            ExprKind::Subquery(_) => Span::default(),
+            _ => arg.bare().span,
+        };
         let named: Rows<'r> = Box::new(rows.filter_map(move |row| {
             let row = match row {
                 Ok(row) if row.is_empty() => return None,
                 Ok(row) => row,
                 Err(fault) => return Some(Err(fault)),
             };
+            if let Some(scalars) = &checked
+                && let Err(fault) = over_time::check_arguments(self, call, (scalars, &row.column))
+            {
+                return Some(Err(fault));
+            }
             if counts {
                 self.doubt_counter(row.labels.metric(), arg_span);
             }

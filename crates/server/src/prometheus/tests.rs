@@ -1,0 +1,252 @@
+//! The requests that Grafana's Prometheus data source sends, and the forms of answers and errors, over real HTTP.
+
+use http::StatusCode;
+use ph_model::{Labels, Sample, Series, SeriesKind};
+use ph_store::{Batch, Rows};
+use serde_json::{Value, json};
+
+use crate::app::tests::{Stack, client};
+
+async fn fill(stack: &Stack) -> i64 {
+    let now = stack.clock.now_ms() / 60_000 * 60_000;
+    let series = |pairs: &[(&str, &str)], (unit, kind): (&str, SeriesKind), slope: f64| Series {
+        labels: Labels::new(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()),
+        kind,
+        unit: unit.to_owned(),
+        start_ms: None,
+        samples: (0..=40)
+            .map(|i| Sample { at_ms: now - (40 - i) * 15_000, value: i as f64 * slope })
+            .collect(),
+    };
+    let otel = |pod: &str, slope: f64| {
+        series(
+            &[
+                ("__name__", "k8s.pod.network.io"),
+                ("k8s.pod.name", pod),
+                ("k8s.namespace.name", "shop"),
+                ("direction", "receive"),
+            ],
+            ("By", SeriesKind::Counter),
+            slope,
+        )
+    };
+    let rows = vec![
+        series(&[("__name__", "up"), ("job", "api"), ("instance", "a:1")], ("", SeriesKind::Gauge), 0.0),
+        series(
+            &[("__name__", "http_requests_total"), ("job", "api"), ("status_code", "200")],
+            ("", SeriesKind::Counter),
+            15.0,
+        ),
+        series(
+            &[("__name__", "http_requests_total"), ("job", "web"), ("status_code", "500")],
+            ("", SeriesKind::Counter),
+            30.0,
+        ),
+        otel("web-1", 150.0),
+        otel("web-2", 300.0),
+    ];
+    let app = &stack.running.app;
+    let org = app.state.organisation_ids().await.unwrap()[0];
+    let ctx = ph_access::TenantCtx::system(org, "test");
+    app.telemetry.append(&ctx, Batch { id: None, rows: Rows::Metrics(rows) }).await.unwrap();
+    now
+}
+
+struct Bed {
+    stack: Stack,
+    cookie: String,
+    now: i64,
+}
+
+impl Bed {
+    async fn start() -> Self {
+        let stack = Stack::start().await;
+        let cookie = stack.sign_in().await;
+        let now = fill(&stack).await;
+        Self { stack, cookie, now }
+    }
+
+    async fn get(&self, path: &str, pairs: &[(&str, &str)]) -> (StatusCode, Value) {
+        let mut url = url::Url::parse(&self.stack.url(&format!("/prometheus/api/v1/{path}"))).unwrap();
+        url.query_pairs_mut().extend_pairs(pairs);
+        let answer = client().get(url).header("cookie", &self.cookie).send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    async fn post(&self, path: &str, pairs: &[(&str, &str)]) -> (StatusCode, Value) {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(pairs);
+        let answer = client()
+            .post(self.stack.url(&format!("/prometheus/api/v1/{path}")))
+            .header("cookie", &self.cookie)
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.finish())
+            .send()
+            .await
+            .unwrap();
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    async fn instant(&self, query: &str) -> Value {
+        let (_, body) =
+            self.get("query", &[("query", query), ("time", &(self.now / 1000).to_string())]).await;
+        body
+    }
+}
+
+#[tokio::test]
+async fn grafana_checks_explores_and_draws() {
+    let bed = Bed::start().await;
+    let (start, end) = (((bed.now - 600_000) / 1000).to_string(), (bed.now / 1000).to_string());
+    // The health check, and which Prometheus it is.
+    let (status, body) = bed.post("query", &[("query", "1+1"), ("time", &end)]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body["data"], json!({"resultType": "scalar", "result": [bed.now / 1000, "2"]}));
+    let (_, body) = bed.get("status/buildinfo", &[]).await;
+    assert!(body["data"]["version"].as_str().unwrap().starts_with("3."));
+    // Explore: labels, metrics, values, series, metadata.
+    let (_, body) = bed.get("labels", &[("start", &start), ("end", &end)]).await;
+    let expected = ["__name__", "direction", "instance", "job", "namespace", "pod", "status_code"];
+    assert_eq!(body["data"], json!(expected));
+    let (_, body) = bed.get("label/__name__/values", &[("start", &start), ("end", &end)]).await;
+    assert_eq!(body["data"], json!(["http_requests_total", "k8s_pod_network_io_bytes_total", "up"]));
+    let (_, body) = bed.get("label/pod/values", &[("start", &start), ("end", &end)]).await;
+    assert_eq!(body["data"], json!(["web-1", "web-2"]));
+    let (_, body) = bed
+        .get("label/job/values", &[("match[]", "http_requests_total{status_code=\"500\"}"), ("end", &end)])
+        .await;
+    assert_eq!(body["data"], json!(["web"]));
+    let (_, body) = bed.post("series", &[("match[]", "up"), ("match[]", "nothing"), ("end", &end)]).await;
+    assert_eq!(body["data"], json!([{"__name__": "up", "job": "api", "instance": "a:1"}]));
+    let (_, body) = bed.get("metadata", &[]).await;
+    assert_eq!(body["data"]["http_requests_total"][0]["type"], "counter");
+    // A panel.
+    let query = "sum by (job) (rate(http_requests_total[5m]))";
+    let asked = [("query", query), ("start", &start), ("end", &end), ("step", "60")];
+    let (status, body) = bed.post("query_range", &asked).await;
+    assert_eq!((status, &body["data"]["resultType"]), (StatusCode::OK, &json!("matrix")));
+    let rows = body["data"]["result"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0]["metric"], json!({"job": "api"}));
+    assert_eq!(rows[0]["values"].as_array().unwrap().last().unwrap(), &json!([bed.now / 1000, "1"]));
+    let (status, body) =
+        bed.get("query_exemplars", &[("query", "up"), ("start", &start), ("end", &end)]).await;
+    assert_eq!((status, &body["data"]), (StatusCode::OK, &json!([])));
+    for path in [
+        "rules",
+        "alerts",
+        "targets",
+        "alertmanagers",
+        "status/runtimeinfo",
+        "status/flags",
+        "status/tsdb",
+        "status/config",
+    ] {
+        let (status, body) = bed.get(path, &[]).await;
+        assert_eq!((status, &body["status"]), (StatusCode::OK, &json!("success")), "{path}");
+    }
+    let (_, body) = bed.post("format_query", &[("query", "sum(rate(x[300s]))by(job)")]).await;
+    assert_eq!(body["data"], "sum by (job) (rate(x[5m]))");
+    let (_, body) = bed.get("parse_query", &[("query", "up == 1")]).await;
+    assert_eq!(body["data"]["type"], "binaryExpr");
+    bed.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_metric_is_one_under_all_its_names() {
+    let bed = Bed::start().await;
+    let names = ["k8s_pod_network_io_bytes_total", "k8s_pod_network_io", "{\"k8s.pod.network.io\"}"];
+    for name in names {
+        let body = bed.instant(&format!("sum(rate({name}[5m]))")).await;
+        assert_eq!(body["data"]["result"][0]["value"][1], "30", "{name}: {body}");
+    }
+    let body = bed.instant("k8s_pod_network_io_bytes_total{pod=\"web-1\"}").await;
+    let metric = json!({"__name__": "k8s_pod_network_io_bytes_total", "pod": "web-1", "namespace": "shop", "direction": "receive"});
+    assert_eq!(body["data"]["result"][0]["metric"], metric);
+    let body = bed.instant("count(k8s_pod_network_io_bytes_total / {\"k8s.pod.network.io\"} == 1)").await;
+    assert_eq!(body["data"]["result"][0]["value"][1], "2", "{body}");
+    for query in [
+        "{\"k8s.pod.network.io\", \"k8s.pod.name\"=\"web-2\"}",
+        "k8s_pod_network_io{k8s_pod_name=\"web-2\"}",
+        "{__name__=~\"k8s_pod_network.*\", pod!=\"web-1\"}",
+        "{namespace=\"shop\", pod=~\"web-[2-9]\"}",
+    ] {
+        let body = bed.instant(&format!("count({query})")).await;
+        assert_eq!(body["data"]["result"][0]["value"][1], "1", "{query}: {body}");
+    }
+    let body = bed.instant("sum by (k8s_pod_name) (k8s_pod_network_io)").await;
+    assert_eq!(body["data"]["result"][0]["metric"], json!({"k8s_pod_name": "web-1"}));
+    bed.stack.stop().await;
+}
+
+#[tokio::test]
+async fn errors_have_prometheus_types_and_statuses() {
+    let bed = Bed::start().await;
+    let range = [("start", "0"), ("end", "1000000"), ("step", "1")];
+    for (path, pairs, status, kind, text) in [
+        ("query", vec![("query", "up +")], 400, "bad_data", "invalid parameter \"query\": 1:5: parse error"),
+        ("query", vec![("query", "up"), ("time", "then")], 400, "bad_data", "invalid parameter \"time\""),
+        (
+            "query",
+            vec![("query", "label_replace(up, \"a\", \"\", \"\", \"(\")")],
+            422,
+            "execution",
+            "label_replace",
+        ),
+        ("query", vec![("query", "up * on() http_requests_total")], 422, "execution", "many-to-many"),
+        ("query_range", [&[("query", "up")][..], &range].concat(), 400, "bad_data", "11,000 points"),
+        (
+            "query_range",
+            vec![("query", "up"), ("start", "9"), ("end", "1"), ("step", "1")],
+            400,
+            "bad_data",
+            "must not be before",
+        ),
+        (
+            "query_range",
+            vec![("query", "up"), ("start", "0"), ("end", "1"), ("step", "0")],
+            400,
+            "bad_data",
+            "zero or negative",
+        ),
+        (
+            "query_range",
+            vec![("query", "up[5m]"), ("start", "0"), ("end", "1"), ("step", "1")],
+            422,
+            "execution",
+            "range query",
+        ),
+        ("series", vec![], 400, "bad_data", "no match[]"),
+        ("series", vec![("match[]", "{}")], 400, "bad_data", "match[]"),
+        ("labels", vec![("limit", "-1")], 400, "bad_data", "limit"),
+    ] {
+        let (code, body) = bed.get(path, &pairs).await;
+        assert_eq!((code.as_u16(), &body["errorType"]), (status, &json!(kind)), "{path} {pairs:?}: {body}");
+        assert_eq!(body["status"], "error");
+        assert!(body["error"].as_str().unwrap().contains(text), "{body}");
+    }
+    let anonymous = bed.stack.get("/prometheus/api/v1/query?query=up", None).await;
+    assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
+    bed.stack.stop().await;
+}
+
+#[tokio::test]
+async fn limits_and_notes_are_told() {
+    let bed = Bed::start().await;
+    let at = (bed.now / 1000).to_string();
+    let (_, body) =
+        bed.get("query", &[("query", "http_requests_total"), ("time", &at), ("limit", "1")]).await;
+    assert_eq!(body["data"]["result"].as_array().unwrap().len(), 1);
+    assert_eq!(body["warnings"], json!(["results truncated due to limit"]));
+    let (_, body) = bed.get("query", &[("query", "rate(up[5m])"), ("time", &at)]).await;
+    assert!(body["infos"][0].as_str().unwrap().contains("might not be a counter"));
+    let (_, body) = bed.get("query", &[("query", "up"), ("time", &at), ("stats", "all")]).await;
+    assert_eq!(body["data"]["stats"]["series"], 1);
+    let (_, body) =
+        bed.get("query", &[("query", "up offset 1h"), ("time", &at), ("lookback_delta", "2h")]).await;
+    assert_eq!(body["data"]["result"], json!([]));
+    let (_, body) = bed.get("query", &[("query", "-1/0"), ("time", "1.5")]).await;
+    assert_eq!(body["data"]["result"], json!([1.5, "-Inf"]));
+    bed.stack.stop().await;
+}
