@@ -3,6 +3,7 @@
 mod bench;
 mod corpus;
 mod openapi;
+mod promdiff;
 mod race;
 mod tidy;
 
@@ -29,6 +30,8 @@ enum Task {
     Corpus(corpus::Args),
     /// Run benchmarks, in release.
     Bench(bench::Args),
+    /// Compare answers to random PromQL expressions with those of a Prometheus; the first run builds it with Go.
+    Promdiff(promdiff::Args),
     /// Time rows of `bench logs` against their rivals; scripts/bench-logs.sh builds what it takes and calls it.
     Race(race::Args),
 }
@@ -39,6 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Openapi(args) => openapi::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
         Task::Corpus(args) => corpus::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
         Task::Bench(args) => bench::run(&root()?, &args).map(|()| ExitCode::SUCCESS),
+        Task::Promdiff(args) => promdiff::run(&root()?, &args),
         Task::Race(args) => race::run(&args).map(|()| ExitCode::SUCCESS),
     }
 }

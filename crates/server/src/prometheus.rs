@@ -46,4 +46,6 @@ pub fn routes() -> Router<AppState> {
 }
 
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod tests;

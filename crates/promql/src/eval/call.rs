@@ -56,9 +56,7 @@ impl Run<'_> {
     /// Of a selector the samples' own times; of anything else the time of evaluation.
     fn timestamp<'r>(&'r self, of: &'r Expr, grid: Grid) -> Result<Rows<'r>, Error> {
         let rows = match &of.bare().kind {
-            ExprKind::Vector(selector) if selector.edges == crate::ast::Edges::Plain => {
-                self.selector_giving(selector, grid, Give::Time)?
-            }
+            ExprKind::Vector(selector) => self.selector_giving(selector, grid, Give::Time)?,
             _ => map_steps(self.vector(of, grid)?, move |step, _| grid.time(step) as f64 / 1000.0),
         };
         self.without_names(rows, of)
@@ -139,8 +137,9 @@ fn simple(name: &str) -> Option<fn(f64) -> f64> {
         "exp" => f64::exp,
         "floor" => f64::floor,
         "ln" => f64::ln,
-        "log10" => f64::log10,
-        "log2" => f64::log2,
+        // By way of the binary logarithm, as Go does it, so that values are equal to the last digit.
+        "log10" => |v| binary_logarithm(v) * (std::f64::consts::LN_2 / std::f64::consts::LN_10),
+        "log2" => binary_logarithm,
         "rad" => |v| v * std::f64::consts::PI / 180.0,
         "sgn" => |v| {
             if v < 0.0 {
@@ -158,4 +157,17 @@ fn simple(name: &str) -> Option<fn(f64) -> f64> {
         "tanh" => f64::tanh,
         _ => return None,
     })
+}
+
+/// Exact for powers of two.
+fn binary_logarithm(value: f64) -> f64 {
+    let bits = value.to_bits();
+    let exponent = (bits >> 52 & 0x7ff) as i32;
+    if value <= 0.0 || !value.is_finite() || exponent == 0 {
+        return value.log2();
+    }
+    // The value is `fraction` × 2^(exponent − 1022), with a fraction of at least a half and below one.
+    let fraction = f64::from_bits(bits & !(0x7ff << 52) | 1022 << 52);
+    let power = f64::from(exponent - 1022);
+    if fraction == 0.5 { power - 1.0 } else { fraction.ln() * (1.0 / std::f64::consts::LN_2) + power }
 }

@@ -141,6 +141,7 @@ const TIMELY: &[&str] = &[
     "day_of_year",
     "days_in_month",
     "hour",
+    "info",
     "minute",
     "month",
     "predict_linear",

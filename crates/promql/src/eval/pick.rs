@@ -16,10 +16,11 @@ impl Run<'_> {
         let op = aggregate.op;
         let Some(param) = &aggregate.param else { return fail(format!("{} needs a parameter", op.text())) };
         let params = self.scalar(param, grid)?;
+        // What is wrong with the input is told also when nothing of it is taken.
+        let mut held = self.collect(self.vector(&aggregate.of, grid)?)?;
         if self.picks_nothing(op, &params, param.bare().span)? {
             return Ok(Box::new(std::iter::empty()));
         }
-        let mut held = self.collect(self.vector(&aggregate.of, grid)?)?;
         let rows = std::mem::take(&mut held.rows);
         let groups = groups(&rows, aggregate);
         let ratios: Vec<f64> = match op {

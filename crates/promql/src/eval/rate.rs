@@ -162,16 +162,17 @@ fn extended_change(view: &View<'_>, nature: Nature) -> f64 {
         let at = |i: usize| view.samples.get(i).map_or(0, |s| s.at_ms);
         let from = first + usize::from(at(first) <= window.start);
         let to = if at(last) >= window.end { last } else { last + 1 };
-        let mut before = left;
+        let (mut before, mut lost) = (left, 0.0);
         for sample in view.samples.get(from..to.max(from)).unwrap_or_default() {
             if sample.value < before {
-                change += before;
+                lost += before;
             }
             before = sample.value;
         }
         if right < before {
-            change += before;
+            lost += before;
         }
+        change += lost;
     }
     change
 }

@@ -51,7 +51,7 @@ impl Run<'_> {
         let selection = instant_selection(selector, grid, self.params)?;
         let shift = resolve(&selector.shift, self.params)?;
         let lookback = self.params.lookback_ms;
-        let smoothed = selector.edges == Edges::Smoothed;
+        let smoothed = selector.edges == Edges::Smoothed && give == Give::Value;
         let rows = self.select(&selection)?.map(move |series| {
             let (labels, samples) = series?;
             let column = if smoothed {
