@@ -7,6 +7,7 @@ import { WebSocketServer } from "ws";
 
 import { download, fault, logComplete, logCount, logLines, logPage, logSources, logViews, openDownload, openLogs, serveLogs } from "./logs.mjs";
 import { metricsOf } from "./metrics.mjs";
+import { promApi } from "./prometheus.mjs";
 import { tracesApi } from "./traces.mjs";
 import { agents, audit, cluster, clusters, events, objects, problems, usage, workloads } from "./world.mjs";
 
@@ -103,6 +104,10 @@ const CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inl
 const server = createServer((request, response) => {
   const url = new URL(request.url, "http://localhost");
   if (url.pathname.startsWith("/api/v1")) return void api(request, response, url).catch((e) => json(response, 500, problem(500, "internal", String(e))));
+  if (url.pathname.startsWith("/prometheus/api/v1")) {
+    const answer = promApi(url.pathname.slice("/prometheus/api/v1".length), url.searchParams);
+    return void (answer ? json(response, answer[0], answer[1]) : json(response, 404, problem(404, "not_found", "no such route")));
+  }
   const file = join(DIST, url.pathname);
   const found = extname(url.pathname) !== "" && existsSync(file) ? file : join(DIST, "index.html");
   response.writeHead(200, { "content-type": TYPES[extname(found)] ?? "application/octet-stream", "content-security-policy": CSP });

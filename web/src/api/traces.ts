@@ -39,6 +39,8 @@ export const tracesQuery = ({ start, end, live, ...ask }: TracesAsk) =>
 export const traceQuery = (id: string) =>
   queryOptions({
     queryKey: ["trace", id],
+    // A trace may have a hundred thousand spans: comparing two answers span by span would cost more than drawing the new one.
+    structuralSharing: false,
     queryFn: ({ signal }) => get<Trace>(`/traces/${encodeURIComponent(id)}`, {}, signal),
     refetchInterval: (asked) => (asked.state.data?.complete === false && asked.state.data.incomplete === undefined ? 5000 : false),
     staleTime: 60_000,

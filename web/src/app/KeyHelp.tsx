@@ -3,9 +3,10 @@
 import { Dialog } from "radix-ui";
 
 const KEYS: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [
-  ["Everywhere", [["Ctrl K", "jump to an object or view"], ["g o", "Overview"], ["g w", "Workloads"], ["g l", "Logs"], ["g t", "Traces"], ["g k", "Clusters"], ["g u", "Audit"], ["/", "this room's filter"], ["r", "time window"], ["Z", "zoom out"], ["0", "back to the present"], ["\\", "width of the navigation"], ["?", "this list"]]],
+  ["Everywhere", [["Ctrl K", "jump to an object or view"], ["g o", "Overview"], ["g w", "Workloads"], ["g m", "Metrics"], ["g l", "Logs"], ["g t", "Traces"], ["g k", "Clusters"], ["g u", "Audit"], ["/", "this room's filter"], ["r", "time window"], ["Z", "zoom out"], ["0", "back to the present"], ["\\", "width of the navigation"], ["?", "this list"]]],
   ["Lists", [["j k", "next, previous row"], ["⏎", "open"], ["space", "peek"], ["esc", "back out one layer"], ["l", "its logs"], ["d", "a terminal in it"]]],
   ["Logs", [["f", "follow or hold"], ["n N", "next, previous match"], ["w", "wrap lines"], ["y", "copy the line"], ["= !", "only, not this level"]]],
+  ["Metrics", [["⏎", "run the query; pin the cursor"], ["← →", "cursor, a step"], ["s", "stack or lines"], ["y", "copy the PromQL"]]],
   ["Traces", [["e", "only with errors"], ["n N", "next, previous failed span"], ["← →", "fold, open a span"], ["f", "fold fast spans"], ["l", "log lines of the trace"], ["y", "copy the trace's id"]]],
 ];
 

@@ -72,6 +72,8 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
     { name: "Overview", icon: "radar", note: <><kbd>g</kbd><kbd>o</kbd></>, go: room("overview") },
     { name: "Workloads", icon: "boxes", note: <><kbd>g</kbd><kbd>w</kbd></>, go: room("workloads") },
     { name: "Workloads in trouble", icon: "boxes", note: "critical, warning", go: room("workloads", { state: "crit,warn" }) },
+    { name: "Metrics", icon: "chart-spline", note: <><kbd>g</kbd><kbd>m</kbd></>, go: room("metrics") },
+    { name: "Boards", icon: "chart-spline", note: "metrics", go: room("metrics", { tab: "boards" }) },
     { name: "Logs", icon: "scroll-text", note: <><kbd>g</kbd><kbd>l</kbd></>, go: room("logs") },
     { name: "Traces", icon: "waypoints", note: <><kbd>g</kbd><kbd>t</kbd></>, go: room("traces") },
     { name: "Traces with errors", icon: "waypoints", note: "status=error", go: room("traces", { q: "status=error" }) },

@@ -30,6 +30,7 @@ const GROUPS: readonly (readonly [string, readonly Room[]])[] = [
   ["Watch", [
     { to: "/o/$org/overview", icon: "radar", name: "Overview", key: "o" },
     { to: "/o/$org/workloads", icon: "boxes", name: "Workloads", key: "w" },
+    { to: "/o/$org/metrics", icon: "chart-spline", name: "Metrics", key: "m" },
     { to: "/o/$org/logs", icon: "scroll-text", name: "Logs", key: "l" },
     { to: "/o/$org/traces", icon: "waypoints", name: "Traces", key: "t" },
   ]],

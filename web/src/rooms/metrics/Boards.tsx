@@ -90,7 +90,7 @@ function VariablePicker({ name, label, chosen, onChange }: { readonly name: Vari
   const options = [...new Set([...(values.data?.data ?? []), ...chosen])].sort();
   return (
     <Popover.Root>
-      <Popover.Trigger asChild><button type="button" className="var0" aria-label={`${name}: ${chosen.length === 0 ? "all" : chosen.join(", ")}`}><span className="mono">{name}</span><b>{chosen.length === 0 ? "all" : chosen.length === 1 ? chosen[0] : `${chosen[0] ?? ""} + ${chosen.length - 1}`}</b><Icon name="chevron-down" small /></button></Popover.Trigger>
+      <Popover.Trigger asChild><button type="button" className="var0" title={chosen.join(", ")}><span className="mono">{name}</span> <b>{chosen.length === 0 ? "all" : chosen.length === 1 ? chosen[0] : `${chosen[0] ?? ""} + ${chosen.length - 1}`}</b><Icon name="chevron-down" small /></button></Popover.Trigger>
       <Popover.Portal>
         <Popover.Content className="pop" align="start" sideOffset={4} aria-label={name}>
           <button type="button" className="opt" aria-pressed={chosen.length === 0} onClick={() => onChange([])}>all</button>

@@ -4,6 +4,7 @@ import "../../ui/chart.css";
 
 import { useMemo } from "react";
 
+import { ApiError } from "../../api/client";
 import { bridge, gaps } from "../../core/decimate";
 import { clockShort, inUnit } from "../../core/format";
 import { seriesTitle, shared, stacked } from "../../core/promAnswer";
@@ -25,6 +26,8 @@ interface MetricChartProps {
 }
 
 const LEGEND = 6;
+/** A panel's head is narrow, and each entry there has its value. */
+const PANEL_LEGEND = 2;
 const UNIT_WORD: Readonly<Record<string, string>> = { "{cpu}": "cores", "By/s": "per second", s: "" };
 
 export function MetricChart({ asked, shown, unit, stack, marks, title }: MetricChartProps) {
@@ -43,19 +46,23 @@ export function MetricChart({ asked, shown, unit, stack, marks, title }: MetricC
   const common = shared(shown.map((d) => d.line));
   const head = title ?? seriesTitle(common);
   const plain = title !== undefined;
+  const legend = plain ? PANEL_LEGEND : LEGEND;
   return (
     <figure className="cb mch">
       <h3 className={plain ? "" : "asked"}>
-        {plain ? null : <b>{asked.letter}</b>}<span className={plain ? "trunc" : "mono trunc t2"} title={plain ? title : asked.text}>{plain ? title : head === "value" ? asked.text : head}</span>
+        {plain ? null : <b>{asked.letter}</b>}<span className={plain ? "nowrap" : "mono trunc t2"} title={plain ? title : asked.text}>{plain ? title : head === "value" ? asked.text : head}</span>
         <span className="t3 s11" style={{ fontWeight: 400 }}>{UNIT_WORD[unit] ?? ""}{stack ? " stacked" : ""}</span>
-        <span className="v s11">{lines.slice(0, LEGEND).map((d) => <span key={d.id} title={seriesTitle(d.line.labels, common)}><i className="sw" style={{ color: `var(${d.token})`, borderTopStyle: d.dash ? "dashed" : "solid" }} /><span className="trunc nm1">{d.name}</span>{plain ? <span>{d.figures.at === null ? "no data" : inUnit(d.figures.at, unit)}</span> : null}</span>)}{shown.length > LEGEND ? <span className="t3">+{shown.length - LEGEND}</span> : null}</span>
+        <span className="v s11">{lines.slice(0, legend).map((d) => <span key={d.id} title={seriesTitle(d.line.labels, common)}><i className="sw" style={{ color: `var(${d.token})`, borderTopStyle: d.dash ? "dashed" : "solid" }} /><span className="trunc nm1">{d.name}</span>{plain ? <span>{d.figures.at === null ? "no data" : inUnit(d.figures.at, unit)}</span> : null}</span>)}{shown.length > legend ? <span className="t3">+{shown.length - legend}</span> : null}</span>
       </h3>
-      {asked.pending ? <Loading rows={3} what={`query ${asked.letter}`} /> : asked.error && !asked.drawn ? <Fault error={asked.error} what={plain ? title : `query ${asked.letter}`} retry={asked.retry} /> : asked.drawn && asked.drawn.lines.length === 0 ? <Empty title="No series">The expression is right and nothing in this window and scope answers it.</Empty> : spec === null ? <Empty title="Nothing shown">All its series are hidden.</Empty> : <PlotCanvas spec={spec} label={`${plain ? title : `Query ${asked.letter}`} from ${clockShort(spec.times[0] ?? 0)} to ${clockShort(spec.times.at(-1) ?? 0)} UTC, ${shown.length} series${plain ? "" : "; a table follows"}`} />}
+      {asked.pending ? <Loading rows={3} what={`query ${asked.letter}`} /> : asked.error && refusedHere(asked.error) && !plain ? <Empty title={`${asked.letter} has a fault`}>It stands below the query.</Empty> : asked.error && !asked.drawn ? <Fault error={asked.error} what={plain ? title : `query ${asked.letter}`} retry={asked.retry} /> : asked.drawn && asked.drawn.lines.length === 0 ? <Empty title="No series">The expression is right and nothing in this window and scope answers it.</Empty> : spec === null ? <Empty title="Nothing shown">All its series are hidden.</Empty> : <PlotCanvas spec={spec} label={`${plain ? title : `Query ${asked.letter}`} from ${clockShort(spec.times[0] ?? 0)} to ${clockShort(spec.times.at(-1) ?? 0)} UTC, ${shown.length} series${plain ? "" : "; a table follows"}`} />}
       {shown.length > MOST_DRAWN ? <p className="t3 s11 nowrap" style={{ padding: "0 12px 4px" }}>the {MOST_DRAWN} highest of {shown.length} are drawn{plain ? "" : "; the table has all"}</p> : null}
       {plain ? <Twin title={title} shown={shown} unit={unit} /> : null}
     </figure>
   );
 }
+
+/** The expression is wrong, rather than the server in trouble. */
+const refusedHere = (error: unknown): boolean => error instanceof ApiError && error.problem.kind === "bad_data";
 
 /** A panel's values as a table, for those who cannot see it. */
 function Twin({ title, shown, unit }: { readonly title: string; readonly shown: readonly Drawn[]; readonly unit: string }) {

@@ -67,7 +67,7 @@ function Found({ trace, crumbs }: { readonly trace: TraceAnswer; readonly crumbs
     return rowsOf(tree, NONE).toSorted((a, b) => { const [x, y] = [tree.nodes[a]?.span, tree.nodes[b]?.span]; return (x?.service ?? "") < (y?.service ?? "") ? -1 : (x?.service ?? "") > (y?.service ?? "") ? 1 : (x?.start ?? 0) - (y?.start ?? 0); });
   }, [tree, folded, order]);
   const root = tree.nodes[tree.main]?.span;
-  const wanted = tree.nodes.findIndex((n) => n.span.id === view.sel);
+  const wanted = useMemo(() => (view.sel === undefined ? -1 : tree.nodes.findIndex((n) => n.span.id === view.sel)), [tree, view.sel]);
   const chosen = wanted === -1 ? tree.main : wanted;
   const handle = useRef<WaterfallHandle>(null);
   const startMs = msOfNs(trace.start_ns);
@@ -77,7 +77,7 @@ function Found({ trace, crumbs }: { readonly trace: TraceAnswer; readonly crumbs
   const lit = useMemo(() => new Set(own.map((c) => `${c.parent}\n${c.child}`)), [own]);
   const known = dependencies.data ? callsOfDependencies(dependencies.data.items) : [];
   const map = known.some((c) => lit.has(`${c.parent}\n${c.child}`)) ? known : own.map((c) => ({ parent: c.parent, child: c.child, kind: "call", calls: c.calls, errors: c.errors, p95: c.longest }));
-  const sources = [...new Set(tree.nodes.flatMap((n) => podSource(n.span) ?? []))];
+  const sources = useMemo(() => [...new Set(tree.nodes.flatMap((n) => podSource(n.span) ?? []))], [tree]);
   const fast = useMemo(() => fastSpans(tree, FAST), [tree]);
 
   const pick = (node: number): void => change({ sel: tree.nodes[node]?.span.id }, true);
