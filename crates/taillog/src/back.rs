@@ -255,8 +255,7 @@ impl Back {
         let lo = block_start(&mut cur, hi, self.block)?;
         let ends_run = last && (!newest || closed) && hi == end;
         asm.blockwise = true;
-        let (first, lines) = (batch.records.len(), asm.stats);
-        let arena = batch.arena.len();
+        let (first, arena, lines) = (batch.records.len(), batch.arena.len(), asm.stats);
         let spot = Spot { segment: self.segment, offset: lo };
         asm.begin_block(0);
         cur.seek(lo);
@@ -267,39 +266,66 @@ impl Back {
         let seen = asm.seen();
         self.seen = [self.seen[0] || seen[0], self.seen[1] || seen[1]];
         let reach = Reach { exact: seen.map(|s| s || ends_run), bound: 0 };
-        let mut from = seek::look_back(roots, &run.segments, (spot, reach), Some(&mut cur.content))?;
+        let mut at_end = cur.here();
+        let shares = lo == 0 && self.is_between_gz(run);
+        let (at, mut cur) = match shares {
+            true => {
+                // There is room for few inflated files.
+                drop(cur);
+                self.before_gz(roots, run)?
+            }
+            false => (spot, cur),
+        };
+        let mut held = if shares { (self.run, self.segment - 1) } else { here };
+        let mut from = seek::look_back(roots, &run.segments, (at, reach), Some(&mut cur.content))?;
         if asm.orphan {
-            from = from.min(seek::timed_before(roots, &run.segments, (spot, Some(&mut cur.content)))?);
+            from = from.min(seek::timed_before(roots, &run.segments, (at, Some(&mut cur.content)))?);
         }
         if let Some(mask) = asm.choice().mask.clone() {
-            let held = (spot, Some(&mut cur.content));
-            from = from.min(mask::behind(roots, &run.segments, held, &*mask)?.unwrap_or(from));
+            let open = (at, Some(&mut cur.content));
+            from = from.min(mask::behind(roots, &run.segments, open, &*mask)?.unwrap_or(from));
         }
-        if from != spot {
+        if from != at {
             // Something was open where the block begins: again, from its first piece on.
             batch.records.truncate(first);
             batch.arena.truncate(arena);
             asm.stats = lines;
-            cur = Scene { roots, run, cap: self.cap }.approach((from, spot, cur), asm, batch)?;
-            read_to(&mut cur, hi, asm, batch)?;
-            if hi == size {
-                cur.finish(asm, batch);
-            }
+            let own = (!shares).then_some(cur);
+            cur =
+                Scene { roots, run, cap: self.cap }.again((from, spot, own), (hi, hi == size), asm, batch)?;
+            (held, at_end) = (here, cur.here());
         }
         let flushed = batch.records.len();
         if ends_run {
-            asm.flush(cur.here(), batch);
+            asm.flush(at_end, batch);
         }
         turn(batch, first, flushed, &mut self.skip_flushed);
-        let too_old =
-            asm.block_max_ns().is_some_and(|ts| ts < self.from_ns) && seek::ordered(&mut cur.content)?;
+        let is_old = asm.block_max_ns().is_some_and(|ts| ts < self.from_ns);
+        // Gzip is taken as ordered.
+        let too_old = is_old && (shares || seek::ordered(&mut cur.content)?);
         let most = if batch.records.len() == first { MAX_BLOCK } else { BLOCK };
         self.block = (self.block * 2).min(most).max(self.block);
         asm.begin_block(0);
         self.hi = Some(lo);
-        self.held = Some((here, cur));
+        self.held = Some((held, cur));
         self.done |= too_old;
         Ok(())
+    }
+
+    /// Whether this segment and the one before it are gzipped.
+    fn is_between_gz(&self, run: &Run) -> bool {
+        let gz = |i: usize| run.segments.get(i).is_some_and(|s| s.gz);
+        gz(self.segment) && self.segment.checked_sub(1).is_some_and(gz)
+    }
+
+    /// The segment before, opened once for what is open at its end and for the next block; where it ends.
+    fn before_gz(&self, roots: &Roots, run: &Run) -> io::Result<(Spot, Cursor)> {
+        let spot = Spot { segment: self.segment, offset: 0 };
+        let before = self.segment - 1;
+        let segment = run.segments.get(before).ok_or(io::ErrorKind::NotFound)?;
+        let mut cur = Cursor::open_listed(roots, run.number, segment, self.cap)?;
+        let end = seek::unless_damaged(cur.content.size())?;
+        Ok((end.map_or(spot, |offset| Spot { segment: before, offset }), cur))
     }
 
     fn damage(&self, cause: &io::Error) -> Gap {
@@ -351,15 +377,31 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Reads from `from` up to `to`, giving out nothing, so that what is open there is known. `held` is of the segment of `to`.
+    /// Reads up to `hi` of the segment of `to` with what is open at `to`; `last`: nothing follows in its segment.
+    fn again(
+        &self,
+        places: (Spot, Spot, Option<Cursor>),
+        (hi, last): (u64, bool),
+        asm: &mut Assembler,
+        batch: &mut Batch,
+    ) -> io::Result<Cursor> {
+        let mut cur = self.approach(places, asm, batch)?;
+        read_to(&mut cur, hi, asm, batch)?;
+        if last {
+            cur.finish(asm, batch);
+        }
+        Ok(cur)
+    }
+
+    /// Reads from `from` up to `to`, giving out nothing, so that what is open there is known. `held`: of the segment of `to`.
     fn approach(
         &self,
-        (from, to, held): (Spot, Spot, Cursor),
+        (from, to, mut held): (Spot, Spot, Option<Cursor>),
         asm: &mut Assembler,
         batch: &mut Batch,
     ) -> io::Result<Cursor> {
         asm.begin_block(u64::MAX);
-        let (mut abs, mut held) = (0, Some(held));
+        let mut abs = 0;
         for index in from.segment..=to.segment {
             let Some(segment) = self.run.segments.get(index) else { continue };
             let mut cur = match held.take_if(|_| index == to.segment) {

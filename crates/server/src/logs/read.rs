@@ -331,7 +331,7 @@ async fn read_lane(lane: &Lane) -> Found {
     let mut found = if left.sources.is_empty() {
         Found::default()
     } else {
-        let within = Duration::from_millis(lane.open.deadline_ms) + node.patience;
+        let within = Duration::from_millis(lane.open.deadline_ms) + node.patience * 2;
         match tokio::time::timeout(within, collect(lane, &admitted, channel)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(status)) if ticket::is_refusal(&status) => {

@@ -176,6 +176,31 @@ async fn pages_together_are_the_whole_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backward_search_for_a_rare_line_stops_at_its_budget_and_goes_on() {
+    let host = Host::start().await;
+    host.write(0..200_000);
+    let (mut got, mut before, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let ask = ReadOpen {
+            filter_json: json(&Filter::contains("line 77777")),
+            budget_bytes: 1 << 20,
+            before,
+            ..open(ReadMode::Backward, 0)
+        };
+        let next = page(&host, ask).await;
+        got.extend(next.lines);
+        pages += 1;
+        if next.summary.stopped == "done" {
+            break;
+        }
+        assert_eq!(next.summary.stopped, "bytes");
+        before = next.resume;
+    }
+    assert_eq!(got, ["line 77777"]);
+    assert!(pages > 1, "one page read all of it, whatever it may cost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backward_pages_together_are_the_whole_answer() {
     let host = Host::start().await;
     host.write(0..100);
