@@ -18,6 +18,7 @@ const usage = `usage: emitter COMMAND [flags]
   lines  --rate 5000 [--bytes N] [--for 2m] [--count N] [--json] [--stderr] [--linger]
   serve  --listen :8080 [--ready-after 5s] [--rate N --bytes N --json]
          [--shop --calls URL,URL --latency 20ms --fail 0.05 --database postgresql]
+  visit  --calls URL,URL --rate 2
   burn   --cpu 0.5 [--for 1m]
   hold   --bytes 64000000 [--for 1m]
   crash  --after 5s --code 3 --message "why"
@@ -58,6 +59,8 @@ func main() {
 		}
 	case "serve":
 		fail(serve(ask).Error())
+	case "visit":
+		fail(visit(ask).Error())
 	case "burn":
 		burn(ask)
 	case "hold":

@@ -251,3 +251,21 @@ func (s *shop) call(ctx context.Context, server *span, url string) error {
 	s.end(client, err)
 	return err
 }
+
+// visit asks each of the addresses in turn, so many times a second, for ever.
+func visit(ask Ask) error {
+	urls := strings.Split(ask.Calls, ",")
+	if ask.Calls == "" || ask.Rate <= 0 {
+		return errors.New("visit needs --calls and --rate above 0")
+	}
+	client := http.Client{Timeout: 5 * time.Second}
+	for n := 0; ; n++ {
+		answer, err := client.Get(urls[n%len(urls)])
+		if err == nil {
+			_, _ = io.Copy(io.Discard, answer.Body)
+			answer.Body.Close()
+		}
+		report(err)
+		time.Sleep(time.Duration(float64(time.Second) / ask.Rate))
+	}
+}
