@@ -45,7 +45,7 @@ fn main() -> Result<(), Failure> {
         from_ns,
         ..ReadAsk::default()
     };
-    let roots = Roots::default().with_files().with_inflated(64 << 20, 256 << 20);
+    let roots = Roots::default().with_files().with_inflated(128 << 20, 256 << 20);
     let mut together = Together::open(&roots, &sources, ask, (extent, Order::Strict));
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     let mut first = None;
