@@ -207,7 +207,6 @@ fn count_values(groups: Vec<Group>, label: &str, grid: Grid) -> Result<Vec<Row>,
             let Cell::All(values) = cell else { continue };
             for value in values {
                 let row = table.row(with(&base, label, &crate::number::plain(value)), grid.count);
-                table.shed_name(row, group.sheds_name);
                 if let Some(place) = table.rows.get_mut(row).and_then(|r| r.column.get_mut(step)) {
                     *place = if is_absent(*place) { 1.0 } else { *place + 1.0 };
                 }

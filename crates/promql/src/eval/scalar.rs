@@ -56,6 +56,8 @@ impl Run<'_> {
             "pi" => std::f64::consts::PI,
             "start" => params.start_ms as f64 / 1000.0,
             "end" => params.end_ms as f64 / 1000.0,
+            // Of one point it is 0, whatever step was given.
+            "step" if params.start_ms == params.end_ms => 0.0,
             "step" => params.step_ms as f64 / 1000.0,
             "range" => (params.end_ms - params.start_ms) as f64 / 1000.0,
             other => return fail(format!("{other} is no scalar function")),

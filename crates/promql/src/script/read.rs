@@ -148,7 +148,8 @@ fn eval(line: &str, (word, rest): (&str, &str), block: &[(&str, usize)]) -> Resu
     };
     let (start_ms, end_ms, step_ms) = match kind {
         "instant" => {
-            let at = take("at").ok_or_else(wrong)?;
+            // Without a time it is the beginning.
+            let at = if rest_has_time(line) { take("at").ok_or_else(wrong)? } else { 0 };
             (at, at, 0)
         }
         _ => {
@@ -181,6 +182,11 @@ fn eval(line: &str, (word, rest): (&str, &str), block: &[(&str, usize)]) -> Resu
         result_line(&mut eval, text).map_err(|why| format!("line {at}: {why}"))?;
     }
     Ok(eval)
+}
+
+/// Whether `at` follows `instant`.
+fn rest_has_time(line: &str) -> bool {
+    line.split_whitespace().nth(2) == Some("at")
 }
 
 fn result_line(eval: &mut Eval, text: &str) -> Result<(), String> {

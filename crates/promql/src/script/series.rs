@@ -110,6 +110,9 @@ pub fn points(text: &str) -> Result<Vec<Point>, String> {
     let mut out = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
+        if rest.starts_with('#') {
+            break;
+        }
         let end = item_end(rest);
         let (item, more) = rest.split_at(end);
         expand(item, &mut out)?;

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use ph_access::{Permission, TenantCtx};
 use ph_promql::{Answer, Cancel, Params};
+use tokio::sync::Semaphore;
 
 use super::envelope::{Fault, Shape, answer, success};
 use super::gather::Gather;
@@ -18,6 +19,9 @@ use crate::app::AppState;
 /// Longest evaluation of one query; `timeout` can shorten it.
 const MOST_TIME: Duration = Duration::from_secs(120);
 const MOST_POINTS: i64 = 11_000;
+
+/// Queries that are fetched and evaluated at one time, each within its own limits; others wait, as long as their time lasts.
+static SLOTS: Semaphore = Semaphore::const_new(6);
 
 /// Set when nobody waits for the answer any more.
 #[derive(Clone, Default)]
@@ -107,6 +111,8 @@ async fn answered(
 ) -> Result<Answer, Fault> {
     let expr = ph_promql::parse(&text).map_err(ph_promql::Error::from)?;
     let selections = ph_promql::selections(&expr, &params)?;
+    // Never closed: this cannot fail.
+    let _slot = SLOTS.acquire().await;
     let spelling = Spelling::of(&expr);
     let source = Gather { store: &app.telemetry, ctx }.all(selections, &spelling).await?;
     let evaluated =
