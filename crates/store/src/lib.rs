@@ -5,6 +5,8 @@ mod catalogue;
 mod check;
 mod compact;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod contract;
 mod count;
 mod embedded;

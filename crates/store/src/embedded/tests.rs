@@ -2,6 +2,7 @@
 
 mod backup;
 mod bed;
+mod conforms;
 mod crash;
 mod indexed;
 mod keeping;
@@ -11,4 +12,4 @@ mod model;
 mod questions;
 mod traces;
 
-use bed::{Bed, line, lines};
+use bed::{Bed, line, lines, org};

@@ -12,7 +12,7 @@ use arrow::array::{
     UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::DataType;
-use ph_filter::{Filter, Record};
+use ph_filter::{Filter, Record, Unit};
 use ph_model::{Level, Signal, SpanKind, SpanStatus};
 
 use super::take::entry;
@@ -309,6 +309,14 @@ impl Record for RowView<'_> {
 
     fn message(&self) -> &[u8] {
         self.message_bytes()
+    }
+
+    fn unit(&self, name: &str) -> Unit {
+        match column_name(self.signal, name) {
+            Some("duration_ns") => Unit::Nanoseconds,
+            Some("full_bytes") => Unit::Bytes,
+            _ => Unit::None,
+        }
     }
 
     fn field(&self, name: &str) -> Option<Cow<'_, str>> {
