@@ -25,9 +25,11 @@ fn not(filter: Filter) -> Filter {
 
 /// Filters, and which of the lines pass.
 fn filters() -> Vec<(Filter, Test)> {
-    let level = |levels: &[Level]| Filter::Level(LevelTest::AnyOf(levels.to_vec()));
+    [of_messages(), of_fields(), of_trees()].concat()
+}
+
+fn of_messages() -> Vec<(Filter, Test)> {
     let words = |text: &str, ends| Filter::Words { field: None, text: text.into(), ends, case: Case::Smart };
-    let time = |from, to| Filter::Time { from, to };
     vec![
         (Filter::All, |_| true),
         (Filter::contains("GET"), |i| i % 4 == 0),
@@ -54,6 +56,12 @@ fn filters() -> Vec<(Filter, Test)> {
         (Filter::regex("failed|timeout"), |i| i % 4 == 1 || i % 4 == 2),
         (Filter::regex("^GET"), |i| i % 4 == 0),
         (Filter::regex("zzz|yyy"), |_| false),
+    ]
+}
+
+fn of_fields() -> Vec<(Filter, Test)> {
+    let level = |levels: &[Level]| Filter::Level(LevelTest::AnyOf(levels.to_vec()));
+    vec![
         (Filter::equal("pod", "web-3"), |i| i % 7 == 3),
         (Filter::equal("namespace", "shop"), |i| i % 3 == 0),
         (not(Filter::equal("namespace", "shop")), |i| i % 3 != 0),
@@ -87,6 +95,12 @@ fn filters() -> Vec<(Filter, Test)> {
         (Filter::Has { field: "trace_id".into() }, |i| i % 20 == 0),
         (Filter::equal("cluster", "c1"), |_| true),
         (Filter::equal("cluster", "c2"), |_| false),
+    ]
+}
+
+fn of_trees() -> Vec<(Filter, Test)> {
+    let time = |from, to| Filter::Time { from, to };
+    vec![
         (Filter::Regex { field: Some("pod".into()), pattern: "web-[12]$".into(), case: Case::Smart }, |i| {
             matches!(i % 7, 1 | 2)
         }),
