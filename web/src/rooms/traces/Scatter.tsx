@@ -37,7 +37,7 @@ export function Scatter({ traces, marks, chosen, onPick }: ScatterProps) {
       onPointerLeave={() => cursor.write(null)}
     >
       <svg width={width} height={height} aria-hidden="true">
-        {decades(least, most).map((d) => <g key={d}><line x1={LEFT} x2={width - RIGHT} y1={y(d)} y2={y(d)} className="grid" /><text x={LEFT - 6} y={y(d) + 4} textAnchor="end">{spanTime(d)}</text></g>)}
+        {(all.length === 0 ? [] : decades(least, most)).map((d) => <g key={d}><line x1={LEFT} x2={width - RIGHT} y1={y(d)} y2={y(d)} className="grid" /><text x={LEFT - 6} y={y(d) + 4} textAnchor="end">{spanTime(d)}</text></g>)}
         {ticks(span, width - LEFT - RIGHT).filter((t) => t.major).map((t) => <text key={t.at} x={x(t.at)} y={height - 4} textAnchor="middle">{clockShort(t.at)}</text>)}
         {marks.filter(inside).map((m) => <line key={m} x1={x(m)} x2={x(m)} y1={TOP} y2={height - FOOT} className="hand" />)}
         {traces.map((t) => {

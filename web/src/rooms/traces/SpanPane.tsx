@@ -125,7 +125,7 @@ function Lines({ answer, spanId }: { readonly answer: { readonly data?: { readon
   const own = all.filter((l) => l.span_id === spanId).length;
   return (
     <div className="tlines">
-      <p className="t3 s11" style={{ padding: "5px 12px 2px" }}>{plural(all.length, "line")} of the trace, oldest first; {own === 0 ? "none of this span" : `${own} of this span are lit`}{answer.data?.next ? "; there are more" : ""}{(answer.data?.incomplete ?? []).map((i) => `; ${i}`)}</p>
+      <p className="t3 s11" style={{ padding: "5px 12px 2px" }}>{plural(all.length, "line")} of the trace, oldest first; {own === 0 ? "none of this span" : `${own} of this span lit`}{answer.data?.next ? "; there are more" : ""}{(answer.data?.incomplete ?? []).map((i) => `; ${i}`)}</p>
       {all.map((l, i) => <Line key={i} line={l} lit={l.span_id === spanId} />)}
     </div>
   );
