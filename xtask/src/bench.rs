@@ -28,6 +28,11 @@ const ROWS: &[(&str, Program, &str)] = &[
     ),
     ("append", Program::Script("bench-append.sh"), "samples and log rows a second into the store, durable"),
     (
+        "store",
+        Program::Example("ph-store", "bench_search"),
+        "search, counts, traces and size of the store against zstdcat and grep; L1 … L4, T1, M2 behind it pick rows",
+    ),
+    (
         "serve",
         Program::Script("bench-serve.sh"),
         "memory and processor time of an idle server; start to first sample of its host",
@@ -56,7 +61,7 @@ const ROWS: &[(&str, Program, &str)] = &[
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which; none: all that need no root. Behind `logs` may stand rows of it: B1, B4.
+    /// Which; none: all that need no root. Behind `logs` and `store` may stand rows of them: B1, L4.
     names: Vec<String>,
     /// Say what there is.
     #[arg(long)]
@@ -75,7 +80,7 @@ pub fn run(root: &Path, args: &Args) -> Result<()> {
         return Ok(());
     }
     let (mut names, mut passed) = (args.names.clone(), args.passed.clone());
-    if names.first().is_some_and(|name| name == "logs") {
+    if names.first().is_some_and(|name| name == "logs" || name == "store") {
         passed.extend(names.drain(1..));
     }
     for name in &names {
