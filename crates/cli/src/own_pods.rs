@@ -124,6 +124,13 @@ fn container(spec: &Value, status: &Value) -> OwnContainer {
         image_id: image_id.split_once("://").map_or(image_id.clone(), |(_, rest)| rest.to_owned()),
         limits: resources(spec, "/resources/limits"),
         requests: resources(spec, "/resources/requests"),
+        ports: spec
+            .pointer("/ports")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(port)
+            .collect(),
         restart_count: status
             .pointer("/restartCount")
             .and_then(Value::as_u64)
@@ -140,6 +147,13 @@ fn container(spec: &Value, status: &Value) -> OwnContainer {
             .and_then(Value::as_str)
             .map(str::to_owned),
     }
+}
+
+/// Name and number of a TCP port.
+fn port(declared: &Value) -> Option<(String, u16)> {
+    let protocol = declared.get("protocol").and_then(Value::as_str).unwrap_or("TCP");
+    let number = declared.get("containerPort").and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok())?;
+    (protocol == "TCP").then(|| (text(declared, "/name"), number))
 }
 
 fn resources(spec: &Value, at: &str) -> Resources {
@@ -162,6 +176,7 @@ mod tests {
                     {"kind": "Other", "name": "no", "uid": "o0", "apiVersion": "v1"},
                     {"kind": "ReplicaSet", "name": "web-7d4b9c", "uid": "o1", "apiVersion": "apps/v1", "controller": true}]},
             "spec": {"nodeName": "n1", "containers": [{"name": "app", "image": "web:1",
+                "ports": [{"name": "http", "containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}],
                 "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}}}]},
             "status": {"phase": "Running", "qosClass": "Burstable", "podIP": "10.0.0.7", "startTime": "2026-11-21T10:00:00Z",
                 "containerStatuses": [{"name": "app", "containerID": "containerd://abc", "imageID": "web@sha256:1",
@@ -169,6 +184,7 @@ mod tests {
                     "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}
         }));
         let app = &got.containers[0];
+        assert_eq!(app.ports, [("http".to_owned(), 80)]);
         assert_eq!(
             (got.uid.as_str(), got.node.as_str(), got.start_ms),
             ("u1", "n1", Some(1_795_255_200_000))

@@ -21,7 +21,7 @@ use crate::receive::{Identify, Port, Relay};
 use crate::sender::{DeadLetters, MetricSender, Poster};
 use crate::service::{LogTrust, Tickets};
 use crate::time::now_ms;
-use crate::{docker, enrol, host, receive, service};
+use crate::{docker, enrol, host, receive, scrape, service};
 
 /// How long a stop may take in all.
 const SHUTDOWN: Duration = Duration::from_secs(25);
@@ -215,6 +215,7 @@ fn start_readers(feed: &Feed, part: &Part) {
     match feed.config.mode {
         Mode::Kubernetes => {
             part.spawn(|stop| collect::containers(feed.clone(), stop));
+            part.spawn(|stop| scrape::scrape(feed.clone(), stop));
             if feed.config.kubelet.enabled {
                 part.spawn(|stop| collect::kubelet(feed.clone(), stop));
             }

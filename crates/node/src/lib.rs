@@ -19,6 +19,7 @@ pub mod pods;
 pub mod queue;
 pub mod receive;
 mod rights;
+mod scrape;
 mod seal;
 pub mod sender;
 mod service;

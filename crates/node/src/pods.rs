@@ -66,6 +66,8 @@ pub struct OwnContainer {
     pub image_id: String,
     pub limits: Resources,
     pub requests: Resources,
+    /// TCP ports that its spec declares, with their names (may be empty), in its order.
+    pub ports: Vec<(String, u16)>,
     pub restart_count: u32,
     pub running: bool,
     /// Of the present start, ms UTC.

@@ -83,10 +83,7 @@ pub fn search(params: &Params<'_>, now_ms: i64) -> Result<TracesAsk, Problem> {
 /// `{"k": "v"}`, or `k=v k2="v 2"`.
 fn tags(text: &str) -> Result<Vec<(String, String)>, Problem> {
     if !text.trim_start().starts_with('{') {
-        return Ok(ph_filter::fields(text.as_bytes())
-            .into_iter()
-            .map(|(k, v)| (k.into(), v.into()))
-            .collect());
+        return Ok(ph_filter::fields(text.as_bytes()).into_iter().collect());
     }
     let wrong = |_| invalid("malformed 'tags' parameter, expecting a JSON object of strings, or logfmt");
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).map_err(wrong)?;
