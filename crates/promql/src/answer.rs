@@ -61,7 +61,11 @@ pub struct Monotone {
 
 impl Notes {
     pub fn add(&mut self, level: Level, text: impl Into<String>, span: Span) {
-        self.notes.insert((level, text.into()), (span, None));
+        // Of equal notes the one furthest on in the text is told: what is evaluated last.
+        let (known, _) = self.notes.entry((level, text.into())).or_insert((span, None));
+        if span.start > known.start {
+            *known = span;
+        }
     }
 
     pub fn add_monotone(&mut self, text: impl Into<String>, span: Span, one: Monotone) {

@@ -148,7 +148,7 @@ pub fn selections(expr: &Expr, params: &Params) -> Result<Vec<Selection>, Error>
 
 fn top_grid(expr: &Expr, params: &Params) -> Result<Grid, Error> {
     if params.is_instant() {
-        return Ok(Grid { start: params.start_ms, step: 1, count: 1 });
+        return Ok(Grid { start: params.start_ms, step: 1, count: 1, end: params.start_ms });
     }
     if params.step_ms < 0 {
         return Err(Error::Execution("the step must be above zero".to_owned()));

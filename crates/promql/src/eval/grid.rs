@@ -13,6 +13,8 @@ pub struct Grid {
     pub start: i64,
     pub step: i64,
     pub count: usize,
+    /// Where it was asked to end, at or behind the last step.
+    pub end: i64,
 }
 
 impl Grid {
@@ -20,7 +22,7 @@ impl Grid {
     pub fn between(start: i64, end: i64, step: i64) -> Self {
         let step = step.max(1);
         let count = if end < start { 0 } else { (end.saturating_sub(start) / step).saturating_add(1) };
-        Self { start, step, count: usize::try_from(count).unwrap_or(usize::MAX) }
+        Self { start, step, count: usize::try_from(count).unwrap_or(usize::MAX), end }
     }
 
     pub fn time(&self, at: usize) -> i64 {
@@ -38,7 +40,7 @@ impl Grid {
 
     /// The first step alone, which stands for all when nothing depends on the step.
     pub fn first(&self) -> Self {
-        Self { count: self.count.min(1), ..*self }
+        Self { count: self.count.min(1), end: self.start, ..*self }
     }
 }
 

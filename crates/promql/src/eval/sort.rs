@@ -13,7 +13,7 @@ impl Run<'_> {
     pub fn sort<'r>(&'r self, call: &'r Call, span: Span, grid: Grid) -> Result<Rows<'r>, Error> {
         let name = call.function.name;
         let rows = self.vector(super::call::arg(call, 0)?, grid)?;
-        if grid.count > 1 {
+        if grid.start != grid.end {
             let by_value = matches!(name, "sort" | "sort_desc");
             if by_value {
                 self.warn(

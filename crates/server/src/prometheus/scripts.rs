@@ -35,7 +35,7 @@ fn head() -> Head {
 
 impl Engine {
     /// Out of a block with all that the head holds: what a flush makes. It is written once a load.
-    fn from_block(&self, matchers: &[Matcher], range: RangeMs) -> Vec<ph_tsdb::SeriesSamples> {
+    fn flushed(&self, matchers: &[Matcher], range: RangeMs) -> Vec<ph_tsdb::SeriesSamples> {
         let mut flushed = self.flushed.borrow_mut();
         let (_, block) = flushed.get_or_insert_with(|| {
             let dir = tempfile::tempdir().unwrap();
@@ -52,7 +52,7 @@ impl SeriesSource for Engine {
         let range = RangeMs::new(selection.from_ms, selection.to_ms + 1);
         let found = match self.place {
             Place::Head => self.head.select(&selection.matchers, range).unwrap(),
-            Place::Block => self.from_block(&selection.matchers, range),
+            Place::Block => self.flushed(&selection.matchers, range),
         };
         let tests = ph_tsdb::LabelTest::all(&selection.matchers).unwrap();
         let native = |labels: &Labels| tests.iter().all(|t| t.accepts(labels.value(t.name()).unwrap_or("")));
