@@ -11,5 +11,6 @@ mod merging;
 mod model;
 mod questions;
 mod traces;
+mod versions;
 
 use bed::{Bed, line, lines, org};
