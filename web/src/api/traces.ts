@@ -47,8 +47,9 @@ export const traceQuery = (id: string) =>
     retry: false,
   });
 
-export const traceLinesQuery = (id: string) =>
-  queryOptions({ queryKey: ["trace-lines", id], queryFn: ({ signal }) => get<Page<TraceLine>>(`/logs/trace/${encodeURIComponent(id)}`, {}, signal), staleTime: 60_000, retry: false });
+/** Each reading of lines is an entry in the audit log: ask when a person asks to see them. */
+export const traceLinesQuery = (id: string, from: number, to: number) =>
+  queryOptions({ queryKey: ["trace-lines", id, from, to], queryFn: ({ signal }) => get<Page<TraceLine>>(`/logs/trace/${encodeURIComponent(id)}`, { from, to }, signal), staleTime: 5 * 60_000, retry: false });
 
 interface Window {
   readonly start: number;

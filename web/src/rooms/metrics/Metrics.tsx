@@ -138,8 +138,8 @@ function Explore({ marks }: { readonly marks: readonly number[] }) {
   );
 }
 
-/** Units as senders write them, as this interface formats them. */
-const UNITS: Readonly<Record<string, string>> = { bytes: "By", By: "By", seconds: "s", s: "s", ratio: "1", "1": "1", "{cpu}": "{cpu}" };
+/** Units as senders write them, as this interface formats them. `1` may be a count as well as a share: the name's ending tells. */
+const UNITS: Readonly<Record<string, string>> = { bytes: "By", By: "By", seconds: "s", s: "s", "{cpu}": "{cpu}" };
 
 function Truth({ asked, samples }: { readonly asked: readonly Asked[]; readonly samples: number }) {
   const answered = asked.filter((a) => a.answer);

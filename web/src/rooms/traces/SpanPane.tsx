@@ -30,14 +30,13 @@ interface SpanPaneProps {
 export function SpanPane({ tree, node, traceId, startMs, critical, hue }: SpanPaneProps) {
   const view = useView();
   const change = useChangeView();
-  const lines = useQuery(traceLinesQuery(traceId));
   const n = tree.nodes[node];
   if (!n) return <section className="pane" aria-label="Span"><Empty title="No span is chosen" /></section>;
   const { span: s } = n;
   const tab = TABS.find((t) => t === view.tab) ?? "attributes";
   const attributes = Object.entries(s.attributes);
   const failed = failure(s);
-  const counts = { attributes: attributes.length, events: s.events.length + s.links.length, logs: lines.data?.items.length ?? null, resource: Object.keys(s.resource).length };
+  const counts = { attributes: attributes.length, events: s.events.length + s.links.length, logs: null, resource: Object.keys(s.resource).length };
   return (
     <section className="pane spn" aria-labelledby="h-span">
       <div className="ph"><i className="hue0" style={{ background: hue }} /><h2 id="h-span" className="trunc">{s.name}</h2><span className="n">{s.service}, {spanTime(s.duration)}</span><span className="sp" /><button type="button" className="btn quiet icon" aria-label="Copy link to this span" onClick={() => { const url = new URL(location.href); url.searchParams.set("sel", s.id); void copyText(url.href, "the link to this span"); }}><Icon name="link" /></button></div>
@@ -53,7 +52,7 @@ export function SpanPane({ tree, node, traceId, startMs, critical, hue }: SpanPa
         <div className="tabs" role="tablist" aria-label="Parts of the span">
           {TABS.map((t) => <button type="button" role="tab" key={t} aria-selected={t === tab} onClick={() => change({ tab: t === "attributes" ? undefined : t }, true)}>{t === "attributes" ? "Attributes" : t === "events" ? "Events" : t === "logs" ? "Logs" : "Resource"} <span className="n">{counts[t] ?? ""}</span></button>)}
         </div>
-        {tab === "attributes" ? <><Pairs pairs={attributes} empty="The span has no attributes." /><Facts span={s} parent={tree.nodes[n.parent]?.span.name ?? null} startMs={startMs} /></> : tab === "resource" ? <Pairs pairs={Object.entries(s.resource)} empty="The span's resource has no attributes." /> : tab === "events" ? <Events node={n.span} startMs={startMs} /> : <Lines answer={lines} spanId={s.id} />}
+        {tab === "attributes" ? <><Pairs pairs={attributes} empty="The span has no attributes." /><Facts span={s} parent={tree.nodes[n.parent]?.span.name ?? null} startMs={startMs} /></> : tab === "resource" ? <Pairs pairs={Object.entries(s.resource)} empty="The span's resource has no attributes." /> : tab === "events" ? <Events node={n.span} startMs={startMs} /> : <Lines traceId={traceId} from={Math.floor(startMs)} to={Math.ceil(startMs + tree.duration / 1e6)} spanId={s.id} />}
         <AtTheSameMoment at={startMs + s.start / 1e6} />
       </div>
     </section>
@@ -117,7 +116,8 @@ function Events({ node: s, startMs }: { readonly node: NonNullable<SpanTree["nod
 
 const LEVEL: Readonly<Record<string, string>> = { fatal: "FTL", error: "ERR", warn: "WRN", info: "INF", debug: "DBG", trace: "TRC" };
 
-function Lines({ answer, spanId }: { readonly answer: { readonly data?: { readonly items: readonly TraceLine[]; readonly next?: string | null; readonly incomplete?: readonly string[] } | undefined; readonly error: unknown; readonly isPending: boolean; readonly refetch: () => unknown }; readonly spanId: string }) {
+function Lines({ traceId, from, to, spanId }: { readonly traceId: string; readonly from: number; readonly to: number; readonly spanId: string }) {
+  const answer = useQuery(traceLinesQuery(traceId, from, to));
   if (answer.isPending) return <Loading rows={5} what="the lines of the trace" />;
   if (answer.error && !answer.data) return <Fault error={answer.error} what="the lines of the trace" retry={() => void answer.refetch()} />;
   const all = answer.data?.items ?? [];
