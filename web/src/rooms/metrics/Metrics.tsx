@@ -33,13 +33,15 @@ export function Metrics() {
   const org = useOrg();
   const carried = useCarried();
   const tape = useTape();
+  const phone = usePhone();
   const board = boardOf(view.board);
   const tab = board ? "board" : view.tab === "boards" || view.tab === "names" ? view.tab : "explore";
   const marks = useMemo(() => (tape.marks ?? []).map((m) => m.at), [tape.marks]);
   if (tab === "explore") return <Explore marks={marks} />;
   const crumbs = <ScopeCrumbs>{board ? <><Link className="crumb" to="/o/$org/metrics" params={{ org }} search={{ ...carried, tab: "boards" } as never}>Boards</Link><CrumbSep /><Here icon="chart-spline">{board.title}</Here></> : <Here icon="chart-spline">{tab === "boards" ? "Boards" : "All metrics"}</Here>}</ScopeCrumbs>;
   return (
-    <Frame title={board?.title ?? (tab === "boards" ? "Boards" : "All metrics")} className="r-metrics" crumbs={crumbs} right={<Parts tab={tab} />} tape={tape} keys={[["r", "time"], ["Z", "zoom out"]]}>
+    <Frame title={board?.title ?? (tab === "boards" ? "Boards" : "All metrics")} className="r-metrics" crumbs={crumbs} right={phone ? null : <Parts tab={tab} />} tape={tape} keys={[["r", "time"], ["Z", "zoom out"]]}>
+      {phone ? <div className="pane parts0"><Parts tab={tab} /></div> : null}
       {board ? <BoardView key={board.id} board={board} marks={marks} /> : tab === "boards" ? <BoardList /> : <div className="split" style={{ gridColumn: "1 / -1" }}><Browser onAsk={(expr) => change({ tab: undefined, board: undefined, q: expr, q2: undefined, q3: undefined, q4: undefined })} /></div>}
     </Frame>
   );
@@ -109,11 +111,12 @@ function Explore({ marks }: { readonly marks: readonly number[] }) {
   const samples = asked.reduce((n, a) => n + (a.answer?.data.stats?.samples?.totalQueryableSamples ?? 0), 0);
   return (
     <Frame
-      title="Metrics" className={`r-metrics${nothing ? " blank" : ""}`} crumbs={<ScopeCrumbs><Here icon="chart-spline">Explore</Here></ScopeCrumbs>} right={<Parts tab="explore" />}
+      title="Metrics" className={`r-metrics${nothing ? " blank" : ""}`} crumbs={<ScopeCrumbs><Here icon="chart-spline">Explore</Here></ScopeCrumbs>} right={phone ? null : <Parts tab="explore" />}
       tape={{ ...tape, left: phone ? 12 : 64, right: phone || nothing ? 18 : 319 }}
       truth={<Truth asked={asked} samples={samples} />}
       keys={[["⏎", "run, pin"], ["← →", "cursor"], ["s", "stack"], ["y", "copy"], ["/", "query"]]}
     >
+      {phone ? <div className="pane parts0"><Parts tab="explore" /></div> : null}
       <div className="split exp" ref={box}>
         <section className="pane" aria-label="Queries">
           <div className="qs">

@@ -17,6 +17,7 @@ import { CrumbSep, Frame, Here } from "../../ui/Frame";
 import { useKeys } from "../../ui/keys";
 import { Icon, Mark } from "../../ui/Mark";
 import { Copy, copyText, Empty, Fault, Loading, Seg } from "../../ui/parts";
+import { usePhone } from "../../ui/size";
 import { useTape } from "../../ui/tapeData";
 import { useAskSpan, useCarried, useChangeView, useOrg, useView, windowText } from "../../ui/view";
 import { huesOf } from "./hues";
@@ -57,6 +58,7 @@ function Found({ trace, crumbs }: { readonly trace: TraceAnswer; readonly crumbs
   const navigate = useNavigate();
   const tape = useTape();
   const span = useAskSpan();
+  const phone = usePhone();
   const tree = useMemo(() => treeOf(spansOf(trace)), [trace]);
   const path = useMemo(() => onPath(criticalPath(tree)), [tree]);
   const hues = useMemo(() => huesOf(tree.services), [tree]);
@@ -114,7 +116,7 @@ function Found({ trace, crumbs }: { readonly trace: TraceAnswer; readonly crumbs
   });
   return (
     <Frame
-      title={`${root?.name ?? "Trace"} ${trace.trace_id.slice(0, 8)}`} className="r-trace" crumbs={crumbs} tape={{ ...tape, right: 424 }}
+      title={`${root?.name ?? "Trace"} ${trace.trace_id.slice(0, 8)}`} className="r-trace" crumbs={crumbs} tape={{ ...tape, right: phone ? 12 : 424 }}
       truth={<>{trace.complete ? <span><Mark kind="ok" label="" /><b>{plural(trace.spans.length, "span")}</b>, none younger than 30 s</span> : <span><Mark kind="move" label="" /><b>{plural(trace.spans.length, "span")} so far</b>{trace.incomplete && trace.incomplete.length > 0 ? `, ${trace.incomplete.join("; ")}` : ", more may come"}</span>}{tree.skewed > 0 ? <span><Mark kind="unknown" label="" /><b>clocks</b> {plural(tree.skewed, "span")} before their parents</span> : null}</>}
       keys={[["j k", "span"], ["← →", "fold, open"], ["n N", "error"], ["f", "fold fast ones"], ["l", "logs"], ["y", "copy id"]]}
     >
