@@ -253,7 +253,9 @@ fn screen(
     rejected: &mut Vec<Rejection>,
 ) -> Vec<u64> {
     let mut refs = Vec::with_capacity(series.len());
-    if let Some(limit) = limit {
+    // Only a batch that could pass the limit is looked at series by series.
+    let near = |limit: &u64| head.series_count() as u64 + series.len() as u64 > *limit;
+    if let Some(limit) = limit.filter(near) {
         // Known series go on; only new ones are refused.
         series.retain(|one| {
             let full = head.series_count() as u64 >= limit;
