@@ -81,6 +81,40 @@ fn pod(annotations: &[(&str, &str)], ports: &[(&str, u16)]) -> Arc<OwnPod> {
     })
 }
 
+#[tokio::test]
+async fn a_target_is_asked_once_and_sends_nowhere_else() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nup 1\n",
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        ] {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let n = socket.read(&mut head).await.unwrap();
+            heads.push(String::from_utf8_lossy(&head[..n]).to_lowercase());
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+        heads
+    });
+    let target = Target { pod: pod(&[], &[]), addr, path: "/metrics?a=b".into() };
+    let client = fetch::client().unwrap();
+    assert_eq!(fetch::fetch(&client, &target).await.as_deref(), Ok("up 1\n"));
+    let moved = fetch::fetch(&client, &target).await.unwrap_err();
+    assert_eq!(moved, "it answered 302 Found");
+    let heads = serving.await.unwrap();
+    assert!(
+        heads[0].starts_with("get /metrics?a=b ") && heads[0].contains("openmetrics-text"),
+        "{}",
+        heads[0]
+    );
+    assert!(heads.iter().all(|h| !h.contains("authorization") && !h.contains("cookie")));
+}
+
 #[test]
 fn annotations_choose_addresses_of_the_pod_alone() {
     let yes = ("prometheus.io/scrape", "true");
