@@ -41,7 +41,7 @@ pub fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     rival.wait()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["run", "--quiet", "--release", "-p", "ph-promql", "--example", "promdiff", "--"])
+        .args(["run", "--quiet", "-p", "ph-promql", "--example", "promdiff", "--"])
         .args([rival.address.to_string(), args.count.to_string(), args.seed.to_string()])
         .current_dir(root)
         .status()

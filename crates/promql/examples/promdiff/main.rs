@@ -306,7 +306,18 @@ fn explanation(query: &str, what: &str) -> Option<&'static str> {
     }
     let library =
         ["^", "exp(", "ln(", "log", "tan", "sin", "cos", "rad(", "deg(", "avg", "std", "deriv", "predict"];
-    let magnified = ["count_values", "%", "sin(", "cos(", "tan(", "==", "!=", "quantile value should be"];
+    let magnified = [
+        "count_values",
+        "%",
+        "sin(",
+        "cos(",
+        "tan(",
+        "delta(",
+        "rate(",
+        "==",
+        "!=",
+        "quantile value should be",
+    ];
     if has(&library) && (has(&magnified) || magnified.iter().any(|m| what.contains(m))) {
         return Some("the last digit of a library function or of a sum in another order, made visible");
     }
