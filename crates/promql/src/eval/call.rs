@@ -138,7 +138,7 @@ fn simple(name: &str) -> Option<fn(f64) -> f64> {
         "floor" => f64::floor,
         "ln" => f64::ln,
         // By way of the binary logarithm, as Go does it, so that values are equal to the last digit.
-        "log10" => |v| binary_logarithm(v) * (std::f64::consts::LN_2 / std::f64::consts::LN_10),
+        "log10" => |v| binary_logarithm(v) * std::f64::consts::LOG10_2,
         "log2" => binary_logarithm,
         "rad" => |v| v * std::f64::consts::PI / 180.0,
         "sgn" => |v| {
@@ -169,5 +169,5 @@ fn binary_logarithm(value: f64) -> f64 {
     // The value is `fraction` × 2^(exponent − 1022), with a fraction of at least a half and below one.
     let fraction = f64::from_bits(bits & !(0x7ff << 52) | 1022 << 52);
     let power = f64::from(exponent - 1022);
-    if fraction == 0.5 { power - 1.0 } else { fraction.ln() * (1.0 / std::f64::consts::LN_2) + power }
+    if fraction == 0.5 { power - 1.0 } else { fraction.ln() * std::f64::consts::LOG2_E + power }
 }
