@@ -148,7 +148,6 @@ mod tests {
     #[test]
     fn a_node_that_is_ready_and_silent_is_told_with_its_pods() {
         let mut objects = ClusterObjects::default();
-        objects.connected = true;
         for (name, ready) in [("a", "True"), ("b", "False")] {
             let node = json!({"kind": "Node", "metadata": {"name": name, "uid": format!("uid-{name}")},
                 "status": {"conditions": [{"type": "Ready", "status": ready}]}});
@@ -167,7 +166,8 @@ mod tests {
                 objects.apply(M::Set(set), NOW);
             }
         }
-        objects.apply(M::Synced(KindSynced { kind: "Node".into(), ..KindSynced::default() }), NOW);
+        objects.apply(M::Synced(KindSynced { kind: "Node".into() }), NOW);
+        objects.connected = true;
         let id = ClusterId::from_bytes([3; 16]);
         let home = Home { id, name: "pier", objects: &objects };
         let lost = [
