@@ -16,7 +16,7 @@ use ph_link::v1::{
     TokenReply, read_event,
 };
 use prost::Message as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Server};
@@ -154,8 +154,10 @@ async fn nodes() -> Vec<NodeSources> {
         disk.write("p0/app", (BEGIN_MS + i) * MS, &format!("line {i}"));
     }
     let hung_api = link(Routes::new(LogTicketsServer::new(Hung))).await;
+    // It is well however busy this machine is.
+    let well = node(0, Some(link(logs(disk)).await), Authority::Platform);
     vec![
-        node(0, Some(link(logs(disk)).await), Authority::Platform),
+        NodeSources { patience: PATIENCE * 20, ..well },
         node(1, None, Authority::Platform),
         node(2, Some(link(logs(Hung)).await), Authority::Platform),
         node(3, Some(link(logs(Strict)).await), Authority::Away),
@@ -221,14 +223,42 @@ async fn a_follow_gives_the_well_nodes_lines_and_says_who_is_away_when_patience_
     stop.cancel();
 }
 
+/// Answers whether it lives, and counts how often it was asked.
+struct Lively(watch::Sender<u32>);
+
+#[tonic::async_trait]
+impl Agent for Lively {
+    async fn hello(&self, _ask: Request<HelloAsk>) -> Result<Response<HelloReply>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn token(&self, _ask: Request<TokenAsk>) -> Result<Response<TokenReply>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    type StatusStream = Out<StatusReport>;
+
+    async fn status(&self, _ask: Request<StatusAsk>) -> Result<Response<Self::StatusStream>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn ping(&self, _ask: Request<PingAsk>) -> Result<Response<PingReply>, Status> {
+        self.0.send_modify(|n| *n += 1);
+        // Also what an older agent says is an answer.
+        Err(Status::unimplemented("no such method"))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_falls_silent_in_a_follow_is_told_and_goes_on_and_a_quiet_log_is_not() {
     let disk = Disk::new(&["p0/app", "p1/app"]);
-    // The second has nothing to say of itself, and an older agent would refuse: that is an answer.
+    let (asked, mut pings) = watch::channel(0);
     let silent = link(logs(disk.clone()).add_service(AgentServer::new(Hung))).await;
+    let quiet = link(logs(disk.clone()).add_service(AgentServer::new(Lively(asked)))).await;
     let nodes = [
         node(0, Some(silent), Authority::Platform),
-        node(1, Some(link(logs(disk.clone())).await), Authority::Platform),
+        // It is asked after two fifths of this, and has the rest to answer.
+        NodeSources { patience: PATIENCE * 10, ..node(1, Some(quiet), Authority::Platform) },
     ];
     let ask = ask(json!({"sources": [], "mode": "all", "follow": true}), Shape::Stream);
     let (out, mut followed) = mpsc::channel(64);
@@ -238,19 +268,33 @@ async fn a_node_that_falls_silent_in_a_follow_is_told_and_goes_on_and_a_quiet_lo
         let find = Arc::new(move || doors.clone());
         tokio::spawn(follow_node(node, ask.clone(), (find, out.clone()), stop.clone()));
     }
-    let (mut gaps, mut lines) = (Vec::new(), 0);
-    while lines < 2 {
+    let (mut gaps, mut heard) = (Vec::new(), Vec::new());
+    let mut next = async || loop {
         match followed.recv().await.unwrap() {
-            Followed::Gap { source, node, gap } => gaps.push((source, node, gap)),
-            Followed::Records(records) => lines += records.len(),
+            Followed::Gap { source, node, gap } => return Err((source, node, gap)),
+            Followed::Records(records) => return Ok(records[0].source),
             _ => {}
         }
-        // Each word of a stall is followed by a line; it is said anew when silence comes back.
-        if gaps.len() > lines {
+    };
+    // Each word of a stall is followed by a line; it is said anew when silence comes back.
+    while heard.len() < 2 {
+        match next().await {
+            Ok(source) => heard.push(source),
+            Err(gap) => gaps.push(gap),
+        }
+        if gaps.len() > heard.len() {
             disk.write("p0/app", BEGIN_MS * MS, "heard again");
         }
     }
-    assert_eq!(told(&gaps), [(0, "stalled"), (0, "stalled")]);
+    pings.wait_for(|n| *n > 0).await.unwrap();
+    disk.write("p1/app", BEGIN_MS * MS, "quiet until now");
+    while heard.last() != Some(&1) {
+        match next().await {
+            Ok(source) => heard.push(source),
+            Err(gap) => gaps.push(gap),
+        }
+    }
+    assert!(gaps.len() >= 2 && told(&gaps).iter().all(|gap| *gap == (0, "stalled")), "{gaps:?}");
     stop.cancel();
 }
 
