@@ -142,7 +142,12 @@ impl Parser<'_> {
             ExprKind::Subquery(_) => {
                 return Err(self.fault(span, format!("{word} modifier is not supported for subqueries")));
             }
-            _ => return Err(self.fault(span, format!("{word} modifier not implemented"))),
+            _ => {
+                let text = format!(
+                    "{word} modifier must be preceded by an instant vector selector or range vector selector"
+                );
+                return Err(self.fault(span, text));
+            }
         };
         if selector.edges != Edges::Plain && selector.edges != edges {
             return Err(self.fault(span, "anchored and smoothed modifiers cannot be used together"));

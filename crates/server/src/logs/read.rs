@@ -461,6 +461,10 @@ async fn collect(lane: &Lane, admitted: &Admitted, channel: Channel) -> Result<F
             None => {}
         }
     }
+    if found.summary.stopped.is_empty() {
+        // The agent's last word is missing: nothing says that this is all.
+        found.summary.completeness = "incomplete".into();
+    }
     for s in node.sources.iter().filter(|_| done) {
         let matches = found.lists.get(&s.index).map_or(0, |l| l.iter().filter(|r| !r.is_context()).count());
         if (matches as u64) < lane.open.lines.saturating_sub(u64::from(lane.behind.contains_key(&s.index))) {

@@ -298,6 +298,48 @@ async fn a_node_that_falls_silent_in_a_follow_is_told_and_goes_on_and_a_quiet_lo
     stop.cancel();
 }
 
+/// An agent whose answer ends without its last word.
+struct Breaking(Disk);
+
+#[tonic::async_trait]
+impl Logs for Breaking {
+    async fn sources(&self, _ask: Request<SourcesAsk>) -> Result<Response<SourcesReply>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    type ReadStream = Out<ReadEvent>;
+
+    async fn read(&self, ask: Request<Streaming<ReadControl>>) -> Result<Response<Self::ReadStream>, Status> {
+        let known = Logs::read(&self.0, ask).await?.into_inner();
+        let cut = known.filter(|event| {
+            let last = matches!(event, Ok(ReadEvent { m: Some(read_event::M::Summary(_)) }));
+            futures::future::ready(!last)
+        });
+        Ok(Response::new(Box::pin(cut)))
+    }
+
+    type CountStream = Out<CountEvent>;
+
+    async fn count(&self, _ask: Request<CountAsk>) -> Result<Response<Self::CountStream>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_without_its_last_word_is_not_called_whole() {
+    let disk = Disk::new(&["p0/app"]);
+    disk.write("p0/app", BEGIN_MS * MS, "line 0");
+    let ask = ask(json!({"sources": []}), Shape::Page);
+    for (service, completeness) in
+        [(logs(disk.clone()), "proven"), (logs(Breaking(disk.clone())), "incomplete")]
+    {
+        let one = node(0, Some(link(service).await), Authority::Platform);
+        let well = NodeSources { patience: PATIENCE * 20, ..one };
+        let found = files(std::slice::from_ref(&well), &ask).await;
+        assert_eq!((found.lists[&0].len(), found.summary.completeness.as_str()), (1, completeness));
+    }
+}
+
 /// An agent of a later version: events, gaps, markers and words that this one does not know stand between what it knows. Of the
 /// methods it has only the one that reads.
 #[derive(Clone)]
