@@ -161,7 +161,7 @@ enum Outcome {
 
 fn path(signal: Signal) -> &'static str {
     match signal {
-        Signal::Metrics => "metrics",
+        Signal::Metrics | Signal::Exemplars => "metrics",
         Signal::Spans => "traces",
         Signal::Logs | Signal::Events => "logs",
     }

@@ -5,6 +5,7 @@
 mod attribute;
 mod error;
 mod event;
+mod exemplar;
 mod id;
 mod labels;
 mod log;
@@ -18,6 +19,7 @@ mod time;
 pub use attribute::{Attributes, Value};
 pub use error::ErrorKind;
 pub use event::EventRow;
+pub use exemplar::ExemplarRow;
 pub use id::{AgentId, BotId, ClusterId, KeyId, OrgId, SessionId, UserId};
 pub use labels::Labels;
 pub use log::{Level, LogFlags, LogRow, Position};
@@ -30,7 +32,7 @@ pub use secret::Secret;
 pub use span::{SpanKind, SpanRow, SpanStatus};
 pub use time::{RangeMs, RangeNs};
 
-/// The three telemetry signals that rows belong to, and metrics.
+/// Metrics, and the telemetry signals that rows belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
@@ -38,9 +40,14 @@ pub enum Signal {
     Logs,
     Spans,
     Events,
+    /// Single measurements of series; they come with metrics and are kept as rows.
+    Exemplars,
 }
 
 impl Signal {
+    pub const ALL: [Signal; 5] =
+        [Signal::Metrics, Signal::Logs, Signal::Spans, Signal::Events, Signal::Exemplars];
+
     /// Lower-case plural name, as it stands in paths, headers and metric labels.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -48,6 +55,7 @@ impl Signal {
             Signal::Logs => "logs",
             Signal::Spans => "spans",
             Signal::Events => "events",
+            Signal::Exemplars => "exemplars",
         }
     }
 }

@@ -135,7 +135,7 @@ impl ExportAnswer {
 
     fn json(&self, signal: Signal) -> Vec<u8> {
         let name = match signal {
-            Signal::Metrics => "rejectedDataPoints",
+            Signal::Metrics | Signal::Exemplars => "rejectedDataPoints",
             Signal::Logs | Signal::Events => "rejectedLogRecords",
             Signal::Spans => "rejectedSpans",
         };

@@ -47,7 +47,9 @@ pub fn decode(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<(Export
 fn from_protobuf(signal: Signal, body: &[u8]) -> Result<Export, Error> {
     let malformed = |e: prost::DecodeError| Error::Malformed { what: "OTLP request", reason: e.to_string() };
     Ok(match signal {
-        Signal::Metrics => Export::Metrics(ExportMetricsServiceRequest::decode(body).map_err(malformed)?),
+        Signal::Metrics | Signal::Exemplars => {
+            Export::Metrics(ExportMetricsServiceRequest::decode(body).map_err(malformed)?)
+        }
         Signal::Logs | Signal::Events => {
             Export::Logs(ExportLogsServiceRequest::decode(body).map_err(malformed)?)
         }

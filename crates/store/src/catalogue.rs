@@ -155,7 +155,7 @@ fn damaged(what: &str) -> Error {
 }
 
 fn signal_of(word: &str) -> Option<Signal> {
-    [Signal::Metrics, Signal::Logs, Signal::Spans, Signal::Events].into_iter().find(|s| s.as_str() == word)
+    Signal::ALL.into_iter().find(|s| s.as_str() == word)
 }
 
 fn org_of(bytes: &[u8]) -> Option<OrgId> {

@@ -39,7 +39,7 @@ impl Default for Retention {
 impl Retention {
     pub fn days(&self, signal: Signal) -> u32 {
         match signal {
-            Signal::Metrics => self.metrics_days,
+            Signal::Metrics | Signal::Exemplars => self.metrics_days,
             Signal::Logs => self.logs_days,
             Signal::Spans => self.spans_days,
             Signal::Events => self.events_days,

@@ -48,6 +48,7 @@ pub(crate) async fn fill<S: Store + ?Sized>(store: &S) {
                 Rows::Logs(list) => list.len() as u64,
                 Rows::Spans(list) => list.len() as u64,
                 Rows::Events(list) => list.len() as u64,
+                Rows::Exemplars(list) => list.len() as u64,
             };
             let done = store.append(&ctx, Batch { id: None, rows }).await.unwrap();
             assert_eq!((done.accepted, done.rejected.len()), (count, 0));

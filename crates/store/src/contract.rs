@@ -3,6 +3,7 @@
 //! Times: metrics ms, rows ns, UTC; ranges half-open. Every call takes a [`TenantCtx`] and sees that organisation alone.
 
 mod deletion;
+mod exemplars;
 mod facts;
 mod traces;
 
@@ -10,11 +11,12 @@ use futures::stream::BoxStream;
 use ph_access::{Grant, TelemetryErase, TenantCtx};
 use ph_filter::Filter;
 use ph_model::{
-    BatchId, ErrorKind, EventRow, Labels, LogRow, Matcher, RangeMs, RangeNs, Sample, Series, SeriesKind,
-    Signal, SpanRow,
+    BatchId, ErrorKind, EventRow, ExemplarRow, Labels, LogRow, Matcher, RangeMs, RangeNs, Sample, Series,
+    SeriesKind, Signal, SpanRow,
 };
 
 pub use deletion::{DeleteAsk, Deletion};
+pub use exemplars::{Exemplar, ExemplarPage, ExemplarsAsk, SeriesExemplars};
 pub use facts::{FieldCount, FieldsAsk, FieldsPage, MetricFacts};
 pub use traces::{
     Dependency, DependencyKind, DependencyPage, Operation, Service, ServicePage, ServiceSpans, Trace,
@@ -56,6 +58,7 @@ pub enum Rows {
     Logs(Vec<LogRow>),
     Spans(Vec<SpanRow>),
     Events(Vec<EventRow>),
+    Exemplars(Vec<ExemplarRow>),
 }
 
 impl Rows {
@@ -65,11 +68,14 @@ impl Rows {
             Rows::Logs(_) => Signal::Logs,
             Rows::Spans(_) => Signal::Spans,
             Rows::Events(_) => Signal::Events,
+            Rows::Exemplars(_) => Signal::Exemplars,
         }
     }
 }
 
 /// What is appended in one piece. With an `id`, a repeat is acknowledged and not stored again.
+///
+/// Metrics and rows count their batches apart: the exemplars of a batch of metrics may have its id.
 #[derive(Clone, Debug)]
 pub struct Batch {
     pub id: Option<BatchId>,
@@ -193,11 +199,11 @@ pub enum TailEvent {
 pub struct Stats {
     pub active_series: u64,
     pub parts: u64,
-    /// Rows (samples for metrics) by signal, in the order metrics, logs, spans, events.
-    pub rows: [u64; 4],
-    pub bytes: [u64; 4],
+    /// Rows (samples for metrics) by signal, in the order of [`Signal::ALL`].
+    pub rows: [u64; 5],
+    pub bytes: [u64; 5],
     /// ms UTC of the oldest row by signal.
-    pub oldest_ms: [Option<i64>; 4],
+    pub oldest_ms: [Option<i64>; 5],
     /// What was refused since the start, by reason.
     pub refused: Vec<Rejection>,
 }
@@ -221,6 +227,10 @@ pub trait Store: Send + Sync + 'static {
     async fn label_names(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<LabelPage, Error>;
 
     async fn label_values(&self, ctx: &TenantCtx, name: &str, ask: SeriesAsk) -> Result<LabelPage, Error>;
+
+    /// Exemplars of the series that any of the selectors matches: series ascending by label set, exemplars by time;
+    /// equal ones once. Errors: `Invalid` for a matcher that does not compile.
+    async fn exemplars(&self, ctx: &TenantCtx, ask: ExemplarsAsk) -> Result<ExemplarPage, Error>;
 
     async fn search(&self, ctx: &TenantCtx, ask: SearchAsk) -> Result<SearchPage, Error>;
 

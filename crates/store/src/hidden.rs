@@ -13,7 +13,8 @@ use ph_tsdb::LabelTest;
 
 use crate::catalogue::PartRow;
 use crate::contract::Error;
-use crate::rows::{Keys, RowView, columns_for};
+use crate::exemplars::accepts;
+use crate::rows::{Keys, RowView, SERIES, columns_for, labels_at};
 use crate::shard::Clock;
 
 const DAY_MS: i64 = 86_400_000;
@@ -26,12 +27,19 @@ enum Reach {
     Kept(u32, Clock),
 }
 
+/// Which rows are hidden.
+enum Test {
+    Filter(Box<Compiled>),
+    /// Exemplars of series that all of these accept.
+    Series(Vec<LabelTest>),
+}
+
 /// Rows of one organisation and signal that nobody sees.
 pub(crate) struct Hidden {
     /// Number of the deletion; 0 for a rule.
     pub seq: i64,
     signal: Signal,
-    filter: Compiled,
+    test: Test,
     pub columns: BTreeSet<&'static str>,
     reach: Reach,
     /// Tells rules apart.
@@ -65,7 +73,21 @@ impl Hidden {
             Reach::Range(_) => mark,
             Reach::Kept(days, _) => mark ^ (i64::from(*days) << 32),
         };
-        Ok(Self { seq, signal, filter: compiled, columns, reach, mark })
+        Ok(Self { seq, signal, test: Test::Filter(Box::new(compiled)), columns, reach, mark })
+    }
+
+    /// Exemplars of series whose samples were deleted. Errors: `Invalid` as those of [`HiddenSeries::new`].
+    pub fn exemplars(seq: i64, matchers: &[Matcher], range: RangeMs) -> Result<Self, Error> {
+        let tests = LabelTest::all(matchers).map_err(|e| Error::new(e.kind(), e.to_string()).caused_by(e))?;
+        let ns = |ms: i64| ms.saturating_mul(1_000_000);
+        Ok(Self {
+            seq,
+            signal: Signal::Exemplars,
+            test: Test::Series(tests),
+            columns: BTreeSet::from([SERIES]),
+            reach: Reach::Range(RangeNs::new(ns(range.from), ns(range.to))),
+            mark: 0,
+        })
     }
 
     /// Times in which rows are hidden now, ns UTC.
@@ -85,7 +107,10 @@ impl Hidden {
     }
 
     fn passes(&self, view: &RowView<'_>) -> bool {
-        self.filter.is_all() || self.filter.matches(view)
+        match &self.test {
+            Test::Filter(filter) => filter.is_all() || filter.matches(view),
+            Test::Series(tests) => accepts(tests, &labels_at(view.batch, SERIES, view.row)),
+        }
     }
 }
 
@@ -157,10 +182,7 @@ impl HiddenSeries {
     }
 
     fn selects(&self, labels: &Labels) -> bool {
-        self.tests.iter().all(|test| match labels.value(test.name()) {
-            Some(value) => test.accepts(value),
-            None => test.accepts_absent(),
-        })
+        accepts(&self.tests, labels)
     }
 }
 

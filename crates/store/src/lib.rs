@@ -10,6 +10,7 @@ mod conformance;
 mod contract;
 mod count;
 mod embedded;
+mod exemplars;
 mod facts;
 mod fields;
 mod flush;
@@ -38,9 +39,10 @@ pub use check::{CheckReport, check};
 pub use config::{DiskFloor, Durability, Retention, StoreConfig};
 pub use contract::{
     Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, Dependency, DependencyKind, DependencyPage,
-    Error, FieldCount, FieldsAsk, FieldsPage, Gap, LabelPage, MetricFacts, Operation, Order, Rejection, Rows,
-    SearchAsk, SearchPage, SearchRows, SeriesAsk, SeriesSamples, Service, ServicePage, ServiceSpans, Stats,
-    Store, TailEvent, Trace, TracePage, TraceSummary, TracesAsk,
+    Error, Exemplar, ExemplarPage, ExemplarsAsk, FieldCount, FieldsAsk, FieldsPage, Gap, LabelPage,
+    MetricFacts, Operation, Order, Rejection, Rows, SearchAsk, SearchPage, SearchRows, SeriesAsk,
+    SeriesExemplars, SeriesSamples, Service, ServicePage, ServiceSpans, Stats, Store, TailEvent, Trace,
+    TracePage, TraceSummary, TracesAsk,
 };
 pub use embedded::{Embedded, SnapshotReport, Surroundings};
 pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use ph_filter::Filter;
-use ph_model::{ErrorKind, Labels, LogFlags, Series, Signal};
+use ph_model::{ErrorKind, Labels, LogFlags, Signal};
 
 use crate::config::Retention;
 use crate::contract::{Error, Rejection, Rows};
@@ -16,6 +16,8 @@ use crate::shard::add_rejection;
 const EXAMPLES: usize = 3;
 /// A longer message is cut and flagged.
 const MAX_MESSAGE: usize = 1 << 20;
+/// Characters that the labels of an exemplar may have.
+const EXEMPLAR_LABELS: usize = 128;
 
 /// Settings of one organisation. Kept durably by the store, so that a start needs nobody else.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -149,7 +151,9 @@ impl Limits {
     /// Takes rows out that are beyond the limits of their kind, and cuts long messages.
     pub fn apply(&self, rows: &mut Rows, rejected: &mut Vec<Rejection>) {
         match rows {
-            Rows::Metrics(list) => list.retain(|series| self.takes_labels(series, rejected)),
+            Rows::Metrics(list) => {
+                list.retain(|series| self.takes_labels(&series.labels, series.samples.len() as u64, rejected))
+            }
             Rows::Logs(list) => list.retain_mut(|row| {
                 if row.message.len() > MAX_MESSAGE {
                     row.full_bytes = row.full_bytes.max(row.message.len() as u64);
@@ -162,11 +166,18 @@ impl Limits {
                 list.retain(|row| self.takes_record((&row.attributes, &row.resource), rejected));
             }
             Rows::Events(_) => {}
+            Rows::Exemplars(list) => list.retain(|row| {
+                let named = row.series.iter().all(|(name, _)| !name.is_empty());
+                if row.series.is_empty() || !named {
+                    add_rejection(rejected, "invalid_labels", 1, row.series.to_string());
+                    return false;
+                }
+                takes_exemplar(&row.labels, rejected) && self.takes_labels(&row.series, 1, rejected)
+            }),
         }
     }
 
-    fn takes_labels(&self, series: &Series, rejected: &mut Vec<Rejection>) -> bool {
-        let labels = &series.labels;
+    fn takes_labels(&self, labels: &Labels, count: u64, rejected: &mut Vec<Rejection>) -> bool {
         let long = labels
             .iter()
             .find(|(name, value)| name.len() > self.label_name_bytes || value.len() > self.label_value_bytes);
@@ -184,7 +195,6 @@ impl Limits {
         } else {
             return true;
         };
-        let count = series.samples.len() as u64;
         add_rejection(rejected, "label_limit", count, format!("{}: {why}", head(&labels.to_string())));
         false
     }
@@ -212,6 +222,17 @@ impl Limits {
         }
         true
     }
+}
+
+/// Labels of an exemplar are short words beside its trace: OpenMetrics allows names and values of 128 characters in all.
+fn takes_exemplar(labels: &Labels, rejected: &mut Vec<Rejection>) -> bool {
+    let length: usize = labels.iter().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
+    if length > EXEMPLAR_LABELS {
+        let what =
+            format!("{}: {length} characters, {EXEMPLAR_LABELS} are allowed", head(&labels.to_string()));
+        add_rejection(rejected, "exemplar_label_limit", 1, what);
+    }
+    length <= EXEMPLAR_LABELS
 }
 
 fn size_of_value(value: &ph_model::Value) -> usize {

@@ -8,6 +8,7 @@ mod attributes;
 mod build;
 mod codec;
 mod events;
+mod exemplars;
 mod logs;
 mod sorting;
 mod spans;
@@ -22,6 +23,7 @@ use ph_model::Signal;
 
 pub(crate) use codec::{decode, encode};
 pub(crate) use events::{event_rows, events_batch};
+pub(crate) use exemplars::{COLUMNS as EXEMPLAR_COLUMNS, exemplar_rows, exemplars_batch, labels_at};
 pub(crate) use logs::{log_rows, logs_batch};
 pub(crate) use sorting::Sorting;
 pub(crate) use spans::{span_rows, spans_batch};
@@ -35,6 +37,8 @@ pub(crate) const TS: &str = "ts";
 pub(crate) const STREAM: &str = "stream_id";
 /// The trace that a span, or a log line, belongs to.
 pub(crate) const TRACE_ID: &str = "trace_id";
+/// The labels of the series that an exemplar belongs to.
+pub(crate) const SERIES: &str = "series";
 /// Columns that place a row in the log, at the end; the memtable adds them.
 pub(crate) const LSN: &str = "lsn";
 pub(crate) const ROW: &str = "row";
@@ -52,8 +56,10 @@ pub(crate) fn schema(signal: Signal) -> SchemaRef {
     static LOGS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(logs::fields())));
     static SPANS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(spans::fields())));
     static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(events::fields())));
+    static EXEMPLARS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(exemplars::fields())));
     match signal {
         Signal::Spans => SPANS.clone(),
+        Signal::Exemplars => EXEMPLARS.clone(),
         Signal::Events => EVENTS.clone(),
         // Metrics are not kept as rows; nobody asks for their schema.
         Signal::Logs | Signal::Metrics => LOGS.clone(),
@@ -62,18 +68,19 @@ pub(crate) fn schema(signal: Signal) -> SchemaRef {
 
 /// The schema of stored rows: with `lsn` and `row`.
 pub(crate) fn stored_schema(signal: Signal) -> SchemaRef {
-    static ALL: LazyLock<[SchemaRef; 3]> = LazyLock::new(|| {
-        [Signal::Logs, Signal::Spans, Signal::Events].map(|signal| {
+    static ALL: LazyLock<[SchemaRef; 4]> = LazyLock::new(|| {
+        [Signal::Logs, Signal::Spans, Signal::Events, Signal::Exemplars].map(|signal| {
             let mut fields: Vec<Field> = schema(signal).fields().iter().map(|f| f.as_ref().clone()).collect();
             fields.push(field(LSN, DataType::UInt64));
             fields.push(field(ROW, DataType::UInt32));
             Arc::new(Schema::new(fields))
         })
     });
-    let [logs, spans, events] = &*ALL;
+    let [logs, spans, events, exemplars] = &*ALL;
     match signal {
         Signal::Spans => spans.clone(),
         Signal::Events => events.clone(),
+        Signal::Exemplars => exemplars.clone(),
         Signal::Logs | Signal::Metrics => logs.clone(),
     }
 }
@@ -94,15 +101,16 @@ pub(crate) fn batch_of(rows: &Rows) -> Option<RecordBatch> {
         Rows::Logs(rows) => logs_batch(rows),
         Rows::Spans(rows) => spans_batch(rows),
         Rows::Events(rows) => events_batch(rows),
+        Rows::Exemplars(rows) => exemplars_batch(rows),
     }
 }
 
-/// Columns as rows.
+/// Columns as rows; exemplars have a reader of their own.
 pub(crate) fn rows_of(signal: Signal, batch: &RecordBatch) -> SearchRows {
     match signal {
         Signal::Spans => SearchRows::Spans(span_rows(batch)),
         Signal::Events => SearchRows::Events(event_rows(batch)),
-        Signal::Logs | Signal::Metrics => SearchRows::Logs(log_rows(batch)),
+        Signal::Logs | Signal::Metrics | Signal::Exemplars => SearchRows::Logs(log_rows(batch)),
     }
 }
 

@@ -5,8 +5,6 @@ use ph_model::{OrgId, Signal};
 use crate::contract::Stats;
 use crate::shard::Shared;
 
-const ORDER: [Signal; 4] = [Signal::Metrics, Signal::Logs, Signal::Spans, Signal::Events];
-
 /// Sums over head, memory and parts. Walks over all active series.
 pub(crate) fn stats(shared: &Shared, org: OrgId) -> Stats {
     let mut out = Stats::default();
@@ -19,7 +17,7 @@ pub(crate) fn stats(shared: &Shared, org: OrgId) -> Stats {
         out.parts += 1;
         add(&mut out, Signal::Metrics, (block.row.rows, block.row.bytes, Some(block.row.first)));
     }
-    for signal in ORDER {
+    for signal in Signal::ALL {
         let Some(table) = snapshot.table(org, signal) else { continue };
         for generation in &table.generations {
             let first = generation.bounds().map(|(first, _)| first.div_euclid(1_000_000));
@@ -39,7 +37,7 @@ pub(crate) fn stats(shared: &Shared, org: OrgId) -> Stats {
 }
 
 fn add(to: &mut Stats, signal: Signal, (rows, bytes, first_ms): (u64, u64, Option<i64>)) {
-    let Some(at) = ORDER.iter().position(|s| *s == signal) else { return };
+    let Some(at) = Signal::ALL.iter().position(|s| *s == signal) else { return };
     if let (Some(r), Some(b), Some(oldest)) =
         (to.rows.get_mut(at), to.bytes.get_mut(at), to.oldest_ms.get_mut(at))
     {

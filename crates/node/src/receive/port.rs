@@ -130,7 +130,7 @@ impl Sink for Inlet<'_> {
         self.port.identify.complete(&mut export, self.peer).await;
         let [metrics, logs, spans] = &*self.port.relays;
         let relay = match export.signal() {
-            Signal::Metrics => metrics,
+            Signal::Metrics | Signal::Exemplars => metrics,
             Signal::Logs | Signal::Events => logs,
             Signal::Spans => spans,
         };

@@ -143,7 +143,7 @@ impl Poster {
 
 fn path(signal: Signal) -> &'static str {
     match signal {
-        Signal::Metrics => "metrics",
+        Signal::Metrics | Signal::Exemplars => "metrics",
         Signal::Spans => "traces",
         Signal::Logs | Signal::Events => "logs",
     }
@@ -155,7 +155,7 @@ fn stored(signal: Signal, body: &[u8]) -> Answer {
             .ok()
             .and_then(|r| r.partial_success)
             .map_or((0, String::new()), |p| (p.rejected_log_records, p.error_message)),
-        Signal::Metrics | Signal::Spans => ExportMetricsServiceResponse::decode(body)
+        Signal::Metrics | Signal::Spans | Signal::Exemplars => ExportMetricsServiceResponse::decode(body)
             .ok()
             .and_then(|r| r.partial_success)
             .map_or((0, String::new()), |p| (p.rejected_data_points, p.error_message)),

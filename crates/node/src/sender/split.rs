@@ -17,7 +17,7 @@ const MAX_BYTES: usize = 64 << 20;
 pub fn halves(signal: Signal, body: &[u8]) -> Option<[Bytes; 2]> {
     let plain = zstd::bulk::decompress(body, MAX_BYTES).ok()?;
     let [first, second] = match signal {
-        Signal::Metrics => {
+        Signal::Metrics | Signal::Exemplars => {
             let request = ExportMetricsServiceRequest::decode(plain.as_slice()).ok()?;
             cut(request.resource_metrics, metrics)?
                 .map(|resource_metrics| ExportMetricsServiceRequest { resource_metrics }.encode_to_vec())

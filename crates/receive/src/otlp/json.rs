@@ -47,7 +47,9 @@ impl Unknown {
 pub fn from_json(signal: Signal, body: &[u8]) -> Result<(Export, Unknown), Error> {
     let cx = Cx(RefCell::default());
     let export = match signal {
-        Signal::Metrics => Export::Metrics(whole::<ExportMetricsServiceRequest>(body, &cx)?),
+        Signal::Metrics | Signal::Exemplars => {
+            Export::Metrics(whole::<ExportMetricsServiceRequest>(body, &cx)?)
+        }
         Signal::Logs | Signal::Events => Export::Logs(whole::<ExportLogsServiceRequest>(body, &cx)?),
         Signal::Spans => Export::Traces(whole::<ExportTraceServiceRequest>(body, &cx)?),
     };

@@ -11,13 +11,13 @@ use tokio::sync::mpsc;
 use super::Embedded;
 use super::start::run;
 use crate::contract::{
-    Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, DependencyPage, Error, FieldsAsk, FieldsPage,
-    LabelPage, MetricFacts, SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Stats, Store,
-    TailEvent, Trace, TracePage, TracesAsk,
+    Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, DependencyPage, Error, ExemplarPage,
+    ExemplarsAsk, FieldsAsk, FieldsPage, LabelPage, MetricFacts, SearchAsk, SearchPage, SeriesAsk,
+    SeriesSamples, ServicePage, Stats, Store, TailEvent, Trace, TracePage, TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
 use crate::snapshot::Table;
-use crate::{count, facts, fields, scan, search, series, traces};
+use crate::{count, exemplars, facts, fields, scan, search, series, traces};
 
 /// Batches of series that may wait for the reader.
 const AHEAD: usize = 2;
@@ -50,8 +50,8 @@ impl Embedded {
 }
 
 fn rows_only(signal: Signal) -> Result<(), Error> {
-    if signal == Signal::Metrics {
-        let what = "metrics are not kept as rows; ask for series instead";
+    if matches!(signal, Signal::Metrics | Signal::Exemplars) {
+        let what = "metrics are not searched as rows; ask for series, or for their exemplars, instead";
         return Err(Error::new(ErrorKind::Invalid, what));
     }
     Ok(())
@@ -106,6 +106,18 @@ impl Store for Embedded {
         ask.range = self.visible_ms(ctx, ask.range);
         let (shared, org, name) = (Arc::clone(&self.shared), ctx.org(), name.to_owned());
         run(move || series::label_values(&shared, org, &name, &ask)).await?
+    }
+
+    async fn exemplars(&self, ctx: &TenantCtx, ask: ExemplarsAsk) -> Result<ExemplarPage, Error> {
+        let ns = |ms: i64| ms.saturating_mul(1_000_000);
+        let range = RangeNs::new(ns(ask.range.from), ns(ask.range.to));
+        let range = self.visible_ns(ctx, Signal::Exemplars, range);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || {
+            let snapshot = shared.snapshots.load();
+            exemplars::exemplars(snapshot.table(org, Signal::Exemplars).map(Arc::as_ref), &ask, range)
+        })
+        .await?
     }
 
     async fn search(&self, ctx: &TenantCtx, mut ask: SearchAsk) -> Result<SearchPage, Error> {

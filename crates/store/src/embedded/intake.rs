@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use ph_access::TenantCtx;
-use ph_model::{ErrorKind, LogRow, OrgId, Series, Signal, SpanRow};
+use ph_model::{ErrorKind, ExemplarRow, LogRow, OrgId, Series, Signal, SpanRow};
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -108,6 +108,7 @@ impl Embedded {
             Rows::Logs(list) => Rows::Logs(in_time(list, |r| r.ts, (first_ns, last_ns), rejected)),
             Rows::Spans(list) => Rows::Spans(in_time(list, |r| r.start, (first_ns, last_ns), rejected)),
             Rows::Events(list) => Rows::Events(in_time(list, |r| r.ts, (first_ns, last_ns), rejected)),
+            Rows::Exemplars(list) => Rows::Exemplars(in_time(list, |r| r.ts, (first_ns, last_ns), rejected)),
         };
         let count = count_of(&rows);
         let build = move || {
@@ -169,6 +170,7 @@ fn count_of(rows: &Rows) -> usize {
         Rows::Logs(list) => list.len(),
         Rows::Spans(list) => list.len(),
         Rows::Events(list) => list.len(),
+        Rows::Exemplars(list) => list.len(),
     }
 }
 
@@ -177,11 +179,13 @@ fn size_of(rows: &Rows) -> usize {
     let log = |r: &LogRow| 300 + r.message.len() + 48 * (r.attributes.len() + r.resource.len());
     let span =
         |r: &SpanRow| 400 + r.events.len() + r.links.len() + 48 * (r.attributes.len() + r.resource.len());
+    let exemplar = |r: &ExemplarRow| 100 + 32 * (r.series.len() + r.labels.len());
     match rows {
         Rows::Metrics(list) => list.iter().map(|s| 64 + 32 * s.labels.len() + 16 * s.samples.len()).sum(),
         Rows::Logs(list) => list.iter().map(log).sum(),
         Rows::Spans(list) => list.iter().map(span).sum(),
         Rows::Events(list) => list.iter().map(|r| 300 + r.message.len()).sum(),
+        Rows::Exemplars(list) => list.iter().map(exemplar).sum(),
     }
 }
 
@@ -230,6 +234,13 @@ fn hash_of(rows: &Rows) -> u64 {
                 h.update(&row.count.to_le_bytes());
                 h.update(row.uid.as_bytes());
                 h.update(row.message.as_bytes());
+            }
+        }
+        Rows::Exemplars(list) => {
+            for row in list {
+                h.update(row.series.metric().as_bytes());
+                h.update(&row.ts.to_le_bytes());
+                h.update(&row.value.to_bits().to_le_bytes());
             }
         }
     }

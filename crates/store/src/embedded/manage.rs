@@ -13,7 +13,8 @@ use crate::hidden::{Hidden, HiddenSeries};
 use crate::limits::OrgSettings;
 use crate::shard::{Order, Shared};
 
-const SIGNALS: [Signal; 3] = [Signal::Logs, Signal::Spans, Signal::Events];
+/// Signals that are kept as rows.
+const SIGNALS: [Signal; 4] = [Signal::Logs, Signal::Spans, Signal::Events, Signal::Exemplars];
 
 impl Embedded {
     /// What an organisation may send and how long its rows are kept. Durable when it returns, in force at once.
@@ -69,11 +70,10 @@ impl Embedded {
         match &mut ask {
             DeleteAsk::Rows { signal, range, filter } => {
                 range.to = range.to.min(now_ms.saturating_add(1).saturating_mul(1_000_000));
-                if *signal == Signal::Metrics {
-                    return Err(Error::new(
-                        ErrorKind::Invalid,
-                        "metrics are deleted by matchers, not by a filter",
-                    ));
+                if matches!(signal, Signal::Metrics | Signal::Exemplars) {
+                    let what =
+                        "metrics, and their exemplars with them, are deleted by matchers, not by a filter";
+                    return Err(Error::new(ErrorKind::Invalid, what));
                 }
                 Hidden::deleted(0, *signal, filter, *range)?;
             }
@@ -95,7 +95,7 @@ impl Embedded {
 /// Errors: `Invalid`.
 fn check_rules(settings: &OrgSettings) -> Result<(), Error> {
     for rule in &settings.rules {
-        if rule.signal == Signal::Metrics {
+        if matches!(rule.signal, Signal::Metrics | Signal::Exemplars) {
             return Err(Error::new(
                 ErrorKind::Invalid,
                 "a retention rule with a filter is about rows, not metrics",
@@ -115,7 +115,11 @@ pub(super) fn show(shared: &Shared, org: OrgId, deletion: &Deletion) -> Result<(
         }
         DeleteAsk::Samples { matchers, range } => {
             let hidden = Arc::new(HiddenSeries::new(deletion.seq, matchers, *range)?);
-            shared.snapshots.change(|s| s.hidden_series.entry(org).or_default().push(hidden));
+            let exemplars = Arc::new(Hidden::exemplars(deletion.seq, matchers, *range)?);
+            shared.snapshots.change(|s| {
+                s.hidden_series.entry(org).or_default().push(hidden);
+                s.edit(org, Signal::Exemplars).hidden.push(exemplars);
+            });
         }
     }
     Ok(())

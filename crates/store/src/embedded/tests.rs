@@ -4,6 +4,7 @@ mod backup;
 mod bed;
 mod conforms;
 mod crash;
+mod exemplars;
 mod indexed;
 mod keeping;
 mod managing;

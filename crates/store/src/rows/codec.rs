@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int64Array, MapArray,
-    RecordBatch, StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Float64Array, Int64Array,
+    MapArray, RecordBatch, StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::DataType;
 use ph_model::Signal;
@@ -93,6 +93,11 @@ fn put_column(out: &mut Vec<u8>, column: &ArrayRef) -> Option<()> {
         DataType::Int64 => {
             let a: &Int64Array = any.downcast_ref()?;
             put_values(out, rows, |i| a.value(i), |o, v| o.extend_from_slice(&v.to_le_bytes()));
+        }
+        DataType::Float64 => {
+            let a: &Float64Array = any.downcast_ref()?;
+            let bits = |i| a.value(i).to_bits();
+            put_values(out, rows, bits, |o, v| o.extend_from_slice(&v.to_le_bytes()));
         }
         DataType::UInt64 => {
             let a: &UInt64Array = any.downcast_ref()?;
@@ -213,6 +218,10 @@ impl<'a> Bytes<'a> {
             DataType::Int64 => {
                 let read = |from: &mut Self| Some(i64::from_le_bytes(from.take(8)?.try_into().ok()?));
                 Arc::new(Int64Array::from(self.values(rows, read)?))
+            }
+            DataType::Float64 => {
+                let read = |from: &mut Self| Some(f64::from_le_bytes(from.take(8)?.try_into().ok()?));
+                Arc::new(Float64Array::from(self.values(rows, read)?))
             }
             DataType::UInt64 => Arc::new(UInt64Array::from(self.values(rows, Self::varint)?)),
             DataType::UInt32 => {

@@ -32,7 +32,7 @@ impl Sorting {
         let leading = match signal {
             Signal::Spans => text("service")?,
             Signal::Events => text("object_namespace")?,
-            Signal::Logs | Signal::Metrics => Leading::Id(column(batch, STREAM)?),
+            Signal::Logs | Signal::Metrics | Signal::Exemplars => Leading::Id(column(batch, STREAM)?),
         };
         Some(Self {
             leading,

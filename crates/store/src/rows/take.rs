@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use arrow::array::{
-    Array, BinaryArray, FixedSizeBinaryArray, Int64Array, MapArray, RecordBatch, StringArray, UInt8Array,
-    UInt16Array, UInt32Array, UInt64Array,
+    Array, BinaryArray, FixedSizeBinaryArray, Float64Array, Int64Array, MapArray, RecordBatch, StringArray,
+    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use ph_model::Attributes;
 
@@ -31,6 +31,11 @@ impl<'a> Taker<'a> {
     pub fn long(&self, name: &str) -> impl Fn(usize) -> i64 + use<'a> {
         let column: Option<&Int64Array> = self.column(name);
         move |i| column.map_or(0, |c| c.value(i))
+    }
+
+    pub fn double(&self, name: &str) -> impl Fn(usize) -> f64 + use<'a> {
+        let column: Option<&Float64Array> = self.column(name);
+        move |i| column.map_or(0.0, |c| c.value(i))
     }
 
     pub fn ulong(&self, name: &str) -> impl Fn(usize) -> u64 + use<'a> {

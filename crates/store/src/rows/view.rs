@@ -26,14 +26,17 @@ pub(crate) struct RowView<'a> {
     pub row: usize,
 }
 
+/// Signals that are kept as rows.
+const ROWS: [Signal; 4] = [Signal::Logs, Signal::Spans, Signal::Events, Signal::Exemplars];
+
 /// The column that a field's name means, if it is one.
 pub(crate) fn column_name(signal: Signal, name: &str) -> Option<&'static str> {
-    static NAMES: LazyLock<[HashMap<&'static str, &'static str>; 3]> =
-        LazyLock::new(|| [Signal::Logs, Signal::Spans, Signal::Events].map(names));
-    let [logs, spans, events] = &*NAMES;
+    static NAMES: LazyLock<[HashMap<&'static str, &'static str>; 4]> = LazyLock::new(|| ROWS.map(names));
+    let [logs, spans, events, exemplars] = &*NAMES;
     let names = match signal {
         Signal::Spans => spans,
         Signal::Events => events,
+        Signal::Exemplars => exemplars,
         Signal::Logs | Signal::Metrics => logs,
     };
     names.get(name).copied()
@@ -48,6 +51,7 @@ fn names(signal: Signal) -> HashMap<&'static str, &'static str> {
     match signal {
         Signal::Spans => out.extend([("duration", "duration_ns"), ("start", TS)]),
         Signal::Events => out.extend([("namespace", "object_namespace")]),
+        Signal::Exemplars => {}
         Signal::Logs | Signal::Metrics => out.extend([("stream", "iostream")]),
     }
     out
@@ -58,8 +62,8 @@ const UNLISTED: [&str; 6] = [TS, "observed_ts", "segment_key", "offset", "full_b
 
 /// Fields that are columns: the name that people use, and the column. Ascending by name.
 pub(crate) fn listed(signal: Signal) -> impl Iterator<Item = (&'static str, &'static str)> {
-    static LISTED: LazyLock<[Vec<(&'static str, &'static str)>; 3]> = LazyLock::new(|| {
-        [Signal::Logs, Signal::Spans, Signal::Events].map(|signal| {
+    static LISTED: LazyLock<[Vec<(&'static str, &'static str)>; 4]> = LazyLock::new(|| {
+        ROWS.map(|signal| {
             let all = names(signal);
             let mut by_column: HashMap<&str, &str> = HashMap::new();
             for (name, column) in &all {
@@ -77,10 +81,11 @@ pub(crate) fn listed(signal: Signal) -> impl Iterator<Item = (&'static str, &'st
             out
         })
     });
-    let [logs, spans, events] = &*LISTED;
+    let [logs, spans, events, exemplars] = &*LISTED;
     let of = match signal {
         Signal::Spans => spans,
         Signal::Events => events,
+        Signal::Exemplars => exemplars,
         Signal::Logs | Signal::Metrics => logs,
     };
     of.iter().copied()
@@ -95,7 +100,7 @@ fn level_column(signal: Signal) -> &'static str {
     match signal {
         Signal::Spans => "status",
         Signal::Events => "type",
-        Signal::Logs | Signal::Metrics => "level",
+        Signal::Logs | Signal::Metrics | Signal::Exemplars => "level",
     }
 }
 
@@ -301,7 +306,7 @@ impl Record for RowView<'_> {
                 Some("Normal") => Level::Info,
                 _ => Level::Unknown,
             },
-            Signal::Logs | Signal::Metrics => {
+            Signal::Logs | Signal::Metrics | Signal::Exemplars => {
                 Level::from_number(self.column::<UInt8Array>("level").map_or(0, |c| c.value(self.row)))
             }
         }

@@ -200,8 +200,7 @@ impl Shard {
         self.open.retain(|(of, _), _| *of != org);
         self.handle.windows.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&org);
         let all = Checkpoint { lsn: u64::MAX, border_ms: i64::MAX };
-        let signals = [Signal::Metrics, Signal::Logs, Signal::Spans, Signal::Events];
-        self.trim(signals.into_iter().map(|signal| ((org, signal), all)).collect());
+        self.trim(Signal::ALL.into_iter().map(|signal| ((org, signal), all)).collect());
     }
 
     pub(super) fn trim(&mut self, checkpoints: Vec<((OrgId, Signal), Checkpoint)>) {

@@ -133,6 +133,7 @@ pub(super) fn kind_of(signal: Signal) -> u8 {
         Signal::Logs => 2,
         Signal::Spans => 3,
         Signal::Events => 4,
+        Signal::Exemplars => 5,
     }
 }
 
@@ -142,6 +143,7 @@ pub(super) fn signal_of(kind: u8) -> Option<Signal> {
         2 => Signal::Logs,
         3 => Signal::Spans,
         4 => Signal::Events,
+        5 => Signal::Exemplars,
         _ => return None,
     })
 }
