@@ -194,7 +194,7 @@ export function openLogs(query) {
   return { id, expires_ms: Date.now() + 60_000 };
 }
 
-const TICK_MS = 50;
+const TICK_MS = Number(process.env.TICK_MS ?? 50);
 const FIRST_CREDIT = 1 << 20;
 export function serveLogs(socket, id) {
   const query = open.get(id);

@@ -20,15 +20,21 @@ export const msOf = (ts: string): number => Date.parse(`${ts.slice(0, 23)}Z`);
 
 const zones = new Map<string, Intl.DateTimeFormat>();
 
-function inZone(ms: number, zone: string): { date: string; time: string } {
+/** Lines that stand together share their second: the calendar is asked once for it. */
+let latest = { zone: "", second: 0, date: "", time: "" };
+
+function inZone(ms: number, zone: string): { readonly date: string; readonly time: string } {
+  const second = Math.floor(ms / 1000);
+  if (latest.zone === zone && latest.second === second) return latest;
   let format = zones.get(zone);
   if (!format) {
     format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
     zones.set(zone, format);
   }
   const part: Record<string, string> = {};
-  for (const p of format.formatToParts(ms)) part[p.type] = p.value;
-  return { date: `${part["year"]}-${part["month"]}-${part["day"]}`, time: `${part["hour"]}:${part["minute"]}:${part["second"]}` };
+  for (const p of format.formatToParts(second * 1000)) part[p.type] = p.value;
+  latest = { zone, second, date: `${part["year"]}-${part["month"]}-${part["day"]}`, time: `${part["hour"]}:${part["minute"]}:${part["second"]}` };
+  return latest;
 }
 
 function ago(ms: number): string {

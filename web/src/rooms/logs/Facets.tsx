@@ -1,6 +1,6 @@
 /** Counts by level and by any field, over the whole window; a tick asks for the value, `!` for everything else. */
 
-import { useState, type FormEvent } from "react";
+import { useMemo, useState, type FormEvent } from "react";
 
 import type { LogCount } from "../../api/types";
 import { asks, atLeast, equal, flip, levelOf, not, only } from "../../core/expr";
@@ -31,7 +31,7 @@ export function Facets({ pane, counted, counting }: FacetsProps) {
   const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set([...OPEN, ...extra]));
   const [typed, setTyped] = useState("");
   const set = (q: string): void => change({ [pane.names.q]: q || undefined });
-  const counts = counted ? levelsOf(counted.buckets) : loadedLevels(pane);
+  const counts = useMemo(() => (counted ? levelsOf(counted.buckets) : loadedLevels(pane)), [counted, pane.slow, pane.feed]);
   const least = levelOf(pane.typed);
   const most = Math.max(1, ...counts.values());
   const flipOpen = (name: string): void => setOpen((old) => { const next = new Set(old); if (!next.delete(name)) next.add(name); return next; });

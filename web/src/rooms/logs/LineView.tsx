@@ -49,9 +49,9 @@ export const LineView = memo(function LineView({ row, source, hue, columns, stam
           case "time":
             return <span className="t" key={c}>{stampOf(record.ts, stamp, now)}</span>;
           case "level":
-            return <span className="lv" key={c} data-k="level" data-v={record.level}>{LEVEL_WORD[record.level] ?? ""}</span>;
+            return <span className="lv" key={c} data-k="level">{LEVEL_WORD[record.level] ?? ""}</span>;
           case "pod":
-            return <span className="so" key={c} title={source ? `${source.cluster} / ${source.namespace} / ${sourceName(source)}` : ""} data-k={source?.pod ? "pod" : "container"} data-v={source?.pod || source?.container}><i style={{ background: hue === 0 ? "var(--s-rest)" : `var(--s${hue})` }} />{shortName(source)}</span>;
+            return <span className="so" key={c} data-k="pod"><i style={{ background: hue === 0 ? "var(--s-rest)" : `var(--s${hue})` }} />{shortName(source)}</span>;
           case "message":
             return (
               <span className="m" key={c}>
@@ -65,14 +65,14 @@ export const LineView = memo(function LineView({ row, source, hue, columns, stam
           case "namespace":
           case "container":
           case "node":
-            return <span className="f" key={c} data-k={c} data-v={source?.[c]} title={source?.[c]}>{source?.[c]}</span>;
+            return <span className="f" key={c} data-k={c} title={source?.[c]}>{source?.[c]}</span>;
           case "stream":
-            return <span className="f" key={c} data-k={c} data-v={record.stream}>{record.stream}</span>;
+            return <span className="f" key={c} data-k={c}>{record.stream}</span>;
           case "restart":
             return <span className="f" key={c}>{record.restart}</span>;
           default: {
             const value = fieldOf(record, c);
-            return <span className="f string" key={c} title={value} {...(value === undefined ? {} : { "data-k": c, "data-v": value })}>{value ?? ""}</span>;
+            return <span className="f string" key={c} title={value} {...(value === undefined ? {} : { "data-k": c })}>{value ?? ""}</span>;
           }
         }
       })}
@@ -80,19 +80,43 @@ export const LineView = memo(function LineView({ row, source, hue, columns, stam
   );
 });
 
+/** What stands under the pointer: a column's value, a field's value inside the message, or nothing. Read when asked, so that a line that streams past carries no more than its text. */
+export function valueAt(target: HTMLElement, row: LineRow, source: LogSource | undefined): { readonly name: string; readonly value: string } | null {
+  const part = target.closest<HTMLElement>(".m > .string, .m > .number");
+  if (part) {
+    let key = part.previousElementSibling;
+    while (key && !key.classList.contains("key")) key = key.previousElementSibling;
+    return { name: key?.textContent ?? "", value: (part.textContent ?? "").replace(/^"(.*)"$/, "$1") };
+  }
+  const name = target.closest<HTMLElement>("[data-k]")?.dataset["k"];
+  if (name === undefined) return null;
+  switch (name) {
+    case "level":
+      return { name, value: row.record.level };
+    case "stream":
+      return { name, value: row.record.stream };
+    case "pod":
+      return { name: source?.pod ? "pod" : "container", value: source?.pod || source?.container || "" };
+    case "cluster":
+    case "namespace":
+    case "container":
+    case "node":
+      return { name, value: source?.[name] ?? "" };
+    default:
+      return { name, value: fieldOf(row.record, name) ?? "" };
+  }
+}
+
 /** The message in its own colours or in those of its syntax, with matches lit on top. */
 function draw({ record }: LineRow, finder: Finder | null, hit: number): ReactNode {
   const { text, spans } = drawnOf(record);
   const marks = finder?.ranges(text) ?? [];
   if (spans.length > 0) return ansi(text, spans).map(([from, to, style]) => <span key={from} className={style}>{lit(text.slice(from, to), from, marks, hit)}</span>);
-  let name = "";
   // Keys are places, so that a line that takes another's place changes texts, not elements.
   return parts(text).map((part, i) => {
     const body = lit(part.text, part.at, marks, hit);
     if (part.kind === "text") return <span key={i}>{body}</span>;
-    if (part.kind === "key") name = part.text;
-    const value = part.kind === "string" || part.kind === "number";
-    return <span key={i} className={part.kind} {...(value ? { "data-k": name, "data-v": part.text.replace(/^"(.*)"$/, "$1") } : {})}>{body}</span>;
+    return <span key={i} className={part.kind}>{body}</span>;
   });
 }
 

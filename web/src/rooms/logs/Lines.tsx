@@ -5,7 +5,7 @@ import { useEffect, useLayoutEffect, useReducer, useRef, useSyncExternalStore, t
 import type { StampStyle } from "../../core/stamp";
 import { useSize } from "../../ui/size";
 import type { LineRow } from "./feed";
-import { LineView, MarkRow, type ActOn } from "./LineView";
+import { LineView, MarkRow, valueAt, type ActOn } from "./LineView";
 import type { Pane } from "./pane";
 import { Rail } from "./Rail";
 import { sourceName } from "./text";
@@ -40,9 +40,15 @@ interface Anchor {
   readonly offset: number;
 }
 
+/** Says when the frame that is being drawn is done: a message comes after the browser has painted. */
+const afterPaint = new MessageChannel();
+const painted: (() => void)[] = [];
+afterPaint.port1.onmessage = () => { for (const done of painted.splice(0)) done(); };
+
 export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onPick, onAct, onHeights }: LinesProps) {
   const { fold, feed } = pane;
   const view = useSyncExternalStore(feed.listen, feed.read);
+  const began = performance.now();
   fold.sync(view.rows, view.shape, pane.foldStyle);
   const [box, { height: seen }] = useSize<HTMLDivElement>();
   const [, draw] = useReducer((n: number) => n + 1, 0);
@@ -84,6 +90,8 @@ export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onP
     }
     stood.current = following ? scroll : -1;
     anchorNow();
+    painted.push(() => feed.pace.drew(began, performance.now()));
+    afterPaint.port2.postMessage(null);
   });
 
   const show = (index: number): void => {
@@ -159,42 +167,51 @@ export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onP
     const at = lineAt(event);
     if (!at || window.getSelection()?.toString()) return;
     const folded = target.closest("[data-fold]");
-    const value = target.closest<HTMLElement>("[data-k]");
+    const value = valueAt(target, at.row, view.sources[at.row.source]);
     if (folded) {
       feed.hold();
       pane.unfold(at.row.key);
-    } else if (value) onAct({ name: value.dataset["k"] ?? "", value: value.dataset["v"] ?? value.textContent ?? "", row: at.row, x: event.clientX, y: event.clientY });
+    } else if (value) onAct({ ...value, row: at.row, x: event.clientX, y: event.clientY });
     else onPick(at.row, event.shiftKey);
   };
   const menu = (event: MouseEvent): void => {
     const at = lineAt(event);
     if (!at) return;
     event.preventDefault();
-    const value = (event.target as HTMLElement).closest<HTMLElement>("[data-k]");
+    const value = valueAt(event.target as HTMLElement, at.row, view.sources[at.row.source]) ?? { name: "", value: "" };
     feed.hold();
-    onAct({ name: value?.dataset["k"] ?? "", value: value ? (value.dataset["v"] ?? value.textContent ?? "") : "", row: at.row, x: event.clientX, y: event.clientY });
+    onAct({ ...value, row: at.row, x: event.clientX, y: event.clientY });
+  };
+  const named = (event: MouseEvent): void => {
+    const element = (event.target as HTMLElement).closest<HTMLElement>(".so");
+    const at = element ? lineAt(event) : null;
+    const source = at ? view.sources[at.row.source] : undefined;
+    if (element && source) element.title = `${source.cluster} / ${source.namespace} / ${sourceName(source)}`;
   };
   const key = (event: KeyboardEvent): void => {
     if (["PageUp", "Home"].includes(event.key)) feed.hold();
   };
   return (
     <div style={{ position: "relative", flex: 1, minHeight: 0, display: "flex" }}>
-      <div className={`lg${wrap ? " wrapped" : ""}`} ref={box} tabIndex={0} role="log" aria-live="off" aria-label={`Log lines, ${view.following ? "following" : "held"}`} onScroll={scrolled} onWheel={(e) => { if (e.deltaY < 0) feed.hold(); }} onKeyDown={key} onClick={click} onContextMenu={menu} style={{ "--log-columns": grid } as CSSProperties}>
+      <div className={`lg${wrap ? " wrapped" : ""}`} ref={box} tabIndex={0} role="log" aria-live="off" aria-label={`Log lines, ${view.following ? "following" : "held"}`} onScroll={scrolled} onWheel={(e) => { if (e.deltaY < 0) feed.hold(); }} onKeyDown={key} onMouseOver={named} onClick={click} onContextMenu={menu} style={{ "--log-columns": grid } as CSSProperties}>
         <div style={{ height: room, position: "relative" }}>
           <div className={following ? "layer" : ""} style={following ? { height: Math.min(seen, room) } : undefined}>
-            {fold.items.slice(from, to + 1).map((item, i) => {
-              const { row } = item;
-              const place = { transform: `translateY(${following ? item.top - top.current : item.top}px)` };
-              // While following, a place on the screen keeps its elements and changes its text.
-              const slot = following ? i : item.key;
-              if (row.kind !== "line") return <div key={slot} className="at" style={place}><MarkRow row={row} sources={view.sources} stamp={stamp} now={now} onJump={(ms) => void feed.jump({ ms })} /></div>;
-              const source = view.sources[row.record.source];
-              return (
-                <div key={slot} className="at" style={place}>
-                  <LineView row={row} source={source} hue={hues.get(sourceName(source)) ?? 0} columns={columns} stamp={stamp} now={stamp.format === "relative" ? now : 0} finder={pane.finder} hit={pane.place !== null && pane.place.key === row.key ? pane.place.start : -1} folded={item.folded} unfolded={pane.open.has(item.key)} repeats={item.repeats} selected={row.key === pane.selected?.key} ranged={pane.range.has(row.key)} wrap={wrap} />
-                </div>
-              );
-            })}
+            {/* Rows stand one below the other in one box: the browser paints one thing, not one for each row. */}
+            <div className="rows" style={{ transform: `translateY(${(fold.items[from]?.top ?? 0) - (following ? top.current : 0)}px)` }}>
+              {fold.items.slice(from, to + 1).map((item, i) => {
+                const { row } = item;
+                const size = wrap && row.kind === "line" ? undefined : { height: fold.bottomOf(from + i) - item.top };
+                // While following, a place on the screen keeps its elements and changes its text.
+                const slot = following ? i : item.key;
+                if (row.kind !== "line") return <div key={slot} style={size}><MarkRow row={row} sources={view.sources} stamp={stamp} now={now} onJump={(ms) => void feed.jump({ ms })} /></div>;
+                const source = view.sources[row.record.source];
+                return (
+                  <div key={slot} style={size}>
+                    <LineView row={row} source={source} hue={hues.get(sourceName(source)) ?? 0} columns={columns} stamp={stamp} now={stamp.format === "relative" ? now : 0} finder={pane.finder} hit={pane.place !== null && pane.place.key === row.key ? pane.place.start : -1} folded={item.folded} unfolded={pane.open.has(item.key)} repeats={item.repeats} selected={row.key === pane.selected?.key} ranged={pane.range.has(row.key)} wrap={wrap} />
+                  </div>
+                );
+              })}
+            </div>
           </div>
         </div>
       </div>

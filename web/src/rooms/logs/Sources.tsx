@@ -47,11 +47,17 @@ export function Sources({ pane, hues, children, onDone }: SourcesProps) {
   }, [objects.items, answer.data, scope.namespaces, typed]);
   const single = nodes.length === 1 ? nodes[0] : undefined;
   const opened = useMemo(() => (single ? new Set([...open, single.id]) : open), [open, single]);
-  const rows = flatten(nodes, opened, typed.trim() !== "");
+  const rows = useMemo(() => flatten(nodes, opened, typed.trim() !== ""), [nodes, opened, typed]);
   const box = useRef<HTMLDivElement>(null);
   const ready = rows.length > 0;
   useEffect(() => { if (ready) box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "center" }); }, [ready]);
-  const flip = (id: string): void => setOpen((old) => new Set(toggle([...old], id)));
+  const { src } = pane.names;
+  const line = pane.names.line;
+  // The tree stands while lines stream beside it.
+  const drawn = useMemo(() => {
+    const flip = (id: string): void => setOpen((old) => new Set(toggle([...old], id)));
+    return rows.slice(0, MOST_NODES).map((n) => <Node key={n.id} node={n} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ [src]: printList(pick(chosen, n.id)), [line]: undefined })} />);
+  }, [rows, opened, typed, chosen, change, src, line]);
   return (
     <section className="pane" aria-label="Sources and facets">
       <div className="ph"><h2>Sources</h2><span className="n">{chosen.length === 0 ? "none chosen" : plural(files, "container")}</span><span className="sp" />{chosen.length > 0 ? <button type="button" className="btn on-phone" onClick={onDone}>Show lines</button> : null}{chosen.length > 0 ? <button type="button" className="btn quiet icon sm" aria-label="Choose none" title="Choose none" onClick={() => change({ [pane.names.src]: undefined, [pane.names.line]: undefined })}><Icon name="x" /></button> : null}</div>
@@ -59,9 +65,7 @@ export function Sources({ pane, hues, children, onDone }: SourcesProps) {
       <div className="tree" ref={box}>
         {objects.status === "loading" && (clusters.status === "loading" || inScope.length > 0) ? <Loading rows={6} what="log sources" /> : objects.status === "denied" ? <Fault error={new Error(objects.reason)} what="log sources" /> : rows.length === 0 ? <Empty title={typed ? "None matches" : "No log source yet"}>{typed ? "" : "Containers appear here when a node-agent is connected."}</Empty> : (
           <div role="tree" aria-label="Sources">
-            {rows.slice(0, MOST_NODES).map((n) => (
-              <Node key={n.id} node={n} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ [pane.names.src]: printList(pick(chosen, n.id)), [pane.names.line]: undefined })} />
-            ))}
+            {drawn}
           </div>
         )}
         {rows.length > MOST_NODES ? <p className="t3 s11" style={{ padding: "4px 12px" }}>{rows.length - MOST_NODES} more: type a name to narrow them</p> : null}

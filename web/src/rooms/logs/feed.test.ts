@@ -62,10 +62,12 @@ async function following(first: LogPage): Promise<{ feed: LogFeed; wire: Wire }>
 it("shows the newest page and goes on from its end, so that no line is missing and none is twice", async () => {
   const { feed, wire } = await following(page(3, 5));
   expect(bodies.map((b) => [b.path, b.body["after"]])).toEqual([["/api/v1/logs/query", undefined], ["/api/v1/logs/streams", "n5"]]);
-  wire.say({ t: "batch", records: [record(5), record(6)], bytes: 99, next: "n7" });
+  wire.say({ t: "batch", records: [record(5), record(6)], bytes: 99, next: "n6" });
+  expect(wire.sent).toEqual([]);
+  wire.say({ t: "batch", records: [], bytes: 131_072, next: "n7" });
   await painted();
   expect(text(feed)).toBe("3 4 5 6");
-  expect(wire.sent.map((s) => JSON.parse(s) as unknown)).toEqual([{ t: "credit", bytes: 99 }]);
+  expect(wire.sent.map((s) => JSON.parse(s) as unknown)).toEqual([{ t: "credit", bytes: 131_171 }]);
   feed.stop();
 });
 

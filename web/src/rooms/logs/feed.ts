@@ -5,6 +5,7 @@ import type { LogGap, LogMarker, LogPage, LogQuery, LogRecord, LogSelect, LogSou
 import { continues, type Shape } from "../../core/fold";
 import { LineWindow, type Token } from "../../core/lines";
 import { waitMs } from "../../core/live";
+import { Pace } from "../../core/pace";
 
 export type Row =
   | (Shape & { readonly kind: "line"; readonly text: string; readonly record: LogRecord })
@@ -60,6 +61,8 @@ const FIRST_PAGE = 500;
 const PAGE = 1000;
 /** Pages without a line that are passed over before the person is asked. */
 const EMPTY_PAGES = 8;
+/** Credit is given back in pieces of this size, well below what the server lends at first. */
+const CREDIT_BYTES = 128 * 1024;
 const PROTOCOL = "pilothouse.logs.v1";
 
 export class LogFeed {
@@ -72,6 +75,9 @@ export class LogFeed {
   private next: Token = null;
   private attempt = 0;
   private frame = 0;
+  /** How often lines that stream in are drawn; what a person does is drawn at once. */
+  readonly pace = new Pace();
+  private urgent = false;
   private serial = 0;
   private owed = 0;
   /** Rises with every jump, so that answers to older questions are dropped. */
@@ -95,12 +101,23 @@ export class LogFeed {
   read = (): FeedView => this.view;
 
   private set(change: Partial<FeedView>): void {
-    this.view = { ...this.view, ...change };
-    if (this.frame === 0) this.frame = requestAnimationFrame(() => this.paint());
+    this.urgent = true;
+    this.stir(change);
   }
 
-  private paint(): void {
+  /** A change that comes with the stream: drawn when the pace allows. */
+  private stir(change: Partial<FeedView>): void {
+    this.view = { ...this.view, ...change };
+    if (this.frame === 0) this.frame = requestAnimationFrame((now) => this.paint(now));
+  }
+
+  private paint(now: number): void {
+    if (!this.urgent && !this.pace.free(now)) {
+      this.frame = requestAnimationFrame((later) => this.paint(later));
+      return;
+    }
     this.frame = 0;
+    this.urgent = false;
     this.view = { ...this.view, version: this.view.version + 1, rows: this.window.all(), shape: this.window.shape, older: this.window.start !== null };
     for (const listener of this.listeners) listener();
   }
@@ -287,7 +304,7 @@ export class LogFeed {
       case "progress": {
         this.progress.set(frame.source, { scanned: frame.scanned_bytes, total: frame.total_bytes });
         const all = [...this.progress.values()];
-        return this.set({ scannedBytes: Math.max(this.view.scannedBytes, all.reduce((n, p) => n + p.scanned, 0)), knownBytes: Math.max(this.view.knownBytes, all.reduce((n, p) => n + p.total, 0)) });
+        return this.stir({ scannedBytes: Math.max(this.view.scannedBytes, all.reduce((n, p) => n + p.scanned, 0)), knownBytes: Math.max(this.view.knownBytes, all.reduce((n, p) => n + p.total, 0)) });
       }
       case "gap":
         if (!this.view.cut) this.window.place(this.gapRow(frame.gap, this.streamSources));
@@ -316,12 +333,12 @@ export class LogFeed {
     }
     this.next = next;
     this.owed += bytes;
-    this.set({ newer: this.view.following ? 0 : this.view.newer + records.length, cut, lag: null, lines: this.view.lines + records.length });
+    this.stir({ newer: this.view.following ? 0 : this.view.newer + records.length, cut, lag: null, lines: this.view.lines + records.length });
     this.grant();
   }
 
   private grant(): void {
-    if (this.owed === 0 || this.socket?.readyState !== WebSocket.OPEN) return;
+    if (this.owed < CREDIT_BYTES || this.socket?.readyState !== WebSocket.OPEN) return;
     this.socket.send(JSON.stringify({ t: "credit", bytes: this.owed } satisfies LogStreamAsk));
     this.owed = 0;
   }
