@@ -1,4 +1,4 @@
-//! Asks a Prometheus and our own evaluation the same random expressions; prints every difference.
+//! Asks a Prometheus and our own evaluation over our own store the same random expressions; prints every difference.
 //!
 //! In:     the Go module of Prometheus, built once into a cache outside the repository.
 //! Out:    differences, the number of expressions; exit 1 when one differs.
@@ -26,9 +26,31 @@ pub struct Args {
     /// Other numbers make other expressions.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Where our samples lie: in the evaluation's memory, or in the store before and after it made blocks and merged them.
+    #[arg(long, value_enum, default_value_t = Place::Memory)]
+    on: Place,
     /// A program to ask instead of building one.
     #[arg(long, value_name = "PATH")]
     prometheus: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Place {
+    Memory,
+    Head,
+    Flush,
+    Compacted,
+}
+
+impl Place {
+    fn word(self) -> &'static str {
+        match self {
+            Place::Memory => "memory",
+            Place::Head => "head",
+            Place::Flush => "flush",
+            Place::Compacted => "compacted",
+        }
+    }
 }
 
 pub fn run(root: &Path, args: &Args) -> Result<ExitCode> {
@@ -41,8 +63,9 @@ pub fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     rival.wait()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["run", "--quiet", "-p", "ph-promql", "--example", "promdiff", "--"])
+        .args(["run", "--quiet", "-p", "ph-store", "--example", "promdiff", "--"])
         .args([rival.address.to_string(), args.count.to_string(), args.seed.to_string()])
+        .arg(args.on.word())
         .current_dir(root)
         .status()
         .context("run the comparison")?;

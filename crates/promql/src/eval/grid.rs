@@ -142,36 +142,45 @@ const TIMELY: &[&str] = &[
     "day_of_week",
     "day_of_year",
     "days_in_month",
+    "end",
     "hour",
-    "info",
     "minute",
     "month",
     "predict_linear",
+    "range",
+    "start",
+    "step",
     "time",
     "timestamp",
     "year",
 ];
 
 /// Whether an expression gives the same at every step, so that one evaluation stands for all.
-pub fn is_invariant(expr: &Expr) -> bool {
+pub fn is_invariant(expr: &Expr, params: &Params) -> bool {
     match &expr.kind {
         ExprKind::Number(_) | ExprKind::Text(_) => true,
         ExprKind::Vector(selector) => selector.shift.at.is_some(),
         ExprKind::Matrix(matrix) => matrix.selector.shift.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.shift.at.is_some(),
-        ExprKind::Call(call) => !TIMELY.contains(&call.function.name) && call.args.iter().all(is_invariant),
-        _ => expr.children().into_iter().all(is_invariant),
+        ExprKind::Call(call) if call.function.name == "info" => call
+            .args
+            .first()
+            .is_some_and(|of| is_invariant(of, params) && super::info::is_uniform(of, params)),
+        ExprKind::Call(call) => {
+            !TIMELY.contains(&call.function.name) && call.args.iter().all(|arg| is_invariant(arg, params))
+        }
+        _ => expr.children().into_iter().all(|child| is_invariant(child, params)),
     }
 }
 
 /// The grid on which `expr` is evaluated when its parent is on `grid`.
-pub fn effective(expr: &Expr, grid: Grid) -> Grid {
-    if grid.count > 1 && is_invariant(expr) { grid.first() } else { grid }
+pub fn effective(expr: &Expr, grid: Grid, params: &Params) -> Grid {
+    if grid.count > 1 && is_invariant(expr, params) { grid.first() } else { grid }
 }
 
 /// Collects what the selectors of an expression need, as evaluation will ask for it.
 pub fn walk(expr: &Expr, grid: Grid, params: &Params, found: &mut Vec<Selection>) -> Result<(), Error> {
-    let grid = if expr.gives() == Type::Matrix { grid } else { effective(expr, grid) };
+    let grid = if expr.gives() == Type::Matrix { grid } else { effective(expr, grid, params) };
     if grid.count == 0 {
         return Ok(());
     }

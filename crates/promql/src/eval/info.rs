@@ -61,26 +61,35 @@ fn asked(call: &Call) -> Result<Asked, Error> {
 
 /// The `@` and `offset` that all selectors of an expression share; none when they differ.
 fn reference(of: &Expr, params: &Params) -> Result<Resolved, Error> {
+    Ok(shared(of, params)?.unwrap_or(Resolved { at: None, offset: 0 }))
+}
+
+/// Whether every selector of an expression refers to the same time, and nothing in it is without a selector.
+pub fn is_uniform(of: &Expr, params: &Params) -> bool {
+    shared(of, params).is_ok_and(|found| found.is_some())
+}
+
+fn shared(of: &Expr, params: &Params) -> Result<Option<Resolved>, Error> {
     let mut found: Vec<Resolved> = Vec::new();
     let mut all = true;
-    references(of, (&mut found, &mut all), params, 0)?;
-    let none = Resolved { at: None, offset: 0 };
+    references(of, (&mut found, &mut all), params, &mut Vec::new())?;
     let same = |a: &Resolved, b: &Resolved| match (a.at, b.at) {
         (Some(_), Some(_)) => a.end(0) == b.end(0),
         (None, None) => a.offset == b.offset,
         _ => false,
     };
     Ok(match found.split_first() {
-        Some((first, rest)) if all && rest.iter().all(|other| same(first, other)) => *first,
-        _ => none,
+        Some((first, rest)) if all && rest.iter().all(|other| same(first, other)) => Some(*first),
+        _ => None,
     })
 }
 
+/// `around` holds the shifts of the subqueries around `expr`, outermost first.
 fn references(
     expr: &Expr,
     (found, all): (&mut Vec<Resolved>, &mut bool),
     params: &Params,
-    outer_offset: i64,
+    around: &mut Vec<Resolved>,
 ) -> Result<(), Error> {
     let shift = match &expr.kind {
         ExprKind::Vector(selector) => Some(&selector.shift),
@@ -89,24 +98,34 @@ fn references(
     };
     if let Some(shift) = shift {
         let mut resolved = resolve(shift, params)?;
-        if resolved.at.is_none() {
-            resolved.offset += outer_offset;
+        // Offsets add up outwards, until a time anchors them.
+        for outer in around.iter().rev() {
+            if resolved.at.is_none() {
+                resolved.offset += outer.offset;
+                resolved.at = outer.at;
+            }
         }
         found.push(resolved);
         return Ok(());
     }
-    if let ExprKind::Subquery(subquery) = &expr.kind {
-        let resolved = resolve(&subquery.shift, params)?;
-        return references(&subquery.of, (found, all), params, outer_offset + resolved.offset);
-    }
+    let subquery = match &expr.kind {
+        ExprKind::Subquery(subquery) => Some(resolve(&subquery.shift, params)?),
+        _ => None,
+    };
+    around.extend(subquery);
+    // The second argument of `info` has the form of a selector and is none.
+    let is_info = matches!(&expr.kind, ExprKind::Call(call) if call.function.name == "info");
     let mut any = false;
-    for child in expr.children() {
+    for child in expr.children().into_iter().take(if is_info { 1 } else { usize::MAX }) {
         if matches!(child.gives(), crate::functions::Type::Vector | crate::functions::Type::Matrix) {
             any = true;
-            references(child, (found, all), params, outer_offset)?;
+            references(child, (found, all), params, around)?;
         }
     }
     *all &= any;
+    if subquery.is_some() {
+        around.pop();
+    }
     Ok(())
 }
 

@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
         if grid.count == 0 {
             return Ok(Box::new(std::iter::empty()));
         }
-        let first = effective(expr, grid);
+        let first = effective(expr, grid, self.params);
         if first != grid {
             let rows = self.vector_at(expr, first)?;
             return Ok(Box::new(rows.map(move |row| {

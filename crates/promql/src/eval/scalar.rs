@@ -10,7 +10,7 @@ use crate::float::{least, most, power};
 impl Run<'_> {
     /// The values of a scalar expression, one a step.
     pub fn scalar(&self, expr: &Expr, grid: Grid) -> Result<Vec<f64>, Error> {
-        let first = effective(expr, grid);
+        let first = effective(expr, grid, self.params);
         if first != grid {
             let value = self.scalar_at(expr, first)?.first().copied().unwrap_or(f64::NAN);
             return Ok(vec![value; grid.count]);

@@ -1,10 +1,11 @@
-//! Asks a running Prometheus and this crate the same, and prints every difference.
+//! Asks a running Prometheus and our evaluation over our store the same, and prints every difference.
 //!
-//! In:     `ADDRESS COUNT SEED` of a fresh Prometheus with its remote-write receiver and experimental functions on.
+//! In:     `ADDRESS COUNT SEED PLACE [late]` of a fresh Prometheus with its remote-write receiver and experimental functions on.
 //! Out:    each expression that is answered differently, with both answers; the number of expressions at the end.
 //! Never:  a test: it needs a rival program. `cargo xtask promdiff` builds that and calls this.
 
 mod grammar;
+mod place;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,7 +13,7 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 
 use ph_model::{Labels, Sample, stale_marker};
-use ph_promql::{Error, MemorySource, Never, Params, Value, eval, parse, sample_text};
+use ph_promql::{Error, Never, Params, SeriesSource, Value, eval, parse, sample_text};
 use serde_json::Value as Json;
 
 /// Numbers at random, the same for the same seed.
@@ -245,7 +246,7 @@ fn theirs(address: &str, query: &str, params: &Params) -> std::io::Result<Outcom
     Ok(Ok(Found { series: out, ..Found::default() }.noting(notes.filter_map(Json::as_str))))
 }
 
-fn ours(source: &MemorySource, query: &str, params: &Params) -> Outcome {
+fn ours(source: &dyn SeriesSource, query: &str, params: &Params) -> Outcome {
     let answer =
         parse(query).map_err(Error::from).and_then(|expr| eval(query, &expr, params, (source, &Never)));
     let answer = answer.map_err(|e| e.to_string())?;
@@ -336,8 +337,8 @@ fn undecided(address: &str, query: &str, params: &Params, first: &Outcome) -> st
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().collect();
-    let [_, address, count, seed, late @ ..] = args.as_slice() else {
-        return Err("usage: promdiff ADDRESS COUNT SEED [late]".into());
+    let [_, address, count, seed, place, late @ ..] = args.as_slice() else {
+        return Err("usage: promdiff ADDRESS COUNT SEED memory|head|flush|compacted [late]".into());
     };
     // The rival drops names of metrics at the end: `promql-delayed-name-removal`.
     let late = late.first().is_some_and(|word| word == "late");
@@ -353,10 +354,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     if !answer.trim().is_empty() {
         eprintln!("write: {answer}");
     }
-    let mut source = MemorySource::new();
-    for (labels, samples) in &series {
-        source.add(labels.clone(), samples);
-    }
+    let source = place::source(place, &series)?;
     let mut dice = Dice(seed);
     let (mut different, mut failing, mut empty, mut chance, mut explained) = (0, 0, 0, 0, 0);
     for _ in 0..count {
@@ -371,7 +369,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
             }
         };
         params.delays_names = late;
-        let (ours, theirs) = (ours(&source, &query, &params), theirs(address, &query, &params)?);
+        let (ours, theirs) = (ours(source.as_ref(), &query, &params), theirs(address, &query, &params)?);
         failing += u64::from(theirs.is_err());
         empty += u64::from(theirs.as_ref().is_ok_and(|f| f.series.is_empty()));
         if let Some(what) = difference(&ours, &theirs) {
@@ -391,7 +389,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
     }
     println!(
-        "{count} expressions, {failing} of them failing on both sides or one, {empty} empty, {chance} answered otherwise when asked again, {explained} explained; {different} differences"
+        "{count} expressions, ours in {place}, {failing} of them failing on both sides or one, {empty} empty, {chance} answered otherwise when asked again, {explained} explained; {different} differences"
     );
     Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
