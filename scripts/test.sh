@@ -9,6 +9,7 @@ if [ "${1:-all}" = all ]; then
   if [ -f web/package.json ]; then
     say "web"
     npm --prefix web test
+    PICTURES="$(mktemp -d)" npm --prefix web run test:browser
   fi
 fi
 say "end to end"

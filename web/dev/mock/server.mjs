@@ -186,4 +186,4 @@ server.on("upgrade", (request, socket, head) => {
   const room = path === "/api/v1/live" ? live : path.startsWith("/api/v1/debug/tty/") ? tty : logs;
   room.handleUpgrade(request, socket, head, (ws) => room.emit("connection", ws, path.split("/").at(-1)));
 });
-server.listen(PORT, "127.0.0.1", () => console.log(`mock server on http://127.0.0.1:${PORT}`));
+server.listen(PORT, "127.0.0.1", () => console.log(`mock server on http://127.0.0.1:${server.address().port}`));

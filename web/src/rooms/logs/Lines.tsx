@@ -124,7 +124,8 @@ export function Lines({ pane, columns, grid, stamp, now, wrap, hues, handle, onP
   const scrolled = (): void => {
     const element = box.current;
     if (!element) return;
-    const mine = Math.abs(element.scrollTop - own.current) < 1;
+    // The browser tells of one move more than once when the room changed with it: who stands where this component stands has not moved.
+    const mine = Math.abs(element.scrollTop - own.current) < 1 || Math.abs(element.scrollTop - scroll) < 1;
     own.current = -1;
     if (mine) return;
     const up = element.scrollTop < scroll - 1;

@@ -242,6 +242,7 @@ it("walks sixty thousand lines up and down within its bound", async () => {
   const feed = new LogFeed({ ...ask, from: 0, to: 1 });
   await feed.jump("start");
   await painted();
+  expect(feed.read().reveal).toBe("c0");
   let most = 0;
   while (feed.read().cut) {
     await feed.newer();

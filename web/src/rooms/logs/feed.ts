@@ -158,7 +158,7 @@ export class LogFeed {
       this.window.append(this.rowsOf(page), page.next ?? null);
       const end = to === "end";
       this.next = page.next ?? null;
-      this.set({ following: this.live && end, cut: !end && page.next !== null, newer: 0, error: null, notice: "", status: this.live && end ? "loading" : this.live ? "open" : "ended", reveal: typeof to === "object" ? this.target(to) : null });
+      this.set({ following: this.live && end, cut: !end && page.next !== null, newer: 0, error: null, notice: "", status: this.live && end ? "loading" : this.live ? "open" : "ended", reveal: to === "end" ? null : this.target(to) });
       if (this.live && end) await this.stream();
     } catch (error) {
       if (this.stopped || epoch !== this.epoch) return;
@@ -179,7 +179,8 @@ export class LogFeed {
     return cursor === undefined ? this.page({ mode: "tail", limit: FIRST_PAGE }) : this.page({ at: cursor, limit: FIRST_PAGE });
   }
 
-  private target(to: { readonly cursor: string } | { readonly ms: number }): string | null {
+  private target(to: Exclude<Place, "end">): string | null {
+    if (to === "start") return this.window.at(0)?.key ?? null;
     if ("cursor" in to) return to.cursor;
     const stamp = new Date(to.ms).toISOString().slice(0, 23);
     return this.window.all().find((r) => r.kind === "line" && r.time >= stamp)?.key ?? null;
