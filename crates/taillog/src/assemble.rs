@@ -367,6 +367,7 @@ impl Assembler {
             context: false,
             masked,
             last_start: last.start,
+            flushed: 0,
             start: 0,
             len: kept.len() as u32,
         };
@@ -375,7 +376,7 @@ impl Assembler {
         match self.around.place(matches, self.choice.context) {
             Place::Nowhere => return,
             Place::Ring => {
-                self.around.keep(record, kept, self.choice.context);
+                self.around.keep((record, resume), kept, self.choice.context);
                 return self.around.saw(resume);
             }
             Place::After => record.context = true,
@@ -387,6 +388,11 @@ impl Assembler {
         }
         batch.push(record, kept);
         self.around.saw(resume);
+    }
+
+    /// So many records that come next stand after a match that was given before, and are given as context.
+    pub fn owe(&mut self, records: u32) {
+        self.around.owe(records);
     }
 
     /// Whether lines after the last match are still to be given.

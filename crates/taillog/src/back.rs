@@ -1,7 +1,7 @@
 //! Reading backwards: blocks from the end, each assembled forwards and turned round.
 //!
-//! Out: exactly the records of a forward reader, last first. A block begins at a line; what was open there is joined by
-//!      going back to its first piece.
+//! Out: exactly the records of a forward reader, last first; `Record::before` is where to go on. A block begins at a line;
+//!      what was open there is joined by going back to its first piece.
 
 use std::io;
 
@@ -112,10 +112,6 @@ impl Back {
     /// Run and segment (indices) that the last block was read from, or the next one will be.
     pub fn at(&self) -> (usize, usize) {
         (self.run, self.segment)
-    }
-
-    pub fn runs(&self) -> &[Run] {
-        &self.runs
     }
 
     pub fn resume(&self) -> Option<Position> {
@@ -423,14 +419,13 @@ impl Scene<'_> {
     }
 }
 
-/// Turns the block's records round and makes their resume points backward ones.
+/// Turns the block's records round.
 fn turn(batch: &mut Batch, first: usize, flushed: usize, skip_flushed: &mut usize) {
     let keep = batch.records.len().saturating_sub(std::mem::take(skip_flushed)).max(flushed);
     batch.records.truncate(keep);
     let total = batch.records.len();
     for (i, record) in batch.records.iter_mut().enumerate().skip(first) {
-        record.resume.offset = record.last_start;
-        record.resume.rewind = if i >= flushed { (total - i) as u32 } else { 0 };
+        record.flushed = if i >= flushed { (total - i) as u32 } else { 0 };
     }
     if let Some(block) = batch.records.get_mut(first..) {
         block.reverse();

@@ -46,8 +46,17 @@ pub struct Record {
     pub masked: Tally,
     /// Offset of its last piece.
     pub(crate) last_start: u64,
+    /// Of records that were given out at the end of a run, without a last piece: how many of them from here on.
+    pub(crate) flushed: u32,
     pub(crate) start: u32,
     pub(crate) len: u32,
+}
+
+impl Record {
+    /// Where a reader that goes backwards goes on after it, whichever way this one was read.
+    pub fn before(&self) -> Position {
+        Position { offset: self.last_start, rewind: self.flushed, ..self.resume }
+    }
 }
 
 /// Why bytes were not delivered.

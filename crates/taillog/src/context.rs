@@ -32,7 +32,8 @@ pub(crate) enum Place {
 
 #[derive(Debug, Default)]
 pub(crate) struct Around {
-    ring: VecDeque<(Record, Vec<u8>)>,
+    /// Each with where reading goes on behind it.
+    ring: VecDeque<(Record, Vec<u8>, Position)>,
     after: u32,
     /// Where reading goes on after the last record; `None` when lines were passed over behind it.
     last: Option<Position>,
@@ -46,6 +47,11 @@ const RING_BYTES: usize = 16 << 20;
 impl Around {
     pub fn is_after(&self) -> bool {
         self.after > 0
+    }
+
+    /// So many records that come next stand after a match.
+    pub fn owe(&mut self, records: u32) {
+        self.after = records;
     }
 
     /// Records were passed over: what waits is not next to what follows.
@@ -76,21 +82,21 @@ impl Around {
         if context.before > 0 { Place::Ring } else { Place::Nowhere }
     }
 
-    pub fn keep(&mut self, record: Record, message: &[u8], context: Context) {
+    pub fn keep(&mut self, (record, resume): (Record, Position), message: &[u8], context: Context) {
         if self.ring.is_empty() {
             self.behind = Some(self.last.unwrap_or(record.position));
         }
-        self.ring.push_back((record, message.to_vec()));
-        let mut bytes: usize = self.ring.iter().map(|(_, m)| m.len()).sum();
+        self.ring.push_back((record, message.to_vec(), resume));
+        let mut bytes: usize = self.ring.iter().map(|(_, m, _)| m.len()).sum();
         while self.ring.len() > context.before as usize || (bytes > RING_BYTES && self.ring.len() > 1) {
-            let Some((record, message)) = self.ring.pop_front() else { break };
+            let Some((_, message, resume)) = self.ring.pop_front() else { break };
             bytes -= message.len();
-            self.behind = Some(record.resume);
+            self.behind = Some(resume);
         }
     }
 
     pub fn give_before(&mut self, batch: &mut Batch) {
-        for (mut record, message) in self.ring.drain(..) {
+        for (mut record, message, _) in self.ring.drain(..) {
             record.context = true;
             batch.push(record, &message);
         }

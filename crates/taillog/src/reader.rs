@@ -7,6 +7,7 @@ mod chain;
 mod fetch;
 mod skip;
 mod start;
+mod tail;
 mod turned;
 
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use crate::Error;
 use crate::ahead::Ahead;
 use crate::assemble::{Assembler, Choice};
 use crate::back::Back;
-use crate::batch::{Batch, Gap, GapKind, Note, State, Stream};
+use crate::batch::{Batch, Gap, GapKind, Note, Record, State, Stream};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::layout::Probes;
@@ -29,6 +30,7 @@ use crate::sieve::Sieve;
 use crate::source::SourceId;
 use chain::{Chain, Step};
 use fetch::Fetch;
+use tail::Looking;
 use turned::Turned;
 
 /// Records in one batch at most, so that small lines do not make a large batch.
@@ -46,7 +48,8 @@ pub enum Mode {
     /// Oldest first, everything in range.
     #[default]
     All,
-    /// The last so many matches, oldest first; with `follow` goes on from there. 0 begins at the end.
+    /// The last so many matches, oldest first; with `follow` goes on from there. 0 begins at the end. They are looked for in
+    /// the batches, from `before` or the end backwards: until they are found batches are empty and their state is `More`.
     Tail(u64),
     /// Newest first, from `before` or the end.
     Backward,
@@ -79,15 +82,18 @@ pub struct ReadAsk {
     pub after: Option<Position>,
     /// Time of the record before `after`, ns UTC. When the segment of `after` is gone, older segments are not read again.
     pub after_ns: Option<i64>,
-    /// `Backward` only: records before this resume point.
+    /// `Backward`, and `Tail` that does not follow: records before this resume point.
     pub before: Option<Position>,
     /// ns UTC, inclusive.
     pub from_ns: Option<i64>,
     /// ns UTC, exclusive.
     pub to_ns: Option<i64>,
     pub filter: Arc<Compiled>,
-    /// Matching records in all; `None` is no limit.
+    /// Matching records in all, not with `Tail`; `None` is no limit.
     pub limit: Option<u64>,
+    /// `Tail`: bytes of what was found from which on it is given as it is, at once, though more may be wanted
+    /// (see [`Reader::is_cut_short`]). `None`: any number is found, and much is read a second time rather than kept.
+    pub tail_bytes: Option<usize>,
     /// Longer messages are cut and marked. Clamped to 64 KiB – 16 MiB.
     pub max_line: usize,
     pub follow: bool,
@@ -115,6 +121,7 @@ impl Default for ReadAsk {
             to_ns: None,
             filter: Arc::new(Compiled::all()),
             limit: None,
+            tail_bytes: None,
             max_line: 1 << 20,
             follow: false,
             streams: Streams::Both,
@@ -191,8 +198,14 @@ pub struct Reader {
     cur: Option<Cursor>,
     chain: Chain,
     back: Option<Back>,
+    /// Until the tail that is asked for was found and given.
+    looking: Option<Box<Looking>>,
+    /// Where looking for a tail ended, and whether more may lie before it.
+    looked: Option<(Position, bool)>,
     /// Chooses among what `back` reads, when lines around matches are wanted.
     turned: Option<Turned>,
+    /// Backwards, for a reader that turns round what it gives: resume points stay those of a forward reader.
+    keeps_resume: bool,
     /// Notes for the next batch.
     pending: Vec<Note>,
     seek: Seek,
@@ -207,11 +220,17 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Finds where to begin. Blocks for as long as seeking takes: reads at most what lies behind that place.
+    /// Finds where to begin. Blocks for as long as seeking a time or a position takes; a tail is looked for in the batches.
     ///
     /// # Errors
     /// `not_found` when the source has no directory, `denied`, `unavailable`.
     pub fn open(roots: &Roots, source: &SourceId, ask: ReadAsk) -> Result<Self, Error> {
+        let mut reader = Self::unbegun(roots, source, ask)?;
+        reader.begin()?;
+        Ok(reader)
+    }
+
+    fn unbegun(roots: &Roots, source: &SourceId, ask: ReadAsk) -> Result<Self, Error> {
         let max_line = ask.max_line.clamp(64 << 10, 16 << 20);
         let choice = Choice {
             filter: ask.filter.clone(),
@@ -231,7 +250,7 @@ impl Reader {
             true => Choice { filter: Arc::new(Compiled::all()), sieve: None, ..choice },
             false => choice,
         };
-        let mut reader = Self {
+        Ok(Self {
             own: (place.clone(), roots.full(&place)),
             roots: roots.clone(),
             source: source.clone(),
@@ -241,7 +260,10 @@ impl Reader {
             cur: None,
             chain: Chain::default(),
             back: None,
+            looking: None,
+            looked: None,
             turned,
+            keeps_resume: false,
             pending: Vec::new(),
             seek: Seek::Proven,
             start_at: None,
@@ -250,9 +272,7 @@ impl Reader {
             recheck_ns: RECHECK_NS,
             ahead: None,
             fetched: None,
-        };
-        reader.begin()?;
-        Ok(reader)
+        })
     }
 
     /// The directories that change when this source does: to be watched, before the first batch is asked for.
@@ -273,7 +293,7 @@ impl Reader {
     }
 
     pub fn stats(&self) -> Stats {
-        self.asm.stats
+        self.looking.as_ref().map_or(self.asm.stats, |looking| self.asm.stats.plus(looking.stats()))
     }
 
     /// Tells that nobody watches this source's directories (no watch was left): it asks to be looked at every second.
@@ -304,8 +324,16 @@ impl Reader {
             batch.state = State::Ended;
             return Ok(batch);
         }
+        if self.looking.is_some() {
+            self.look(now_ns, &mut batch)?;
+            self.ended = batch.state == State::Ended;
+            return Ok(batch);
+        }
         if self.back.is_some() {
             self.backward(max_bytes, &mut batch)?;
+            if !self.keeps_resume {
+                batch.records.iter_mut().for_each(|r| r.resume = r.before());
+            }
         } else {
             self.forward(max_bytes, now_ns, &mut batch)?;
             batch.resume = self.resume_point();
@@ -335,11 +363,12 @@ impl Reader {
 
     fn backward(&mut self, max_bytes: usize, batch: &mut Batch) -> Result<(), Error> {
         let Some(back) = &mut self.back else { return Ok(()) };
+        let most = if self.keeps_resume { tail::LOOK } else { MAX_SCAN };
         if let Some(turned) = &mut self.turned {
             batch.state = State::More;
             while batch.state == State::More
                 && batch.arena.len() < max_bytes
-                && batch.scanned_bytes < MAX_SCAN
+                && batch.scanned_bytes < most
             {
                 let mut read = Batch::default();
                 let more = back.next(&self.roots, &mut self.asm, &mut read)?;
@@ -353,7 +382,7 @@ impl Reader {
         }
         let left = self.ask.limit.map(|l| l.saturating_sub(back.given()));
         batch.state = State::More;
-        while batch.state == State::More && batch.arena.len() < max_bytes && batch.scanned_bytes < MAX_SCAN {
+        while batch.state == State::More && batch.arena.len() < max_bytes && batch.scanned_bytes < most {
             let more = back.next(&self.roots, &mut self.asm, batch)?;
             let enough = left.is_some_and(|l| batch.records.len() as u64 >= l);
             if let (true, Some(left)) = (enough, left) {
@@ -364,7 +393,7 @@ impl Reader {
             }
         }
         back.gave(batch.records.len() as u64);
-        batch.resume = batch.records.last().map(|r| r.resume).or_else(|| back.resume());
+        batch.resume = batch.records.last().map(Record::before).or_else(|| back.resume());
         Ok(())
     }
 

@@ -12,5 +12,6 @@ mod parse;
 mod property;
 mod read;
 mod search;
+mod tail;
 mod together;
 mod watch;

@@ -55,7 +55,7 @@ impl Reader {
                 Ok(())
             }
             Mode::Tail(0) => self.begin_at_end(chosen),
-            Mode::Tail(n) => self.begin_tail(runs.get(first..).unwrap_or_default().to_vec(), n),
+            Mode::Tail(n) => self.begin_tail(chosen, n),
             Mode::All => match self.ask.from_ns {
                 Some(from) => self.begin_at_time(chosen, from),
                 None => {
@@ -116,42 +116,14 @@ impl Reader {
         self.start_joined(run, spot, [false, false])
     }
 
-    /// Counts matches from the end, then starts at the one that is wanted first.
-    fn begin_tail(&mut self, runs: Vec<Run>, wanted: u64) -> Result<(), Error> {
-        let mut back = Back::new(&self.source, runs, self.ask.from_ns.unwrap_or(i64::MIN), self.cap());
-        if self.ask.previous > 0 {
-            back.go_oldest();
-        }
-        let choice = Choice { context: Context::default(), limit: None, ..self.asm.choice().clone() };
-        let mut asm = Assembler::new(choice, self.ask.max_line);
-        let mut found = 0;
-        loop {
-            let mut batch = Batch::default();
-            let more = back.next(&self.roots, &mut asm, &mut batch)?;
-            let (run, segment) = back.at();
-            let left = wanted - found;
-            if let Some(record) = usize::try_from(left - 1).ok().and_then(|i| batch.records.get(i)) {
-                let spot = Spot { segment, offset: record.resume.offset };
-                let seen = back.seen;
-                self.asm.flush_keep = usize::try_from(record.resume.rewind).ok().filter(|n| *n > 0);
-                self.asm.stats.scanned_bytes += asm.stats.scanned_bytes;
-                let Some(run) = back.runs().get(run).cloned() else { return Ok(()) };
-                return match self.asm.wants_before() {
-                    0 => self.start_joined(&run, spot, seen),
-                    before => self.start_before(&run, spot, u64::from(before)),
-                };
-            }
-            found += batch.records.len() as u64;
-            if !more {
-                break;
-            }
-        }
-        let Some(run) = back.runs().first().cloned() else { return Ok(()) };
-        self.start(&run, Spot { segment: 0, offset: 0 }, 0)
-    }
-
-    /// Starts so many records before a spot, in the same run; they are context.
-    fn start_before(&mut self, run: &Run, spot: Spot, records: u64) -> Result<(), Error> {
+    /// Starts up to so many records before a spot, in the same run, and behind the one that begins at `until`; they are
+    /// context.
+    pub(super) fn start_before(
+        &mut self,
+        run: &Run,
+        spot: Spot,
+        (records, until): (u64, Option<Position>),
+    ) -> Result<(), Error> {
         let choice = Choice {
             filter: Arc::new(Compiled::all()),
             context: Context::default(),
@@ -168,10 +140,14 @@ impl Reader {
             let mut batch = Batch::default();
             more = back.next(&self.roots, &mut asm, &mut batch)?;
             let (_, segment) = back.at();
-            let last =
-                batch.records.iter().take(usize::try_from(records - found).unwrap_or(usize::MAX)).next_back();
-            near = last.map_or(near, |r| Spot { segment, offset: r.resume.offset });
-            found += batch.records.len() as u64;
+            for record in &batch.records {
+                if found == records || Some(record.position) == until {
+                    more = false;
+                    break;
+                }
+                near = Spot { segment, offset: record.before().offset };
+                found += 1;
+            }
         }
         self.start_joined(run, near, back.seen)?;
         self.asm.match_after = self.asm.emit_after + self.distance(run, near, spot)?;
@@ -214,7 +190,7 @@ impl Reader {
     }
 
     /// Starts at a spot whose open records are not known: looks back for their beginning.
-    fn start_joined(&mut self, run: &Run, spot: Spot, exact: [bool; 2]) -> Result<(), Error> {
+    pub(super) fn start_joined(&mut self, run: &Run, spot: Spot, exact: [bool; 2]) -> Result<(), Error> {
         let path = self.source.path(&self.roots)?;
         let reach = Reach { exact, bound: OPEN_REACH };
         let from = seek::look_back(&self.roots, &run.segments, (spot, reach), None)
@@ -239,7 +215,7 @@ impl Reader {
         seek::time_before(&self.roots, &run.segments, spot).map_err(wrap)
     }
 
-    fn distance(&self, run: &Run, from: Spot, to: Spot) -> Result<u64, Error> {
+    pub(super) fn distance(&self, run: &Run, from: Spot, to: Spot) -> Result<u64, Error> {
         let mut bytes = to.offset;
         for index in from.segment..to.segment {
             bytes += self.size(run, index)?;
@@ -288,15 +264,23 @@ impl Reader {
             cur.entered_from = Some(Position { run: run.number, segment_key, offset, rewind: 0 });
         }
         self.asm.emit_after = emit_after;
-        let key = run.segments.get(spot.segment).and_then(|s| s.key);
-        self.start_at = key.filter(|_| spot.offset > 0 || earlier.is_some()).map(|segment_key| Position {
-            run: run.number,
-            segment_key,
-            offset: spot.offset,
-            rewind,
-        });
+        self.start_at = self.named(run, spot, (rewind, earlier.is_some()))?;
         self.hold(cur);
         Ok(())
+    }
+
+    /// The position of a spot, where it is not that of the first byte read.
+    fn named(&self, run: &Run, spot: Spot, (rewind, earlier): (u32, bool)) -> Result<Option<Position>, Error> {
+        let key = |index: usize| run.segments.get(index).and_then(|s| s.key);
+        let at = |segment_key, offset| Position { run: run.number, segment_key, offset, rewind };
+        if let Some(key) = key(spot.segment) {
+            return Ok((spot.offset > 0 || earlier).then(|| at(key, spot.offset)));
+        }
+        // Nothing stands there yet to know it by: it is the end of what was before.
+        match spot.segment.checked_sub(1).filter(|_| spot.offset == 0 && (rewind > 0 || earlier)) {
+            Some(before) => key(before).map(|key| Ok(at(key, self.size(run, before)?))).transpose(),
+            None => Ok(None),
+        }
     }
 
     /// Where a secret begins that may go on over lines up to the spot.
@@ -333,7 +317,7 @@ impl Reader {
 }
 
 /// The segment of a position; among equal keys the first that reaches so far. No key means the run's start.
-fn find_segment(run: &Run, at: Position) -> Option<usize> {
+pub(super) fn find_segment(run: &Run, at: Position) -> Option<usize> {
     if at.segment_key == 0 {
         return (at.offset == 0).then_some(0);
     }

@@ -68,11 +68,11 @@ impl Turned {
         if asked && !matches && self.asks_level && seen.lacks_level(&self.filter) {
             stats.unknown_levels += 1;
         }
-        let resume = record.resume;
+        let resume = record.before();
         self.last = Some(resume);
         match self.around.place(matches, self.context) {
             Place::Nowhere => {}
-            Place::Ring => self.around.keep(record, message, self.context),
+            Place::Ring => self.around.keep((record, resume), message, self.context),
             Place::After => {
                 record.context = true;
                 out.push(record, message);
