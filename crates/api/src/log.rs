@@ -335,6 +335,9 @@ pub struct LogSummary {
     /// `proven`, `assumed_ordered`, or empty when nothing was sought.
     #[serde(default)]
     pub seek: String,
+    /// Of a page toward older lines that `stopped` for `time` or `bytes`: back to here every source was looked at. `prev` goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_to: Option<String>,
 }
 
 /// `POST /api/v1/logs/count` → [`LogCount`].

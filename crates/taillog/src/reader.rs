@@ -202,6 +202,7 @@ pub struct Reader {
     looking: Option<Box<Looking>>,
     /// Where looking for a tail ended, and whether more may lie before it.
     looked: Option<(Position, bool)>,
+    looked_ns: Option<i64>,
     /// Chooses among what `back` reads, when lines around matches are wanted.
     turned: Option<Turned>,
     /// Backwards, for a reader that turns round what it gives: resume points stay those of a forward reader.
@@ -262,6 +263,7 @@ impl Reader {
             back: None,
             looking: None,
             looked: None,
+            looked_ns: None,
             turned,
             keeps_resume: false,
             pending: Vec::new(),
@@ -366,10 +368,7 @@ impl Reader {
         let most = if self.keeps_resume { tail::LOOK } else { MAX_SCAN };
         if let Some(turned) = &mut self.turned {
             batch.state = State::More;
-            while batch.state == State::More
-                && batch.arena.len() < max_bytes
-                && batch.scanned_bytes < most
-            {
+            while batch.state == State::More && batch.arena.len() < max_bytes && batch.scanned_bytes < most {
                 let mut read = Batch::default();
                 let more = back.next(&self.roots, &mut self.asm, &mut read)?;
                 turned.take(&read, batch, &mut self.asm.stats);

@@ -2087,6 +2087,8 @@ export interface components {
             known_bytes: number;
             /** Format: int64 */
             lines: number;
+            /** @description Of a page toward older lines that `stopped` for `time` or `bytes`: back to here every source was looked at. `prev` goes on. */
+            looked_to?: string | null;
             /** Format: int64 */
             matches: number;
             oldest?: string | null;

@@ -151,6 +151,7 @@ impl Counter<'_> {
                     total_bytes: known_bytes,
                     caught_up: over,
                     resume: batch.resume.map(wire::position),
+                    ..LogProgress::default()
                 }))?;
             }
             if over || spent.is_some() {

@@ -22,10 +22,10 @@ pub fn parse_position(p: &LogPosition) -> Option<Position> {
     Some(Position { run: p.run, segment_key: u128::from_be_bytes(key), offset: p.offset, rewind: p.rewind })
 }
 
-/// Records of one run and segment as one batch. `records` is not empty and all of it lies in `of`.
-pub fn batch<'a>(source: u32, records: &[(&'a Batch, &'a Record)]) -> Option<LogBatch> {
-    let (_, first) = records.first()?;
-    let (_, last) = records.last()?;
+/// Records of one run and segment as one message; `None` for none.
+pub fn batch(source: u32, (batch, records): (&Batch, &[&Record])) -> Option<LogBatch> {
+    let first = records.first()?;
+    let last = records.last()?;
     let mut out = LogBatch {
         source,
         run: first.position.run,
@@ -37,7 +37,7 @@ pub fn batch<'a>(source: u32, records: &[(&'a Batch, &'a Record)]) -> Option<Log
     };
     let (mut at_ns, mut at_offset) = (first.ts_ns, first.position.offset);
     let (mut streams, mut levels, mut payload) = (Vec::new(), Vec::new(), Vec::new());
-    for (batch, record) in records {
+    for record in records {
         let message = batch.message(record);
         out.d_ns.push(record.ts_ns.wrapping_sub(at_ns));
         out.d_offset.push(record.position.offset.cast_signed().wrapping_sub(at_offset.cast_signed()));

@@ -45,6 +45,8 @@ struct Side<'a> {
     kept: Span<'a>,
     old: Option<Mark>,
     scan: Option<Position>,
+    /// Where reading toward older records goes on, when it was not asked to do so.
+    since: Option<Position>,
     /// Nothing is left in the direction of reading.
     ended: bool,
     whole: bool,
@@ -54,10 +56,13 @@ struct Side<'a> {
 
 /// The page of what was found.
 pub fn cut(found: Found, (sources, ask): (&[(u32, Resolved)], &Ask), ends: &Ends) -> Page {
-    let Found { lists, scans, ended, unread, gaps, markers, mut summary } = found;
-    let merged = merge(lists.values().cloned().collect());
-    let (kept, dropped) = keep(merged, ask);
     let back = ask.is_back();
+    let unseen = if back && !ask.per_source { Unseen::of(&found, ask) } else { Unseen::default() };
+    let Found { lists, scans, since: sinces, ended, unread, gaps, markers, mut summary, .. } = found;
+    let mut merged = merge(lists.values().cloned().collect());
+    let held_back = unseen.hold_back(&lists, &mut merged);
+    let (kept, over_limit) = keep(merged, ask);
+    let dropped = held_back || over_limit;
     let given = ask.token.as_ref().map_or(0, |t| t.given) + kept.len() as u64;
     let since = ask.token.as_ref().and_then(|t| t.since);
     let token = |back| PageToken { since, given, ..PageToken::new(ask.digest, back) };
@@ -76,6 +81,7 @@ pub fn cut(found: Found, (sources, ask): (&[(u32, Resolved)], &Ask), ends: &Ends
             kept: spans.get(index).copied().unwrap_or_default(),
             old: ask.token.as_ref().and_then(|t| t.mark(&r.json.id)),
             scan: scans.get(index).copied(),
+            since: sinces.get(index).copied(),
             ended: match back {
                 true => (files_ended || shelved) && (ends.files_only || (shelved && ends.store_exhausted)),
                 false => files_ended && (!shelved || ends.store_exhausted),
@@ -112,6 +118,50 @@ pub fn cut(found: Found, (sources, ask): (&[(u32, Resolved)], &Ask), ends: &Ends
         summary,
         unread,
         ended: over,
+        looked_ns: unseen.newest(),
+    }
+}
+
+/// Sources whose older lines were not all looked at before a limit on time or bytes, with the time back to which they were.
+#[derive(Debug, Default)]
+struct Unseen(BTreeMap<u32, i64>);
+
+impl Unseen {
+    fn of(found: &Found, ask: &Ask) -> Self {
+        if !matches!(found.summary.stopped.as_str(), "time" | "bytes") {
+            return Self::default();
+        }
+        let has_less = |source: &u32| {
+            let list = found.lists.get(source).into_iter().flatten();
+            list.filter(|r| !r.is_context()).count() < ask.limit as usize
+        };
+        let unseen = |source: &u32| !found.ended.contains(source) && has_less(source);
+        Self(found.looked.iter().filter(|(s, _)| unseen(s)).map(|(s, ns)| (*s, *ns)).collect())
+    }
+
+    /// Back to here every source was looked at.
+    fn newest(&self) -> Option<i64> {
+        self.0.values().max().copied()
+    }
+
+    /// Takes away records before which another source may have some that were not looked at; whether there were any. The
+    /// source that was looked at least far keeps all, so that each page comes further back.
+    fn hold_back(&self, lists: &BTreeMap<u32, Vec<Record>>, merged: &mut Vec<Record>) -> bool {
+        let early = |(source, list): (&u32, &Vec<Record>)| {
+            let border = self.0.iter().filter(|(s, _)| *s != source).map(|(_, ns)| *ns).max()?;
+            let early = list.iter().rposition(|r| r.ts_ns < border)? + 1;
+            Some((*source, early))
+        };
+        let mut early: BTreeMap<u32, usize> = lists.iter().filter_map(early).collect();
+        let before = merged.len();
+        merged.retain(|r| match early.get_mut(&r.source) {
+            Some(n) if *n > 0 => {
+                *n -= 1;
+                false
+            }
+            _ => true,
+        });
+        merged.len() < before
     }
 }
 
@@ -174,6 +224,12 @@ impl Side<'_> {
         self.scan.map(|p| Mark::file(&p, ns))
     }
 
+    /// Where reading toward older records stopped.
+    fn looked(&self, ns: i64) -> Option<Mark> {
+        let to = if self.ahead { self.since } else { self.scan };
+        to.map(|p| Mark::file(&p, ns))
+    }
+
     fn all_kept(&self) -> bool {
         self.found.count == self.kept.count
     }
@@ -183,8 +239,8 @@ impl Side<'_> {
             return Some(Mark::Done);
         }
         match (self.kept.first, self.found.last) {
-            (Some(first), _) if self.all_kept() && !first.stored && !self.ahead => {
-                self.scanned(first.ts_ns).or_else(|| Some(self.at(first, true)))
+            (Some(first), _) if self.all_kept() && !first.stored => {
+                self.looked(first.ts_ns).or_else(|| Some(self.at(first, true)))
             }
             (Some(first), _) => Some(self.at(first, true)),
             (None, Some(last)) => self.old.or_else(|| match (last.stored, self.ahead) {
@@ -192,7 +248,7 @@ impl Side<'_> {
                 (false, true) => Some(self.after(last)),
                 (false, false) => None,
             }),
-            (None, None) => self.scanned(0).filter(|_| !self.ended && !self.ahead).or(self.old),
+            (None, None) => self.looked(0).filter(|_| !self.ended).or(self.old),
         }
     }
 
@@ -204,6 +260,10 @@ impl Side<'_> {
             Some(Mark::Done) => None,
             Some(mark) => Some(mark),
             None => match self.found.last {
+                // Its newest lines were looked at, whether they match or not.
+                Some(last) if self.ahead && !last.stored => {
+                    self.scanned(last.ts_ns).or_else(|| Some(self.after(last)))
+                }
                 Some(last) => Some(self.after(last)),
                 None => self.scanned(0).filter(|_| self.ahead),
             },

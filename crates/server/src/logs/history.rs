@@ -41,6 +41,8 @@ pub struct Page {
     pub unread: BTreeSet<u32>,
     /// Sources of which nothing is left in the direction of the page.
     pub ended: BTreeSet<u32>,
+    /// Toward older records, when not all were looked at: the time back to which they were, ns UTC.
+    pub looked_ns: Option<i64>,
 }
 
 /// Reads a page.

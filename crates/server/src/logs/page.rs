@@ -58,6 +58,7 @@ pub fn summary(s: &v1::LogSummary, (read, known): (u32, u32), took_ms: u64) -> L
         unknown_levels: s.unknown_levels,
         redactions: s.redactions.iter().map(|r| (r.kind.clone(), r.count)).collect(),
         seek: s.seek.clone(),
+        looked_to: None,
     }
 }
 
@@ -77,7 +78,10 @@ pub fn page(p: Page, (sources, ask): (&[(u32, Resolved)], &Ask), took_ms: u64) -
         markers: p.markers.iter().map(marker).collect(),
         next: p.next.map(|t| t.to_text()),
         prev: p.prev.map(|t| t.to_text()),
-        summary: summary(&p.summary, (read, known), took_ms),
+        summary: LogSummary {
+            looked_to: p.looked_ns.map(time_text),
+            ..summary(&p.summary, (read, known), took_ms)
+        },
         sources: by_index.into_values().collect(),
     }
 }

@@ -97,6 +97,10 @@ pub struct Found {
     pub lists: BTreeMap<u32, Vec<Record>>,
     /// Everything before it (toward older ones: behind it) is in the lists.
     pub scans: BTreeMap<u32, Position>,
+    /// Everything behind it is in the lists, for sources whose newest were asked for.
+    pub since: BTreeMap<u32, Position>,
+    /// Time of the oldest lines that were looked at toward older ones, ns UTC.
+    pub looked: BTreeMap<u32, i64>,
     /// Sources of which nothing is left in this direction.
     pub ended: BTreeSet<u32>,
     /// Sources that could not be read now.
@@ -110,6 +114,8 @@ impl Found {
     pub fn and(&mut self, other: Self) {
         self.lists.extend(other.lists);
         self.scans.extend(other.scans);
+        self.since.extend(other.since);
+        self.looked.extend(other.looked);
         self.ended.extend(other.ended);
         self.unread.extend(other.unread);
         self.gaps.extend(other.gaps);
@@ -448,6 +454,10 @@ async fn collect(lane: &Lane, admitted: &Admitted, channel: Channel) -> Result<F
             Some(Event::Progress(p)) => {
                 if let (Some(s), Some(at)) = (node.sources.get(p.source as usize), &p.resume) {
                     found.scans.insert(s.index, position(at));
+                }
+                if let Some(s) = node.sources.get(p.source as usize) {
+                    found.since.extend(p.since.as_ref().map(|at| (s.index, position(at))));
+                    found.looked.extend(Some(p.looked_ns).filter(|ns| *ns != 0).map(|ns| (s.index, ns)));
                 }
             }
             Some(Event::Summary(summary)) => {

@@ -270,7 +270,12 @@ impl Reader {
     }
 
     /// The position of a spot, where it is not that of the first byte read.
-    fn named(&self, run: &Run, spot: Spot, (rewind, earlier): (u32, bool)) -> Result<Option<Position>, Error> {
+    fn named(
+        &self,
+        run: &Run,
+        spot: Spot,
+        (rewind, earlier): (u32, bool),
+    ) -> Result<Option<Position>, Error> {
         let key = |index: usize| run.segments.get(index).and_then(|s| s.key);
         let at = |segment_key, offset| Position { run: run.number, segment_key, offset, rewind };
         if let Some(key) = key(spot.segment) {

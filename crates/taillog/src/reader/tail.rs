@@ -119,6 +119,11 @@ impl Reader {
         self.looked.map(|(at, _)| at)
     }
 
+    /// Time of lines near the oldest ones that were looked at for a tail, not older than any of them; ns UTC.
+    pub fn looked_ns(&self) -> Option<i64> {
+        self.looked_ns
+    }
+
     /// Whether looking for a tail ended before everything wanted was found, or the beginning was reached.
     pub fn is_cut_short(&self) -> bool {
         self.looked.is_some_and(|(_, short)| short)
@@ -169,7 +174,7 @@ impl Reader {
         while !looking.is_over() && scanned < LOOK {
             let read = looking.back.next_batch(BATCH_BYTES, now_ns)?;
             scanned += read.scanned_bytes;
-            batch.at_ns = read.at_ns.or(batch.at_ns);
+            self.looked_ns = read.at_ns.or(self.looked_ns);
             let found = &mut looking.found;
             found.take(read);
             match self.ask.tail_bytes {
@@ -199,7 +204,8 @@ impl Reader {
             }
             let stats = Stats { gaps: 0, matches: found.matches, ..back.stats() };
             self.asm.stats = self.asm.stats.plus(stats);
-            let whole = found.done && self.ask.before.is_none() && found.matches < back.ask.limit.unwrap_or(0);
+            let whole =
+                found.done && self.ask.before.is_none() && found.matches < back.ask.limit.unwrap_or(0);
             runs.at = runs.runs.first().copied().filter(|_| whole);
         }
         let at_once = self.ask.tail_bytes.is_some();
@@ -219,7 +225,7 @@ impl Reader {
             looking.runs.to(last, batch);
         }
         batch.resume = self.end().or_else(|| batch.records.last().map(|r| r.resume));
-        batch.at_ns = batch.records.last().map(|r| r.ts_ns).or(batch.at_ns);
+        batch.at_ns = batch.records.last().map(|r| r.ts_ns);
         self.asm.last_ns = batch.at_ns;
         if !self.ask.follow {
             batch.state = State::Ended;

@@ -20,7 +20,11 @@ fn history() -> Node {
             node.piece(stream, "P", "long hit ");
         }
         if i % EACH == EACH - 1 {
-            if i / EACH == 2 { node.restart() } else { drop(node.rotate()) }
+            if i / EACH == 2 {
+                node.restart()
+            } else {
+                drop(node.rotate())
+            }
             node.gzip_older();
         }
     }
@@ -98,7 +102,10 @@ fn what_is_written_while_a_tail_is_looked_for_comes_once_behind_it() {
         assert_eq!(got, want[from..], "{context:?}");
         let matches = got.iter().filter(|t| t.contains("hit")).count();
         assert_eq!(matches, 23, "{got:?}");
-        assert!(context.before == 0 || got.contains(&"the end".to_owned()), "lines before the first new match");
+        assert!(
+            context.before == 0 || got.contains(&"the end".to_owned()),
+            "lines before the first new match"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ph_link::v1::read_event::M;
 use ph_link::v1::{LogProgress, LogSummary, ReadEvent, SourceRef};
 use ph_model::Position;
-use ph_taillog::{Batch, Follower, Marker, Mode, Note, Reader, Record, Roots, Seek, State, WatchId, inspect};
+use ph_taillog::{Batch, Follower, Marker, Note, Reader, Record, Roots, Seek, State, WatchId, inspect};
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -23,10 +23,10 @@ const BATCH_BYTES: usize = 64 << 10;
 const GLANCE: Duration = Duration::from_millis(500);
 /// After a change a little is waited, so that lines that come together travel together.
 const GATHER: Duration = Duration::from_millis(10);
+/// What was found by the deadline may take so long to be taken by the reader.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// A slow reader that is to skip is taken to the end when so many bytes wait for it.
 const LAG_BYTES: u64 = 1 << 20;
-/// Message bytes that reading backwards keeps until it can be turned around.
-const BACKWARD_BYTES: usize = 8 << 20;
 
 /// Why a read ended without a summary.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ struct Lane {
     at_ns: i64,
     /// Everything before it (backwards: behind it) is sent.
     resume: Option<Position>,
-    /// Backwards: where it began.
-    before: Option<Position>,
+    /// Of a tail: everything behind it is sent.
+    since: Option<Position>,
     told_caught_up: bool,
     /// Whether it was at the end once.
     was_current: bool,
@@ -67,6 +67,8 @@ impl Lane {
             total_bytes: self.known_bytes,
             caught_up: matches!(self.state, State::CaughtUp { .. }),
             resume: self.resume.map(wire::position),
+            since: self.since.map(wire::position),
+            looked_ns: self.reader.looked_ns().unwrap_or(0),
         }
     }
 }
@@ -161,7 +163,6 @@ impl<'a> Flow<'a> {
             let held = self.summary.oldest_ns;
             self.summary.oldest_ns = if held == 0 { oldest } else { held.min(oldest) };
         }
-        let before = wanted.ask.before;
         let mut lane = Lane {
             wanted,
             reader,
@@ -172,7 +173,7 @@ impl<'a> Flow<'a> {
             progress_bytes: 0,
             at_ns: 0,
             resume: None,
-            before,
+            since: None,
             told_caught_up: false,
             was_current: false,
             held_back: false,
@@ -257,40 +258,32 @@ impl<'a> Flow<'a> {
             // When it cannot be done now, it is tried again as long as the reader is slow.
             let _ = lane.reader.skip_to_end();
         }
-        let backward = lane.wanted.ask.mode == Mode::Backward;
-        let enough = |scanned: u64| {
-            self.plan.deadline.is_some_and(|d| self.began.elapsed() >= d)
-                || self.plan.budget_bytes.is_some_and(|b| self.summary.scanned_bytes + scanned >= b)
-                || self.events.is_closed()
-                || self.credit.closed()
-        };
-        let read = if backward { backwards(&mut lane.reader, enough) } else { forwards(&mut lane.reader) };
-        let batches = match read {
-            Ok(batches) => batches,
+        let looked = lane.reader.is_looking();
+        let batch = match lane.reader.next_batch(BATCH_BYTES, now_ns()) {
+            Ok(batch) => batch,
             Err(error) => {
                 lane.state = State::Ended;
                 let status = sources::status(&error);
                 self.unreadable += 1;
                 self.summary.gaps += 1;
-                let index = self.lanes.get(i).map_or(0, |l| l.wanted.index);
+                let index = lane.wanted.index;
                 self.send(wire::unreadable(index, status.message().to_owned()))?;
                 return Ok(None);
             }
         };
+        let found = looked && !lane.reader.is_looking() && !self.plan.follow;
         self.tell_refused(i)?;
         let Some(lane) = self.lanes.get_mut(i) else { return Ok(None) };
-        for batch in &batches {
-            lane.state = batch.state;
-            lane.at_ns = batch.at_ns.unwrap_or(lane.at_ns);
-            lane.progress_bytes += batch.scanned_bytes;
-            self.summary.scanned_bytes += batch.scanned_bytes;
-        }
-        let full = if backward { self.deliver_back(i, &batches)? } else { self.deliver(i, &batches)? };
+        lane.state = batch.state;
+        lane.at_ns = batch.at_ns.unwrap_or(lane.at_ns);
+        lane.progress_bytes += batch.scanned_bytes;
+        self.summary.scanned_bytes += batch.scanned_bytes;
+        let full = if found { self.deliver_tail(i, &batch)? } else { self.deliver(i, &batch)? };
         if full {
             return Ok(Some("rows"));
         }
         self.owing = self.rows.is_full().then_some(i);
-        if let (Some(lane), Some(batch)) = (self.lanes.get_mut(i), batches.last()) {
+        if let Some(lane) = self.lanes.get_mut(i).filter(|_| !self.plan.backward) {
             lane.resume = batch.resume.or(lane.resume);
         }
         self.progress(i)?;
@@ -304,72 +297,90 @@ impl<'a> Flow<'a> {
     }
 
     /// Sends records and notes in file order. True when the limit of records is reached.
-    fn deliver(&mut self, i: usize, batches: &[Batch]) -> Result<bool, End> {
-        let mut run: Vec<(&Batch, &Record)> = Vec::new();
-        for batch in batches {
-            let mut notes = batch.notes.iter().peekable();
-            for at in 0..=batch.records.len() {
-                while let Some((_, note)) = notes.next_if(|(place, _)| *place <= at) {
-                    self.flush(i, &mut run)?;
-                    self.note(i, note)?;
-                }
-                let Some(record) = batch.records.get(at) else { continue };
-                if !self.rows.take(record.context) {
-                    self.flush(i, &mut run)?;
-                    return Ok(true);
-                }
-                if splits(&run, batch, record) {
-                    self.flush(i, &mut run)?;
-                }
-                run.push((batch, record));
-            }
-        }
-        self.flush(i, &mut run)?;
-        let ended = batches.last().is_some_and(|b| b.state != State::More);
-        Ok(self.rows.is_over() || (ended && self.rows.is_full()))
-    }
-
-    /// The same for batches that were read backwards: of what is beyond the limit the oldest is left out.
-    fn deliver_back(&mut self, i: usize, batches: &[Batch]) -> Result<bool, End> {
-        let total: usize = batches.iter().map(|b| b.records.len()).sum();
-        let mut beyond = total - self.rows.take_many(total);
-        let left_out = beyond > 0;
-        let mut oldest = None;
-        let mut run: Vec<(&Batch, &Record)> = Vec::new();
-        for batch in batches.iter().rev() {
-            for (_, note) in &batch.notes {
-                self.flush(i, &mut run)?;
+    fn deliver(&mut self, i: usize, batch: &Batch) -> Result<bool, End> {
+        let mut run: Vec<&Record> = Vec::new();
+        let mut notes = batch.notes.iter().peekable();
+        for at in 0..=batch.records.len() {
+            while let Some((_, note)) = notes.next_if(|(place, _)| *place <= at) {
+                self.flush(i, (batch, &mut run))?;
                 self.note(i, note)?;
             }
-            for record in batch.records.iter().rev() {
-                if beyond > 0 {
-                    beyond -= 1;
-                    continue;
-                }
-                oldest = oldest.or(Some(record.resume));
-                if splits(&run, batch, record) {
-                    self.flush(i, &mut run)?;
-                }
-                run.push((batch, record));
+            let Some(record) = batch.records.get(at) else { continue };
+            if !self.rows.take(record.context) {
+                self.flush(i, (batch, &mut run))?;
+                return Ok(true);
+            }
+            self.add(i, (batch, &mut run), record)?;
+        }
+        self.flush(i, (batch, &mut run))?;
+        Ok(self.rows.is_over() || (batch.state != State::More && self.rows.is_full()))
+    }
+
+    /// The same for a tail that was found: of what is beyond the limit the oldest is left out.
+    fn deliver_tail(&mut self, i: usize, batch: &Batch) -> Result<bool, End> {
+        let total = batch.records.iter().filter(|r| !r.context).count();
+        let mut beyond = total - self.rows.take_many(total);
+        let left_out = beyond > 0;
+        let first = match left_out {
+            false => 0,
+            true => {
+                let behind = batch.records.iter().position(|r| {
+                    let wanted = beyond == 0 && !r.context;
+                    beyond -= usize::from(!r.context && beyond > 0);
+                    wanted
+                });
+                behind.unwrap_or(batch.records.len())
+            }
+        };
+        if let Some(lane) = self.lanes.get_mut(i) {
+            lane.since = match batch.records.get(first).filter(|_| left_out) {
+                Some(oldest) => Some(oldest.before()),
+                None if left_out => lane.wanted.ask.before,
+                None => lane.reader.looked_to(),
+            };
+        }
+        let mut run: Vec<&Record> = Vec::new();
+        let mut notes = batch.notes.iter().peekable();
+        for at in first..=batch.records.len() {
+            while let Some((_, note)) = notes.next_if(|(place, _)| *place <= at) {
+                self.flush(i, (batch, &mut run))?;
+                self.note(i, note)?;
+            }
+            if let Some(record) = batch.records.get(at) {
+                self.add(i, (batch, &mut run), record)?;
             }
         }
-        self.flush(i, &mut run)?;
-        if let (true, Some(lane)) = (left_out, self.lanes.get_mut(i)) {
-            lane.resume = oldest.or(lane.before);
+        self.flush(i, (batch, &mut run))?;
+        if let Some(lane) = self.lanes.get_mut(i).filter(|_| self.plan.backward) {
+            lane.resume = lane.since;
         }
         Ok(left_out)
     }
 
-    fn flush(&mut self, i: usize, run: &mut Vec<(&Batch, &Record)>) -> Result<(), End> {
+    /// Sends what the record cannot be in one message with, and adds it to what is to be sent.
+    fn add<'b>(
+        &mut self,
+        i: usize,
+        (batch, run): (&'b Batch, &mut Vec<&'b Record>),
+        record: &'b Record,
+    ) -> Result<(), End> {
+        if splits(run, batch, record) {
+            self.flush(i, (batch, run))?;
+        }
+        run.push(record);
+        Ok(())
+    }
+
+    fn flush(&mut self, i: usize, (of, run): (&Batch, &mut Vec<&Record>)) -> Result<(), End> {
         let index = self.lanes.get(i).map_or(0, |l| l.wanted.index);
-        let Some(batch) = wire::batch(index, run) else { return Ok(()) };
-        let context = run.iter().filter(|(_, r)| r.context).count() as u64;
+        let Some(batch) = wire::batch(index, (of, run)) else { return Ok(()) };
+        let context = run.iter().filter(|r| r.context).count() as u64;
         let matches = run.len() as u64 - context;
         self.summary.matches += matches;
         self.summary.context_lines += context;
-        run.iter().for_each(|(_, r)| self.redactions.add(r.masked));
-        let resume = run.last().map(|(_, r)| r.resume);
-        self.summary.cut_lines += run.iter().filter(|(_, r)| r.full_bytes > 0).count() as u64;
+        run.iter().for_each(|r| self.redactions.add(r.masked));
+        let resume = run.last().map(|r| r.resume);
+        self.summary.cut_lines += run.iter().filter(|r| r.full_bytes > 0).count() as u64;
         run.clear();
         let mut patience = Duration::ZERO;
         while !self.credit.take(batch.raw_bytes, patience) {
@@ -378,12 +389,12 @@ impl<'a> Flow<'a> {
                 lane.held_back = true;
             }
             self.alive()?;
-            if self.late() {
+            if self.plan.deadline.is_some_and(|d| self.began.elapsed() >= d + LAST_WORDS) {
                 return Err(End::Failed(Status::deadline_exceeded("no credit before the deadline")));
             }
         }
         self.send(wire::event(M::Batch(batch)))?;
-        if let Some(lane) = self.lanes.get_mut(i) {
+        if let Some(lane) = self.lanes.get_mut(i).filter(|_| !self.plan.backward) {
             lane.resume = resume.or(lane.resume);
         }
         Ok(())
@@ -474,7 +485,20 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
+    /// Gives what was found of the tails that are still looked for.
+    fn settle(&mut self) -> Result<(), End> {
+        for i in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get_mut(i).filter(|l| l.reader.is_looking()) else { continue };
+            lane.reader.settle();
+            self.turn(i)?;
+        }
+        Ok(())
+    }
+
     fn finish(mut self, stopped: &str) -> Result<(), End> {
+        self.settle()?;
+        let short = self.lanes.iter().any(|l| l.reader.is_cut_short());
+        let stopped = if stopped == "done" && short { "bytes" } else { stopped };
         let mut proven = true;
         for progress in self.lanes.iter().map(Lane::progress).collect::<Vec<_>>() {
             self.send(wire::event(M::Progress(progress)))?;
@@ -512,42 +536,12 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// Whether the record cannot be in the same batch as those before it.
-fn splits(run: &[(&Batch, &Record)], batch: &Batch, record: &Record) -> bool {
-    let Some((_, first)) = run.first() else { return false };
+/// Whether the record cannot be in the same message as those before it.
+fn splits(run: &[&Record], batch: &Batch, record: &Record) -> bool {
+    let Some(first) = run.first() else { return false };
     let same = |a: Position, b: Position| (a.run, a.segment_key) == (b.run, b.segment_key);
-    let bytes: usize = run.iter().map(|(b, r)| b.message(r).len()).sum();
+    let bytes: usize = run.iter().map(|r| batch.message(r).len()).sum();
     !same(first.position, record.position) || bytes + batch.message(record).len() > BATCH_BYTES
-}
-
-fn forwards(reader: &mut Reader) -> Result<Vec<Batch>, ph_taillog::Error> {
-    reader.next_batch(BATCH_BYTES, now_ns()).map(|batch| vec![batch])
-}
-
-/// Everything that is asked for, newest batch first: it can be turned around only when the last is known. `enough` is asked
-/// with the bytes that were scanned: where it says so, what was found until then is given, and more may follow.
-fn backwards(reader: &mut Reader, enough: impl Fn(u64) -> bool) -> Result<Vec<Batch>, ph_taillog::Error> {
-    let mut batches: Vec<Batch> = Vec::new();
-    let (mut bytes, mut scanned) = (0, 0);
-    loop {
-        let mut batch = reader.next_batch(BATCH_BYTES, now_ns())?;
-        bytes += batch.message_bytes();
-        scanned += batch.scanned_bytes;
-        let over = batch.state != State::More || bytes >= BACKWARD_BYTES;
-        if over {
-            batch.state = State::Ended;
-        }
-        batches.push(batch);
-        if over {
-            if let Some(first) = batches.first_mut() {
-                first.state = State::Ended;
-            }
-            return Ok(batches);
-        }
-        if enough(scanned) {
-            return Ok(batches);
-        }
-    }
 }
 
 fn now_ns() -> i64 {

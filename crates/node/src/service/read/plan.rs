@@ -13,6 +13,8 @@ use crate::service::{Services, sources, wire};
 
 /// Credit when the reader names none.
 const DEFAULT_CREDIT: u64 = 256 << 10;
+/// What a page of the newest holds of one source, until it can be given oldest first; bytes.
+const TAIL_BYTES: usize = 8 << 20;
 /// Sources of one read.
 const MAX_SOURCES: usize = 256;
 
@@ -32,6 +34,8 @@ pub struct Plan {
     /// Sources that may not be read, each with why.
     pub denied: Vec<(u32, String)>,
     pub follow: bool,
+    /// Toward older records: where to go on lies before what is sent.
+    pub backward: bool,
     /// A reader that falls behind is taken to the end.
     pub skip: bool,
     /// Records of all sources together.
@@ -81,13 +85,10 @@ impl Plan {
             match mode {
                 ReadMode::Head => ask.limit = lines,
                 ReadMode::Tail => ask.mode = Mode::Tail(open.lines),
-                ReadMode::Backward => {
-                    (ask.mode, ask.limit) = (Mode::Backward, lines);
-                    // A page backwards counts every record; what stands around a line is asked for by its position.
-                    ask.context = Context::default();
-                }
+                ReadMode::Backward => ask.mode = Mode::Tail(lines.unwrap_or(u64::MAX)),
                 ReadMode::All | ReadMode::Unspecified => {}
             }
+            ask.tail_bytes = Some(TAIL_BYTES).filter(|_| !open.follow);
             let id = sources::id(services, reference)?;
             wanted.push(Wanted { index, reference: reference.clone(), id, ask });
         }
@@ -96,13 +97,14 @@ impl Plan {
             wanted,
             denied: Vec::new(),
             follow: open.follow,
+            backward: mode == ReadMode::Backward,
             skip,
             limit: match (open.limit, open.max_rows) {
                 (0, allowed) => some(allowed),
                 (asked, 0) => Some(asked),
                 (asked, allowed) => Some(asked.min(allowed)),
             },
-            context_after: if mode == ReadMode::Backward { 0 } else { open.context_after },
+            context_after: open.context_after,
             budget_bytes: some(open.budget_bytes),
             deadline: some(open.deadline_ms).map(Duration::from_millis),
             credit_bytes: some(open.credit_bytes).unwrap_or(DEFAULT_CREDIT),

@@ -102,11 +102,20 @@ struct Page {
     gaps: Vec<LogGap>,
     summary: LogSummary,
     resume: Option<LogPosition>,
+    since: Option<LogPosition>,
+    looked_ns: i64,
 }
 
 async fn page(host: &Host, open: ReadOpen) -> Page {
     let (tell, mut stream) = host.read(open).await;
-    let mut page = Page { lines: Vec::new(), gaps: Vec::new(), summary: LogSummary::default(), resume: None };
+    let mut page = Page {
+        lines: Vec::new(),
+        gaps: Vec::new(),
+        summary: LogSummary::default(),
+        resume: None,
+        since: None,
+        looked_ns: 0,
+    };
     while let Some(event) = stream.message().await.unwrap() {
         match event.m.unwrap() {
             M::Batch(batch) => {
@@ -114,7 +123,10 @@ async fn page(host: &Host, open: ReadOpen) -> Page {
                 let _ = tell.send(control(read_control::M::CreditBytes(batch.raw_bytes))).await;
                 page.lines.extend(messages(&batch));
             }
-            M::Progress(progress) => page.resume = progress.resume.or(page.resume),
+            M::Progress(progress) => {
+                page.resume = progress.resume.or(page.resume);
+                (page.since, page.looked_ns) = (progress.since, progress.looked_ns);
+            }
             M::Gap(gap) => page.gaps.push(gap),
             M::Summary(summary) => page.summary = summary,
             M::Marker(_) => {}
@@ -198,6 +210,61 @@ async fn a_backward_search_for_a_rare_line_stops_at_its_budget_and_goes_on() {
     }
     assert_eq!(got, ["line 77777"]);
     assert!(pages > 1, "one page read all of it, whatever it may cost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_of_rare_lines_stops_at_its_budget_and_goes_on_backwards() {
+    let host = Host::start().await;
+    host.write(0..300_000);
+    let (mut got, mut pages, mut looked) = (Vec::new(), 0, i64::MAX);
+    let ask = ReadOpen {
+        filter_json: json(&Filter::contains("77777")),
+        budget_bytes: 1 << 20,
+        context_before: 1,
+        context_after: 1,
+        ..open(ReadMode::Tail, 10)
+    };
+    let mut next = page(&host, ask.clone()).await;
+    // Toward newer lines it goes on at the end, however far back the last match lies.
+    let newer = ReadOpen { after: next.resume.clone(), budget_bytes: 0, ..ask.clone() };
+    assert_eq!(page(&host, ReadOpen { mode: ReadMode::All.into(), ..newer }).await.summary.lines, 0);
+    loop {
+        assert!(next.looked_ns < looked, "it did not come further back");
+        looked = next.looked_ns;
+        next.lines.append(&mut got);
+        (got, pages) = (next.lines, pages + 1);
+        if next.summary.stopped == "done" {
+            break;
+        }
+        assert_eq!(next.summary.stopped, "bytes");
+        let before = next.since.or(next.resume);
+        assert!(before.is_some());
+        let lines = 10 - got.iter().filter(|l| l.contains("77777")).count() as u64;
+        next = page(&host, ReadOpen { before, lines, mode: ReadMode::Backward.into(), ..ask.clone() }).await;
+    }
+    let around = |n: u32| [n - 1, n, n + 1];
+    let want: Vec<String> =
+        [77_777, 177_777, 277_777].into_iter().flat_map(around).map(|n| format!("line {n}")).collect();
+    assert_eq!(got, want);
+    assert!(pages > 2, "one page read all of it, whatever it may cost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_larger_than_its_bound_says_that_it_is_not_all() {
+    let host = Host::start().await;
+    let lines: Vec<String> = (0..12_000).map(|n| format!("{n} {}", "x".repeat(1_000))).collect();
+    write_lines(&host, &lines);
+    for mode in [ReadMode::Tail, ReadMode::Backward] {
+        let ask = ReadOpen { credit_bytes: 64 << 20, ..open(mode, 20_000) };
+        let first = page(&host, ask.clone()).await;
+        assert_eq!(first.summary.stopped, "bytes");
+        assert!(first.lines.len() < lines.len() && first.lines.last() == lines.last());
+        let before = first.since.or(first.resume);
+        let second =
+            page(&host, ReadOpen { before, ..ReadOpen { mode: ReadMode::Backward.into(), ..ask } }).await;
+        assert_eq!(second.summary.stopped, "done");
+        assert!([second.lines, first.lines].concat() == lines, "{mode:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

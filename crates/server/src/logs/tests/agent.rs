@@ -155,6 +155,9 @@ struct Given {
     scanned: u64,
     /// Where scanning stopped.
     at: Option<LogPosition>,
+    /// Of a tail: where looking stopped, and the time there.
+    since: Option<LogPosition>,
+    looked_ns: i64,
     gap: bool,
     short: bool,
 }
@@ -192,7 +195,8 @@ fn give(disk: &Disk, open: &ReadOpen, i: u32, budget: &mut u64) -> Given {
     let bounded = !matches!(open.mode(), ReadMode::All);
     let placed = open.after_by_source.contains_key(&i);
     let limited = bounded && (open.lines > 0 || (open.mode() == ReadMode::Tail && !placed));
-    let mut given = Given { lines: Vec::new(), scanned: 0, at: None, gap, short: false };
+    let mut given =
+        Given { lines: Vec::new(), scanned: 0, at: None, since: None, looked_ns: 0, gap, short: false };
     for line in range {
         if limited && given.lines.len() as u64 >= open.lines {
             break;
@@ -206,6 +210,10 @@ fn give(disk: &Disk, open: &ReadOpen, i: u32, budget: &mut u64) -> Given {
         given.scanned += size;
         given.at =
             Some(if open.mode() == ReadMode::Backward { place(line.key, line.offset) } else { after(line) });
+        if back {
+            given.looked_ns = line.ts;
+            given.since = (open.mode() == ReadMode::Tail).then(|| place(line.key, line.offset));
+        }
         let timely = line.ts >= open.from_ns && (open.to_ns == 0 || line.ts < open.to_ns);
         if timely && filter.matches(line) {
             given.lines.push(line.clone());
@@ -287,8 +295,8 @@ impl Logs for Disk {
                 grown.borrow_and_update();
                 let mut events = Vec::new();
                 let (mut short, mut summary) = (false, LogSummary::default());
-                let mut budget = open.budget_bytes;
                 for i in 0..open.sources.len() as u32 {
+                    let mut budget = open.budget_bytes / open.sources.len() as u64;
                     let given = give(&disk, &open, i, &mut budget);
                     if given.gap {
                         let text = "its segment was removed".to_owned();
@@ -308,6 +316,8 @@ impl Logs for Disk {
                         at_ns,
                         caught_up: true,
                         resume: given.at,
+                        since: given.since,
+                        looked_ns: given.looked_ns,
                         ..LogProgress::default()
                     };
                     events.push(send(Event::Progress(progress)));

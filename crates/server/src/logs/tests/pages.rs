@@ -99,6 +99,54 @@ async fn a_used_up_budget_stops_and_its_token_goes_on_exactly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_for_rare_lines_comes_further_back_with_each_page_and_swaps_none() {
+    let room = Room::start(&["a", "b"]).await;
+    let mut expected = Vec::new();
+    for i in 0..400 {
+        // One source has hits close together at its end, the other few and far back.
+        let (name, hit) = if i % 2 == 0 { ("a", i > 300 || i == 80) } else { ("b", i == 31 || i == 331) };
+        let text = format!("{} {i}", if hit { "hit" } else { "miss" });
+        room.write(name, i, &text);
+        expected.extend(hit.then_some(text));
+    }
+    let (app, ctx) = (&room.bed.stack.running.app, room.ctx().await);
+    let sources = numbered(resolve(app, &ctx, &[]).unwrap()).unwrap();
+    let asked = Asked { app, ctx: &ctx, sources: &sources };
+    let mut ask = Ask {
+        mode: Mode::Tail,
+        origin: Origin::Files,
+        filter: ph_filter::Filter::contains("hit"),
+        limit: 20,
+        ..Ask::everything()
+    };
+    ask.budget.scan_bytes = 3_000;
+    let (mut got, mut without, mut looked) = (Vec::new(), 0, i64::MAX);
+    for pages in 0.. {
+        assert!(pages < 60, "the pages do not end");
+        let mut found = page(&asked, &ask).await.unwrap();
+        without += usize::from(found.records.is_empty());
+        let more = found.prev.is_some();
+        assert_eq!(found.looked_ns.is_some(), found.summary.stopped == "bytes", "{:?}", found.summary);
+        assert!(found.looked_ns.is_none_or(|at| at <= looked));
+        looked = found.looked_ns.unwrap_or(looked);
+        found.records.append(&mut got);
+        got = found.records;
+        if pages == 0 {
+            // Toward newer lines it goes on at the end.
+            let next = Ask { token: found.next.clone(), ..ask.clone() };
+            assert!(page(&asked, &next).await.unwrap().records.is_empty());
+        }
+        if !more {
+            break;
+        }
+        ask.token = found.prev;
+    }
+    let got: Vec<String> = got.iter().map(|r| String::from_utf8(r.message.to_vec()).unwrap()).collect();
+    assert_eq!(got, expected, "each once, and in order over all pages");
+    assert!(without > 1, "no page was without a line");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_persons_key_has_the_budget_of_a_person_and_a_bots_that_of_a_bot() {
     let room = Room::start(&["a"]).await;
     for i in 0..2_300 {

@@ -7,6 +7,7 @@ use ph_api::{LogContext, LogLines, LogPage, LogQuery, LogRecord, LogSource, LogS
 use super::{Reading, record};
 use crate::api::{Api, segment};
 use crate::commands::logs::ask::{Ask, Extent};
+use crate::commands::logs::notice;
 use crate::commands::logs::output::{End, Output};
 use crate::failure::{Failure, Outcome};
 
@@ -125,7 +126,13 @@ async fn last(
             summary = added(summary, page.summary);
         }
         tokens.prev = page.prev.clone();
-        let older = page.prev.filter(|_| have < tail && !page.records.is_empty());
+        // A search over much history stops now and then, whether it found anything or not.
+        let stopped = matches!(summary.stopped.as_str(), "time" | "bytes");
+        let more = have < tail && (stopped || !page.records.is_empty());
+        let older = page.prev.filter(|prev| more && query.before.as_ref() != Some(prev));
+        if let (true, Some(at)) = (older.is_some(), &summary.looked_to) {
+            notice(&format!("-- searched back to {at}; {have} of {tail} lines found so far"));
+        }
         pages.push_front((page.sources, page.records));
         match older {
             Some(prev) => query.before = Some(prev),
