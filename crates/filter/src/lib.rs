@@ -14,6 +14,7 @@ mod glob;
 pub mod json;
 mod level;
 mod logfmt;
+pub mod logql;
 mod plan;
 mod quantity;
 pub mod query;

@@ -115,6 +115,16 @@ impl Quantity {
         self.unit == unit
     }
 
+    /// Of a duration.
+    pub fn nanoseconds(&self) -> Option<i64> {
+        (self.unit == Unit::Nanoseconds && self.float.abs() < 9e18).then_some(self.float as i64)
+    }
+
+    /// As a bare number, seconds or bytes.
+    pub fn base_number(&self) -> f64 {
+        if self.unit == Unit::Nanoseconds { self.float / 1e9 } else { self.float }
+    }
+
     pub fn is_positive(&self) -> bool {
         self.float > 0.0
     }

@@ -42,10 +42,13 @@ pub enum Level {
     Info,
 }
 
+/// Where a note points to, the expression that it came up in, and how far buckets were corrected.
+type Noted = (Span, Span, Option<Monotone>);
+
 /// Notes of a run: each text once.
 #[derive(Debug, Default)]
 pub struct Notes {
-    notes: BTreeMap<(Level, String), (Span, Option<Monotone>)>,
+    notes: BTreeMap<(Level, String), Noted>,
 }
 
 /// How far classic buckets had to be corrected to rise.
@@ -60,16 +63,19 @@ pub struct Monotone {
 }
 
 impl Notes {
-    pub fn add(&mut self, level: Level, text: impl Into<String>, span: Span) {
-        // Of equal notes the one furthest on in the text is told: what is evaluated last.
-        let (known, _) = self.notes.entry((level, text.into())).or_insert((span, None));
-        if span.start > known.start {
-            *known = span;
+    /// `within` is the expression that is evaluated when the note comes up.
+    pub fn add(&mut self, level: Level, text: impl Into<String>, (span, within): (Span, Span)) {
+        // Of equal notes that of what is evaluated last is told: an expression after those in it, else the one further on.
+        let (known, known_within, _) = self.notes.entry((level, text.into())).or_insert((span, within, None));
+        let inside = |a: Span, b: Span| a != b && a.start >= b.start && a.end <= b.end;
+        let later = within.start > known_within.start && !inside(within, *known_within);
+        if inside(*known_within, within) || later {
+            (*known, *known_within) = (span, within);
         }
     }
 
     pub fn add_monotone(&mut self, text: impl Into<String>, span: Span, one: Monotone) {
-        let (_, known) = self.notes.entry((Level::Info, text.into())).or_insert((span, None));
+        let (_, _, known) = self.notes.entry((Level::Info, text.into())).or_insert((span, span, None));
         let merged = known.map_or(one, |k| Monotone {
             first_ms: k.first_ms.min(one.first_ms),
             last_ms: k.last_ms.max(one.last_ms),
@@ -87,7 +93,7 @@ impl Notes {
             self.notes
                 .iter()
                 .filter(|((level, _), _)| *level == wanted)
-                .map(|((level, text), (span, more))| {
+                .map(|((level, text), (span, _, more))| {
                     let word = if *level == Level::Warning { "warning" } else { "info" };
                     let more = more.map_or_else(String::new, |m| m.text());
                     format!("PromQL {word}: {text}{more} ({})", span.place(expression))

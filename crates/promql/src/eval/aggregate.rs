@@ -36,12 +36,11 @@ impl Run<'_> {
         span: Span,
         grid: Grid,
     ) -> Result<Rows<'r>, Error> {
-        let _ = span;
         if aggregate.op.picks() {
             return self.pick(aggregate, grid);
         }
         let phis = match (&aggregate.param, aggregate.op) {
-            (Some(param), AggregateOp::Quantile) => self.quantile_param(param, grid)?,
+            (Some(param), AggregateOp::Quantile) => self.quantile_param(param, span, grid)?,
             _ => Vec::new(),
         };
         let label = match (&aggregate.param, aggregate.op) {
@@ -72,7 +71,7 @@ impl Run<'_> {
         Ok(Box::new(rows.into_iter().filter(|row: &Row| !row.is_empty()).map(Ok)))
     }
 
-    fn quantile_param(&self, param: &Expr, grid: Grid) -> Result<Vec<f64>, Error> {
+    fn quantile_param(&self, param: &Expr, within: Span, grid: Grid) -> Result<Vec<f64>, Error> {
         let phis = self.scalar(param, grid)?;
         let span = param.bare().span;
         // Of many wrong ones the furthest are told.
@@ -81,16 +80,16 @@ impl Run<'_> {
             phis.iter().copied().reduce(f64::max).filter(|p| *p > 1.0),
             phis.iter().copied().reduce(f64::min).filter(|p| *p < 0.0),
         ] {
-            self.check_quantile(worst.unwrap_or(0.5), span);
+            self.check_quantile(worst.unwrap_or(0.5), (span, within));
         }
         Ok(phis)
     }
 
-    /// Says when a quantile is none.
-    pub fn check_quantile(&self, phi: f64, span: Span) {
+    /// Says when a quantile is none; `at`: its place, and the expression that takes it.
+    pub fn check_quantile(&self, phi: f64, at: (Span, Span)) {
         if !(0.0..=1.0).contains(&phi) {
             let got = crate::number::shortest(phi);
-            self.warn(format!("quantile value should be between 0 and 1, got {got}"), span);
+            self.warn_within(format!("quantile value should be between 0 and 1, got {got}"), at);
         }
     }
 }

@@ -74,7 +74,7 @@ impl Run<'_> {
             let arg = arg(call, at)?;
             let phis = self.scalar(arg, grid)?;
             for phi in &phis {
-                self.check_quantile(*phi, arg.bare().span);
+                self.check_quantile(*phi, (arg.bare().span, arg.bare().span));
             }
             Ok(phis)
         };

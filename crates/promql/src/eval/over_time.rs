@@ -54,9 +54,12 @@ pub fn check_arguments(
             Ok(())
         }
         "quantile_over_time" => {
-            if let (Some(column), Some(arg)) = (scalars.first(), call.args.first()) {
+            if let (Some(column), Some(arg), Some(last)) =
+                (scalars.first(), call.args.first(), call.args.last())
+            {
+                let whole = arg.span.to(last.span);
                 for (_, phi) in column.iter().enumerate().filter(|(step, _)| is_there(step)) {
-                    run.check_quantile(*phi, arg.bare().span);
+                    run.check_quantile(*phi, (arg.bare().span, whole));
                 }
             }
             Ok(())

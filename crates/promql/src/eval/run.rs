@@ -55,11 +55,16 @@ impl<'a> Run<'a> {
     }
 
     pub fn warn(&self, text: impl Into<String>, span: Span) {
-        self.notes.borrow_mut().add(Level::Warning, text, span);
+        self.warn_within(text, (span, span));
+    }
+
+    /// Warns of a part of an expression when the whole is evaluated.
+    pub fn warn_within(&self, text: impl Into<String>, (span, within): (Span, Span)) {
+        self.notes.borrow_mut().add(Level::Warning, text, (span, within));
     }
 
     pub fn inform(&self, text: impl Into<String>, span: Span) {
-        self.notes.borrow_mut().add(Level::Info, text, span);
+        self.notes.borrow_mut().add(Level::Info, text, (span, span));
     }
 
     /// Counts work done, and stops when the query was cancelled.

@@ -14,13 +14,10 @@ impl Run<'_> {
         let name = call.function.name;
         let rows = self.vector(super::call::arg(call, 0)?, grid)?;
         if grid.start != grid.end {
-            let by_value = matches!(name, "sort" | "sort_desc");
-            if by_value {
-                self.warn(
-                    "sort is ineffective for range queries since results are always ordered by labels",
-                    span,
-                );
-            }
+            self.warn(
+                "sort is ineffective for range queries since results are always ordered by labels",
+                span,
+            );
             return Ok(rows);
         }
         let mut held = self.collect(rows)?;
