@@ -37,7 +37,8 @@ use crate::live::LiveRoom;
 use crate::logs::LogsRoom;
 use crate::objects::{Inventories, LastWords};
 use crate::{
-    audit, auth, events, exec, gateway, ingest, link, live, logs, metrics, objects, prometheus, traces, ui,
+    audit, auth, events, exec, gateway, ingest, link, live, logs, loki, metrics, objects, prometheus, traces,
+    ui,
 };
 
 pub use start::{Running, Server};
@@ -164,6 +165,7 @@ pub(crate) fn router(app: &AppState) -> Router {
         .merge(ingest::routes())
         .merge(traces::compatible())
         .merge(prometheus::routes())
+        .merge(loki::routes())
         .fallback(ui::serve)
         .method_not_allowed_fallback(async || {
             Problem::with_status(

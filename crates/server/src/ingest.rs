@@ -7,11 +7,13 @@
 
 mod attributes;
 mod classic;
+mod delta;
 mod intake;
 mod keep;
 mod logs;
 mod metrics;
 mod quota;
+mod red;
 mod routes;
 mod sender;
 mod traces;

@@ -16,6 +16,7 @@ pub mod ingest;
 pub mod link;
 pub mod live;
 pub mod logs;
+mod loki;
 pub mod metrics;
 pub mod objects;
 pub mod prometheus;

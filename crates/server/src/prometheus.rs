@@ -18,6 +18,9 @@ use axum::routing::get;
 
 use crate::app::AppState;
 
+pub(crate) use envelope::Fault;
+pub(crate) use params::Form;
+
 /// Where the API stands; what follows is as in Prometheus.
 pub const BASE: &str = "/prometheus";
 

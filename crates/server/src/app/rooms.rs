@@ -64,4 +64,5 @@ pub(super) fn start_rooms(app: &AppState) {
     let board = Arc::new(FactsBoard::default());
     app.link.set_facts(board.clone());
     app.tasks.spawn(keep_facts(app.clone(), board));
+    app.tasks.spawn(app.ingest.red.clone().run(app.clone()));
 }

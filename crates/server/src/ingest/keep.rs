@@ -9,7 +9,7 @@ use ph_store::{Appended, Batch, Rows};
 use super::intake::Counted;
 use super::quota::Taking;
 use super::sender::{Sender, refusal};
-use super::{Refused, logs, metrics, traces};
+use super::{Refused, logs, metrics, red, traces};
 use crate::app::AppState;
 use crate::gateway::problem::Problem;
 
@@ -29,7 +29,9 @@ impl Sink for Keep<'_> {
         let stamp = &self.sender.stamp;
         match export {
             Export::Metrics(request) => {
-                let (series, refused) = metrics::decode(request, stamp);
+                let (org, deltas) = (self.sender.ctx.org(), &*self.app.ingest.deltas);
+                let summing = metrics::Summing { deltas, org, now_ms: self.now_ms };
+                let (series, refused) = metrics::decode(request, stamp, summing);
                 self.series(series, refused).await
             }
             Export::Logs(request) => self.logs(logs::decode(request, stamp, now_ns)).await,
@@ -95,7 +97,11 @@ impl Keep<'_> {
     /// Stores spans; also of protocols that are not OTLP.
     pub async fn spans(&self, rows: Vec<SpanRow>, refused: Vec<Refused>) -> Result<Taken, Problem> {
         self.within_quota(Taking { spans: rows.len() as u64, ..Taking::default() })?;
+        let sum = red::Sum::of(&rows);
         let done = self.append(self.sender.id, Rows::Spans(rows)).await?;
+        if !done.repeated {
+            self.app.ingest.red.add(self.sender.ctx.org(), sum, self.now_ms);
+        }
         self.count(Signal::Spans, &done, &refused);
         Ok(told(&done, &refused))
     }
@@ -133,6 +139,12 @@ impl Keep<'_> {
             let help =
                 "Samples, log records, events and spans that came, by who sent them and what became of them.";
             self.app.watch.counter("pilothouse_ingest_items_total", help, &labels).add(n);
+        }
+        let stored = done.rejected.iter().map(|r| (r.reason, r.count));
+        for (reason, n) in stored.chain(refused.iter().map(|r| (r.reason, r.count))) {
+            let labels = format!("signal=\"{}\",reason=\"{reason}\"", signal.as_str());
+            let help = "Samples, log records, events and spans that were not stored, by the reason that senders are told.";
+            self.app.watch.counter("pilothouse_ingest_refused_total", help, &labels).add(n);
         }
     }
 }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric, number_data_point};
-use ph_model::{Attributes, Labels, Sample, Series, SeriesKind, stale_marker};
+use ph_model::{Attributes, Labels, OrgId, Sample, Series, SeriesKind, stale_marker};
 
 use super::attributes::{WORKLOADS, attributes};
+use super::delta::{Deltas, Step};
 use super::{Refused, Stamp, classic, refuse};
 
 /// Resource attributes that are part of a series' identity; the rest lives once per object.
@@ -26,12 +27,25 @@ const IDENTITY: [&str; 8] = [
 const OBJECTS: [&str; 4] =
     ["k8s.persistentvolumeclaim.name", "k8s.volume.name", "k8s.hpa.name", "container.name"];
 
+/// What a sum or histogram tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// All since its start.
+    InAll,
+    /// What came since it last told.
+    Since,
+}
+
 const FLAG_NO_RECORDED_VALUE: u32 = 1;
 const DELTA: i32 = 1;
 
 /// Series in the order of first appearance; samples of one series keep the order in which they were sent.
-pub fn decode(request: ExportMetricsServiceRequest, stamp: &Stamp) -> (Vec<Series>, Vec<Refused>) {
-    let mut collect = Collect { series: Vec::new(), index: HashMap::new(), refused: Vec::new() };
+pub fn decode(
+    request: ExportMetricsServiceRequest,
+    stamp: &Stamp,
+    summing: Summing<'_>,
+) -> (Vec<Series>, Vec<Refused>) {
+    let mut collect = Collect { series: Vec::new(), index: HashMap::new(), refused: Vec::new(), summing };
     for rm in request.resource_metrics {
         let resource = attributes(rm.resource.unwrap_or_default().attributes);
         let base = identity(&resource, stamp);
@@ -55,39 +69,37 @@ fn identity(resource: &Attributes, stamp: &Stamp) -> Vec<(String, String)> {
     base
 }
 
-struct Collect {
+/// Where streams of deltas are summed up, and whose they are.
+#[derive(Clone, Copy)]
+pub struct Summing<'a> {
+    pub deltas: &'a Deltas,
+    pub org: OrgId,
+    pub now_ms: i64,
+}
+
+struct Collect<'a> {
     series: Vec<Series>,
     index: HashMap<(Labels, i64), usize>,
     refused: Vec<Refused>,
+    summing: Summing<'a>,
 }
 
-impl Collect {
+impl Collect<'_> {
     fn metric(&mut self, metric: Metric, base: &[(String, String)]) {
+        let mut is_delta = false;
         let (kind, points) = match metric.data {
             Some(metric::Data::Gauge(g)) => (SeriesKind::Gauge, g.data_points),
-            Some(metric::Data::Sum(s)) if s.aggregation_temporality == DELTA => {
-                return self.refuse_points(
-                    "delta_temporality_unsupported",
-                    &metric.name,
-                    s.data_points.len(),
-                );
-            }
             Some(metric::Data::Sum(s)) => {
+                is_delta = s.aggregation_temporality == DELTA;
                 (if s.is_monotonic { SeriesKind::Counter } else { SeriesKind::UpDown }, s.data_points)
             }
-            Some(metric::Data::Histogram(h)) if h.aggregation_temporality == DELTA => {
-                return self.refuse_points(
-                    "delta_temporality_unsupported",
-                    &metric.name,
-                    h.data_points.len(),
-                );
-            }
             Some(metric::Data::Histogram(h)) => {
+                let told = if h.aggregation_temporality == DELTA { Told::Since } else { Told::InAll };
                 let name = classic::name(&metric.name, &metric.unit);
                 for p in h.data_points {
                     let at = (p.flags, p.time_unix_nano, p.start_time_unix_nano);
                     let parts = classic::histogram(&p);
-                    self.classic(&name, (at, p.attributes), parts, base);
+                    self.classic(&name, (at, p.attributes), parts, (base, told));
                 }
                 return;
             }
@@ -103,14 +115,15 @@ impl Collect {
                 for p in s.data_points {
                     let at = (p.flags, p.time_unix_nano, p.start_time_unix_nano);
                     let parts = classic::summary(&p);
-                    self.classic(&name, (at, p.attributes), parts, base);
+                    self.classic(&name, (at, p.attributes), parts, (base, Told::InAll));
                 }
                 return;
             }
             None => return,
         };
+        let told = if is_delta { Told::Since } else { Told::InAll };
         for point in points {
-            self.point(&metric.name, &metric.unit, kind, (point, base));
+            self.point(&metric.name, (&metric.unit, kind, told), (point, base));
         }
     }
 
@@ -123,8 +136,7 @@ impl Collect {
     fn point(
         &mut self,
         name: &str,
-        unit: &str,
-        kind: SeriesKind,
+        (unit, kind, told): (&str, SeriesKind, Told),
         (p, base): (NumberDataPoint, &[(String, String)]),
     ) {
         let value = match p.value {
@@ -139,7 +151,7 @@ impl Collect {
         let own = attributes(p.attributes);
         let labels = labels(name, base, &own, None);
         let of = (kind, unit, millis(p.start_time_unix_nano));
-        self.keep(labels, of, Sample { at_ms, value });
+        self.keep_as(told, labels, of, Sample { at_ms, value });
     }
 
     /// The series of one histogram or summary point.
@@ -148,7 +160,7 @@ impl Collect {
         name: &str,
         ((flags, at, start), own): ((u32, u64, u64), Vec<KeyValue>),
         parts: Vec<classic::Part>,
-        base: &[(String, String)],
+        (base, told): (&[(String, String)], Told),
     ) {
         let Some(at_ms) = millis(at) else {
             return refuse(&mut self.refused, "no_timestamp", || name.to_owned());
@@ -159,7 +171,32 @@ impl Collect {
             let kind = if suffix.is_empty() { SeriesKind::Gauge } else { SeriesKind::Counter };
             let labels = labels(&format!("{name}{suffix}"), base, &own, label);
             let value = if gone { stale_marker() } else { value };
-            self.keep(labels, (kind, "", millis(start)), Sample { at_ms, value });
+            self.keep_as(told, labels, (kind, "", millis(start)), Sample { at_ms, value });
+        }
+    }
+
+    /// Keeps a sample; of what is told since the last time, the sum so far.
+    fn keep_as(
+        &mut self,
+        told: Told,
+        labels: Labels,
+        (kind, unit, start): (SeriesKind, &str, Option<i64>),
+        sample: Sample,
+    ) {
+        if told == Told::InAll || ph_model::is_stale_marker(sample.value) {
+            return self.keep(labels, (kind, unit, start), sample);
+        }
+        let step = Step { start_ms: start, at_ms: sample.at_ms, value: sample.value };
+        match self.summing.deltas.add((self.summing.org, &labels), step, self.summing.now_ms) {
+            Ok(total) => {
+                let of = (kind, unit, Some(total.start_ms));
+                // From where it counts, so that what the first point tells is an increase.
+                if total.is_first && total.start_ms < sample.at_ms {
+                    self.keep(labels.clone(), of, Sample { at_ms: total.start_ms, value: 0.0 });
+                }
+                self.keep(labels, of, Sample { value: total.value, ..sample });
+            }
+            Err(reason) => refuse(&mut self.refused, reason, || labels.metric().to_owned()),
         }
     }
 

@@ -10,8 +10,10 @@ use ph_model::Signal;
 use ph_receive::{Door, Error, Reply, grpc_refused, jaeger, otlp, remote_write, zipkin};
 use std::sync::Arc;
 
+use super::delta::Deltas;
 use super::keep::Keep;
 use super::quota::Quota;
+use super::red::Red;
 use super::sender::{Sender, refusal};
 use crate::app::AppState;
 
@@ -23,11 +25,15 @@ const ADMITTED: usize = 256 << 20;
 pub struct IngestRoom {
     pub(super) door: Door,
     pub(super) quota: Arc<Quota>,
+    /// Streams that tell what came since the last time.
+    pub(super) deltas: Arc<Deltas>,
+    /// Calls, errors and durations of spans.
+    pub(crate) red: Red,
 }
 
 impl Default for IngestRoom {
     fn default() -> Self {
-        Self { door: Door::new(ADMITTED), quota: Arc::default() }
+        Self { door: Door::new(ADMITTED), quota: Arc::default(), deltas: Arc::default(), red: Red::default() }
     }
 }
 

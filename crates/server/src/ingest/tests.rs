@@ -5,14 +5,20 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
+    ExponentialHistogram, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
+    ScopeMetrics, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+use super::delta::Deltas;
 use super::*;
 
 fn stamp() -> Stamp {
     Stamp { cluster_name: "prod".into(), cluster_id: "c".into(), cluster_uid: "u".into() }
+}
+
+fn summing(deltas: &Deltas) -> metrics::Summing<'_> {
+    metrics::Summing { deltas, org: ph_model::OrgId::from_bytes([1; 16]), now_ms: 5_000 }
 }
 
 fn kv(key: &str, value: &str) -> KeyValue {
@@ -59,7 +65,8 @@ fn series_carry_identity_only_and_the_credentials_cluster() {
         aggregation_temporality: 2,
         is_monotonic: true,
     };
-    let (series, refused) = metrics::decode(metrics_of(metric::Data::Sum(sum)), &stamp());
+    let (series, refused) =
+        metrics::decode(metrics_of(metric::Data::Sum(sum)), &stamp(), summing(&Deltas::default()));
     assert!(refused.is_empty());
     assert_eq!(series.len(), 1);
     assert_eq!(
@@ -70,20 +77,55 @@ fn series_carry_identity_only_and_the_credentials_cluster() {
 }
 
 #[test]
-fn deltas_and_points_without_time_are_refused_with_a_count() {
-    let delta = Sum {
-        data_points: vec![point(1, 1.0), point(2, 1.0)],
-        aggregation_temporality: 1,
-        is_monotonic: true,
+fn deltas_add_up_and_points_without_time_are_refused_with_a_count() {
+    let deltas = Deltas::default();
+    let of = |points: Vec<NumberDataPoint>| {
+        let delta = Sum { data_points: points, aggregation_temporality: 1, is_monotonic: true };
+        metrics::decode(metrics_of(metric::Data::Sum(delta)), &stamp(), summing(&deltas))
     };
-    let (series, refused) = metrics::decode(metrics_of(metric::Data::Sum(delta)), &stamp());
+    let starting = |ms, value| NumberDataPoint { start_time_unix_nano: 1_000_000_000, ..point(ms, value) };
+    let told = |series: &[ph_model::Series]| {
+        series.iter().flat_map(|s| &s.samples).map(|s| (s.at_ms, s.value)).collect::<Vec<_>>()
+    };
+    let (series, refused) = of(vec![starting(2_000, 1.0), starting(3_000, 2.0)]);
+    assert!(refused.is_empty());
+    assert_eq!(series[0].kind, ph_model::SeriesKind::Counter);
+    assert_eq!(told(&series), [(1_000, 0.0), (2_000, 1.0), (3_000, 3.0)]);
+    assert_eq!(told(&of(vec![starting(3_000, 2.0), starting(4_000, 0.5)]).0), [(3_000, 3.0), (4_000, 3.5)]);
+    let (series, refused) = of(vec![starting(1_500, 1.0)]);
     assert!(series.is_empty());
-    assert_eq!((refused[0].reason, refused[0].count), ("delta_temporality_unsupported", 2));
-    let (_, refused) = metrics::decode(
-        metrics_of(metric::Data::Gauge(Gauge { data_points: vec![point(0, 1.0)] })),
-        &stamp(),
-    );
+    assert_eq!((refused[0].reason, refused[0].count), ("delta_out_of_order", 1));
+    let gauge = metric::Data::Gauge(Gauge { data_points: vec![point(0, 1.0)] });
+    let (_, refused) = metrics::decode(metrics_of(gauge), &stamp(), summing(&deltas));
     assert_eq!(refused[0].reason, "no_timestamp");
+}
+
+#[test]
+fn histograms_of_deltas_add_up_and_exponential_ones_are_refused_by_name() {
+    let deltas = Deltas::default();
+    let of = |ms: u64| Histogram {
+        aggregation_temporality: 1,
+        data_points: vec![HistogramDataPoint {
+            time_unix_nano: ms * 1_000_000,
+            count: 3,
+            sum: Some(1.5),
+            bucket_counts: vec![1, 2],
+            explicit_bounds: vec![0.5],
+            ..Default::default()
+        }],
+    };
+    for (ms, times) in [(1_000, 1.0), (2_000, 2.0)] {
+        let (series, refused) =
+            metrics::decode(metrics_of(metric::Data::Histogram(of(ms))), &stamp(), summing(&deltas));
+        assert!(refused.is_empty());
+        let values: Vec<f64> = series.iter().flat_map(|s| &s.samples).map(|s| s.value / times).collect();
+        assert_eq!(values, [1.0, 3.0, 3.0, 1.5], "bucket, bucket, count, sum at {ms}");
+    }
+    let exponential = ExponentialHistogram { data_points: vec![Default::default()], ..Default::default() };
+    let data = metric::Data::ExponentialHistogram(exponential);
+    let (series, refused) = metrics::decode(metrics_of(data), &stamp(), summing(&deltas));
+    assert!(series.is_empty());
+    assert_eq!((refused[0].reason, refused[0].count), ("native_histograms_unsupported", 1));
 }
 
 fn record(attributes: &[(&str, &str)]) -> LogRecord {

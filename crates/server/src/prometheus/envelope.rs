@@ -21,6 +21,10 @@ impl Fault {
         Self { kind, status, text: text.into(), retry_after_s: None }
     }
 
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     pub fn bad_data(text: impl Into<String>) -> Self {
         Self::new("bad_data", StatusCode::BAD_REQUEST, text)
     }
