@@ -2,10 +2,11 @@
 //!
 //! In:     a snappy block of `prometheus.WriteRequest` or `io.prometheus.write.v2.Request`.
 //! Out:    series with their samples in the order sent, and what is known of their metrics.
-//! Never:  keeps exemplars or native histograms: they are counted.
+//! Never:  keeps native histograms: they are counted.
 //! Source: Prometheus remote write specifications 1.0 and 2.0 (release candidates 3 and 4 differ in where start times stand; both
 //!         are read).
 
+mod exemplar;
 pub mod messages;
 
 use std::collections::BTreeMap;
@@ -13,13 +14,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
-use ph_model::{Labels, Sample, Series, SeriesKind};
+use ph_model::{ExemplarRow, Labels, Sample, Series, SeriesKind};
 use prost::Message;
 
 use crate::answer::{self, Reply, ReplyBody};
 use crate::body::Compression;
 use crate::door::{Door, Limits};
 use crate::error::Error;
+use exemplar::exemplar;
 
 /// Where it is posted to.
 pub const PATHS: [&str; 2] = ["/api/v1/write", "/prometheus/api/v1/write"];
@@ -49,13 +51,14 @@ pub struct Written {
     /// Samples of series whose labels are no label set, with one of them in words.
     pub bad_labels: (u64, String),
     pub histograms: u64,
-    pub exemplars: u64,
+    pub exemplars: Vec<ExemplarRow>,
 }
 
 /// What was stored of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub samples: u64,
+    pub exemplars: u64,
     pub rejected: u64,
     /// Reasons with counts.
     pub reason: String,
@@ -138,13 +141,19 @@ fn in_words(pairs: &[(String, String)]) -> String {
 }
 
 impl Written {
-    fn add(&mut self, pairs: Vec<(String, String)>, mut series: Series) {
-        if series.samples.is_empty() {
-            return;
-        }
+    fn add(
+        &mut self,
+        pairs: Vec<(String, String)>,
+        mut series: Series,
+        exemplars: impl Iterator<Item = ExemplarRow>,
+    ) {
         let shown = in_words(&pairs);
         match labels(pairs) {
             Some(labels) => {
+                self.exemplars.extend(exemplars.map(|e| ExemplarRow { series: labels.clone(), ..e }));
+                if series.samples.is_empty() {
+                    return;
+                }
                 series.labels = labels;
                 self.series.push(series);
             }
@@ -167,11 +176,12 @@ fn one(request: messages::WriteRequest, out: &mut Written) {
         request.metadata.iter().map(|m| (m.metric_family_name.as_str(), m.r#type)).collect();
     for s in request.timeseries {
         out.histograms += s.histograms.len() as u64;
-        out.exemplars += s.exemplars.len() as u64;
         let name = s.labels.iter().find(|l| l.name == "__name__").map_or("", |l| l.value.as_str());
         let mut series = empty(families.get(name).map_or(SeriesKind::Unknown, |n| kind(*n)), "");
         series.samples = s.samples.iter().map(|p| Sample { at_ms: p.timestamp, value: p.value }).collect();
-        out.add(s.labels.into_iter().map(|l| (l.name, l.value)).collect(), series);
+        let named = |of: Vec<messages::Label>| of.into_iter().map(|l| (l.name, l.value)).collect();
+        let exemplars = s.exemplars.into_iter().map(|e| exemplar(named(e.labels), (e.timestamp, e.value)));
+        out.add(named(s.labels), series, exemplars);
     }
     out.described = request
         .metadata
@@ -197,19 +207,12 @@ fn two(request: messages::Request, out: &mut Written) -> Result<(), Error> {
     };
     let mut described = BTreeMap::new();
     for s in request.timeseries {
-        if !s.labels_refs.len().is_multiple_of(2) {
-            return Err(malformed("a series names an odd number of symbols as labels".to_owned()));
-        }
-        let pairs = s
-            .labels_refs
-            .chunks_exact(2)
-            .map(|pair| match pair {
-                [name, value] => Ok((symbol(*name)?, symbol(*value)?)),
-                _ => Err(malformed("a label is not a pair".to_owned())),
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
+        let pairs = pairs_of(&s.labels_refs, &symbol)?;
         out.histograms += s.histograms.len() as u64;
-        out.exemplars += s.exemplars.len() as u64;
+        let mut exemplars = Vec::new();
+        for e in s.exemplars {
+            exemplars.push(exemplar(pairs_of(&e.labels_refs, &symbol)?, (e.timestamp, e.value)));
+        }
         let about = s.metadata.unwrap_or_default();
         let (help, unit) = (symbol(about.help_ref)?, symbol(about.unit_ref)?);
         let mut series = empty(kind(about.r#type), &unit);
@@ -222,10 +225,23 @@ fn two(request: messages::Request, out: &mut Written) -> Result<(), Error> {
             let name = family(&name, about.r#type);
             described.entry(name.clone()).or_insert(Described { name, kind: series.kind, help, unit });
         }
-        out.add(pairs, series);
+        out.add(pairs, series, exemplars.into_iter());
     }
     out.described = described.into_values().filter(|d| !d.name.is_empty()).collect();
     Ok(())
+}
+
+/// Labels out of the symbol table.
+fn pairs_of(
+    refs: &[u32],
+    symbol: &dyn Fn(u32) -> Result<String, Error>,
+) -> Result<Vec<(String, String)>, Error> {
+    let odd = "a series or exemplar names an odd number of symbols as labels";
+    let pairs = refs.chunks(2).map(|pair| match pair {
+        [name, value] => Ok((symbol(*name)?, symbol(*value)?)),
+        _ => Err(Error::Malformed { what: "remote write 2.0 request", reason: odd.to_owned() }),
+    });
+    pairs.collect()
 }
 
 /// The family of a series of a histogram or summary.
@@ -256,7 +272,7 @@ pub fn answered(version: Version, outcome: &Outcome) -> Reply {
     if version == Version::Two {
         headers.insert("x-prometheus-remote-write-samples-written", HeaderValue::from(outcome.samples));
         headers.insert("x-prometheus-remote-write-histograms-written", HeaderValue::from(0));
-        headers.insert("x-prometheus-remote-write-exemplars-written", HeaderValue::from(0));
+        headers.insert("x-prometheus-remote-write-exemplars-written", HeaderValue::from(outcome.exemplars));
     }
     reply
 }

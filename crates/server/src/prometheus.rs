@@ -6,15 +6,18 @@
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/>.
 
 mod envelope;
+mod exemplars;
 mod gather;
 mod listing;
 mod names;
 mod params;
 mod query;
+mod read;
 mod status;
+mod views;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::app::AppState;
 
@@ -31,7 +34,8 @@ pub fn routes() -> Router<AppState> {
         .route("/query_range", get(query::range).post(query::range))
         .route("/format_query", get(query::format).post(query::format))
         .route("/parse_query", get(query::parse).post(query::parse))
-        .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
+        .route("/query_exemplars", get(exemplars::query).post(exemplars::query))
+        .route("/read", post(read::read))
         .route("/series", get(listing::series).post(listing::series))
         .route("/labels", get(listing::labels).post(listing::labels))
         .route("/label/{name}/values", get(listing::values))

@@ -17,9 +17,19 @@ pub struct TimeSeries {
     #[prost(message, repeated, tag = "2")]
     pub samples: Vec<Point>,
     #[prost(message, repeated, tag = "3")]
-    pub exemplars: Vec<Ignored>,
+    pub exemplars: Vec<Exemplar>,
     #[prost(message, repeated, tag = "4")]
     pub histograms: Vec<Ignored>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Exemplar {
+    #[prost(message, repeated, tag = "1")]
+    pub labels: Vec<Label>,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+    #[prost(int64, tag = "3")]
+    pub timestamp: i64,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -74,12 +84,22 @@ pub struct TimeSeries2 {
     #[prost(message, repeated, tag = "3")]
     pub histograms: Vec<Ignored>,
     #[prost(message, repeated, tag = "4")]
-    pub exemplars: Vec<Ignored>,
+    pub exemplars: Vec<Exemplar2>,
     #[prost(message, optional, tag = "5")]
     pub metadata: Option<Metadata>,
     /// Up to release candidate 3.
     #[prost(int64, tag = "6")]
     pub created_timestamp: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Exemplar2 {
+    #[prost(uint32, repeated, tag = "1")]
+    pub labels_refs: Vec<u32>,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+    #[prost(int64, tag = "3")]
+    pub timestamp: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]

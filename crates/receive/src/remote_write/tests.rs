@@ -20,7 +20,15 @@ fn version_one_keeps_labels_samples_and_metadata() {
     let request = WriteRequest {
         timeseries: vec![
             TimeSeries {
-                exemplars: vec![Ignored {}],
+                exemplars: vec![Exemplar {
+                    labels: vec![
+                        label("trace_id", "0af7651916cd43dd8448eb211c80319c"),
+                        label("span_id", "b7"),
+                        label("user", "7"),
+                    ],
+                    value: 0.25,
+                    timestamp: 1_500,
+                }],
                 ..up(vec![label("job", "a"), label("__name__", "up"), label("none", "")])
             },
             up(vec![label("__name__", "up"), label("job", "a"), label("job", "b")]),
@@ -42,7 +50,17 @@ fn version_one_keeps_labels_samples_and_metadata() {
     assert_eq!(read.series.len(), 1);
     assert_eq!(read.series[0].labels.to_string(), r#"{__name__="up", job="a"}"#);
     assert_eq!((read.series[0].kind, read.series[0].samples.len()), (SeriesKind::Gauge, 2));
-    assert_eq!((read.bad_labels.0, read.histograms, read.exemplars), (4, 3, 1));
+    assert_eq!((read.bad_labels.0, read.histograms), (4, 3));
+    let [exemplar] = read.exemplars.as_slice() else { panic!("{:?}", read.exemplars) };
+    assert_eq!(
+        (exemplar.series.to_string(), exemplar.labels.to_string()),
+        (r#"{__name__="up", job="a"}"#.into(), r#"{user="7"}"#.into())
+    );
+    assert_eq!(
+        (exemplar.ts, exemplar.value, exemplar.span_id),
+        (1_500_000_000, 0.25, Some([0, 0, 0, 0, 0, 0, 0, 0xb7]))
+    );
+    assert_eq!(exemplar.trace_id.unwrap()[..2], [0x0a, 0xf7]);
     assert_eq!(read.bad_labels.1, r#"{__name__="up", job="a", job="b"}"#);
     assert_eq!((read.described[0].name.as_str(), read.described[0].help.as_str()), ("up", "Is it up?"));
 }
@@ -136,7 +154,7 @@ async fn a_block_is_bounded_before_it_is_unpacked() {
 
 #[test]
 fn answers_say_what_was_written() {
-    let outcome = Outcome { samples: 3, rejected: 2, reason: "too_old: 2".into() };
+    let outcome = Outcome { samples: 3, exemplars: 0, rejected: 2, reason: "too_old: 2".into() };
     let reply = answered(Version::Two, &outcome);
     assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
     assert_eq!(reply.headers()["x-prometheus-remote-write-samples-written"], "3");

@@ -2,11 +2,12 @@
 //!
 //! Out:    what was not stored, by reason. All else is durable.
 
-use ph_model::{BatchId, ErrorKind, LogRow, Series, Signal, SpanRow};
+use ph_model::{BatchId, ErrorKind, ExemplarRow, LogRow, Series, Signal, SpanRow};
 use ph_receive::{Export, Refusal, Sink, Taken};
 use ph_store::{Appended, Batch, Rows};
 
 use super::intake::Counted;
+use super::metrics::Decoded;
 use super::quota::Taking;
 use super::sender::{Sender, refusal};
 use super::{Refused, logs, metrics, red, traces};
@@ -31,8 +32,11 @@ impl Sink for Keep<'_> {
             Export::Metrics(request) => {
                 let (org, deltas) = (self.sender.ctx.org(), &*self.app.ingest.deltas);
                 let summing = metrics::Summing { deltas, org, now_ms: self.now_ms };
-                let (series, refused) = metrics::decode(request, stamp, summing);
-                self.series(series, refused).await
+                let Decoded { series, exemplars, refused } = metrics::decode(request, stamp, summing);
+                match self.series(series, refused).await {
+                    Ok(taken) => self.exemplars(exemplars).await.map(|_| taken),
+                    Err(problem) => Err(problem),
+                }
             }
             Export::Logs(request) => self.logs(logs::decode(request, stamp, now_ns)).await,
             Export::Traces(request) => {
@@ -63,6 +67,16 @@ impl Keep<'_> {
         self.counted(&done, counted);
         self.count(Signal::Metrics, &done, refused);
         Ok(done)
+    }
+
+    /// Stores exemplars of series; how many.
+    pub async fn exemplars(&self, rows: Vec<ExemplarRow>) -> Result<u64, Problem> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let done = self.append(self.sender.id, Rows::Exemplars(rows)).await?;
+        self.count(Signal::Exemplars, &done, &[]);
+        Ok(done.accepted)
     }
 
     async fn logs(

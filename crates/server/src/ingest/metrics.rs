@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric, number_data_point};
-use ph_model::{Attributes, Labels, OrgId, Sample, Series, SeriesKind, stale_marker};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Exemplar, HistogramDataPoint, Metric, NumberDataPoint, exemplar, metric, number_data_point,
+};
+use ph_model::{Attributes, ExemplarRow, Labels, OrgId, Sample, Series, SeriesKind, stale_marker};
 
 use super::attributes::{WORKLOADS, attributes};
 use super::delta::{Deltas, Step};
@@ -40,12 +42,8 @@ const FLAG_NO_RECORDED_VALUE: u32 = 1;
 const DELTA: i32 = 1;
 
 /// Series in the order of first appearance; samples of one series keep the order in which they were sent.
-pub fn decode(
-    request: ExportMetricsServiceRequest,
-    stamp: &Stamp,
-    summing: Summing<'_>,
-) -> (Vec<Series>, Vec<Refused>) {
-    let mut collect = Collect { series: Vec::new(), index: HashMap::new(), refused: Vec::new(), summing };
+pub fn decode(request: ExportMetricsServiceRequest, stamp: &Stamp, summing: Summing<'_>) -> Decoded {
+    let mut collect = Collect { out: Decoded::default(), index: HashMap::new(), summing };
     for rm in request.resource_metrics {
         let resource = attributes(rm.resource.unwrap_or_default().attributes);
         let base = identity(&resource, stamp);
@@ -53,7 +51,7 @@ pub fn decode(
             collect.metric(metric, &base);
         }
     }
-    (collect.series, collect.refused)
+    collect.out
 }
 
 fn identity(resource: &Attributes, stamp: &Stamp) -> Vec<(String, String)> {
@@ -77,10 +75,17 @@ pub struct Summing<'a> {
     pub now_ms: i64,
 }
 
+/// What one request holds.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    pub series: Vec<Series>,
+    pub exemplars: Vec<ExemplarRow>,
+    pub refused: Vec<Refused>,
+}
+
 struct Collect<'a> {
-    series: Vec<Series>,
+    out: Decoded,
     index: HashMap<(Labels, i64), usize>,
-    refused: Vec<Refused>,
     summing: Summing<'a>,
 }
 
@@ -99,6 +104,7 @@ impl Collect<'_> {
                 for p in h.data_points {
                     let at = (p.flags, p.time_unix_nano, p.start_time_unix_nano);
                     let parts = classic::histogram(&p);
+                    self.exemplars_of(&name, &p, base);
                     self.classic(&name, (at, p.attributes), parts, (base, told));
                 }
                 return;
@@ -127,9 +133,24 @@ impl Collect<'_> {
         }
     }
 
+    /// Exemplars stand with the bucket that counts them.
+    fn exemplars_of(&mut self, name: &str, p: &HistogramDataPoint, base: &[(String, String)]) {
+        if p.exemplars.is_empty() {
+            return;
+        }
+        let own = attributes(p.attributes.clone());
+        for e in &p.exemplars {
+            let Some(value) = value_of(e) else { continue };
+            let bound = p.explicit_bounds.iter().copied().find(|b| value <= *b).unwrap_or(f64::INFINITY);
+            let le = Some(("le", classic::bound(bound)));
+            let labels = labels(&format!("{name}_bucket"), base, &own, le);
+            self.out.exemplars.extend(exemplar(e.clone(), labels));
+        }
+    }
+
     fn refuse_points(&mut self, reason: &'static str, name: &str, points: usize) {
         for _ in 0..points {
-            refuse(&mut self.refused, reason, || name.to_owned());
+            refuse(&mut self.out.refused, reason, || name.to_owned());
         }
     }
 
@@ -143,13 +164,14 @@ impl Collect<'_> {
             _ if p.flags & FLAG_NO_RECORDED_VALUE != 0 => stale_marker(),
             Some(number_data_point::Value::AsDouble(d)) => d,
             Some(number_data_point::Value::AsInt(i)) => i as f64,
-            None => return refuse(&mut self.refused, "no_value", || name.to_owned()),
+            None => return refuse(&mut self.out.refused, "no_value", || name.to_owned()),
         };
         let Some(at_ms) = millis(p.time_unix_nano) else {
-            return refuse(&mut self.refused, "no_timestamp", || name.to_owned());
+            return refuse(&mut self.out.refused, "no_timestamp", || name.to_owned());
         };
         let own = attributes(p.attributes);
         let labels = labels(name, base, &own, None);
+        self.out.exemplars.extend(p.exemplars.into_iter().filter_map(|e| exemplar(e, labels.clone())));
         let of = (kind, unit, millis(p.start_time_unix_nano));
         self.keep_as(told, labels, of, Sample { at_ms, value });
     }
@@ -163,7 +185,7 @@ impl Collect<'_> {
         (base, told): (&[(String, String)], Told),
     ) {
         let Some(at_ms) = millis(at) else {
-            return refuse(&mut self.refused, "no_timestamp", || name.to_owned());
+            return refuse(&mut self.out.refused, "no_timestamp", || name.to_owned());
         };
         let own = attributes(own);
         let gone = flags & FLAG_NO_RECORDED_VALUE != 0;
@@ -196,25 +218,46 @@ impl Collect<'_> {
                 }
                 self.keep(labels, of, Sample { value: total.value, ..sample });
             }
-            Err(reason) => refuse(&mut self.refused, reason, || labels.metric().to_owned()),
+            Err(reason) => refuse(&mut self.out.refused, reason, || labels.metric().to_owned()),
         }
     }
 
     fn keep(&mut self, labels: Labels, (kind, unit, start): (SeriesKind, &str, Option<i64>), sample: Sample) {
         let slot = *self.index.entry((labels.clone(), start.unwrap_or(0))).or_insert_with(|| {
-            self.series.push(Series {
+            self.out.series.push(Series {
                 labels,
                 kind,
                 unit: unit.to_owned(),
                 start_ms: start,
                 samples: Vec::new(),
             });
-            self.series.len() - 1
+            self.out.series.len() - 1
         });
-        if let Some(s) = self.series.get_mut(slot) {
+        if let Some(s) = self.out.series.get_mut(slot) {
             s.samples.push(sample);
         }
     }
+}
+
+fn value_of(e: &Exemplar) -> Option<f64> {
+    match e.value? {
+        exemplar::Value::AsDouble(d) => Some(d),
+        exemplar::Value::AsInt(i) => Some(i as f64),
+    }
+}
+
+/// `None` for one without a time or a value.
+fn exemplar(e: Exemplar, series: Labels) -> Option<ExemplarRow> {
+    let value = value_of(&e)?;
+    let rest = attributes(e.filtered_attributes);
+    Some(ExemplarRow {
+        series,
+        ts: i64::try_from(e.time_unix_nano).ok().filter(|t| *t > 0)?,
+        value,
+        trace_id: e.trace_id.try_into().ok().filter(|t| *t != [0; 16]),
+        span_id: e.span_id.try_into().ok().filter(|t| *t != [0; 8]),
+        labels: rest.iter().map(|(k, v)| (k.to_owned(), v.to_text())).collect(),
+    })
 }
 
 /// ms UTC; `None` for no time.

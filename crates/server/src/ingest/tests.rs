@@ -5,8 +5,8 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogram, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-    ScopeMetrics, Sum, metric, number_data_point,
+    Exemplar, ExponentialHistogram, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
+    ResourceMetrics, ScopeMetrics, Sum, exemplar, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
@@ -65,7 +65,7 @@ fn series_carry_identity_only_and_the_credentials_cluster() {
         aggregation_temporality: 2,
         is_monotonic: true,
     };
-    let (series, refused) =
+    let metrics::Decoded { series, refused, .. } =
         metrics::decode(metrics_of(metric::Data::Sum(sum)), &stamp(), summing(&Deltas::default()));
     assert!(refused.is_empty());
     assert_eq!(series.len(), 1);
@@ -81,7 +81,8 @@ fn deltas_add_up_and_points_without_time_are_refused_with_a_count() {
     let deltas = Deltas::default();
     let of = |points: Vec<NumberDataPoint>| {
         let delta = Sum { data_points: points, aggregation_temporality: 1, is_monotonic: true };
-        metrics::decode(metrics_of(metric::Data::Sum(delta)), &stamp(), summing(&deltas))
+        let found = metrics::decode(metrics_of(metric::Data::Sum(delta)), &stamp(), summing(&deltas));
+        (found.series, found.refused)
     };
     let starting = |ms, value| NumberDataPoint { start_time_unix_nano: 1_000_000_000, ..point(ms, value) };
     let told = |series: &[ph_model::Series]| {
@@ -96,7 +97,7 @@ fn deltas_add_up_and_points_without_time_are_refused_with_a_count() {
     assert!(series.is_empty());
     assert_eq!((refused[0].reason, refused[0].count), ("delta_out_of_order", 1));
     let gauge = metric::Data::Gauge(Gauge { data_points: vec![point(0, 1.0)] });
-    let (_, refused) = metrics::decode(metrics_of(gauge), &stamp(), summing(&deltas));
+    let metrics::Decoded { refused, .. } = metrics::decode(metrics_of(gauge), &stamp(), summing(&deltas));
     assert_eq!(refused[0].reason, "no_timestamp");
 }
 
@@ -109,21 +110,31 @@ fn histograms_of_deltas_add_up_and_exponential_ones_are_refused_by_name() {
             time_unix_nano: ms * 1_000_000,
             count: 3,
             sum: Some(1.5),
+            exemplars: vec![Exemplar {
+                time_unix_nano: ms * 1_000_000,
+                value: Some(exemplar::Value::AsDouble(0.7)),
+                trace_id: vec![7; 16],
+                ..Default::default()
+            }],
             bucket_counts: vec![1, 2],
             explicit_bounds: vec![0.5],
             ..Default::default()
         }],
     };
     for (ms, times) in [(1_000, 1.0), (2_000, 2.0)] {
-        let (series, refused) =
+        let metrics::Decoded { series, exemplars, refused } =
             metrics::decode(metrics_of(metric::Data::Histogram(of(ms))), &stamp(), summing(&deltas));
         assert!(refused.is_empty());
         let values: Vec<f64> = series.iter().flat_map(|s| &s.samples).map(|s| s.value / times).collect();
+        assert_eq!(exemplars.len(), 1);
+        assert_eq!(exemplars[0].series.value("le"), Some("+Inf"), "the bucket that counts it");
+        assert_eq!((exemplars[0].value, exemplars[0].trace_id), (0.7, Some([7; 16])));
         assert_eq!(values, [1.0, 3.0, 3.0, 1.5], "bucket, bucket, count, sum at {ms}");
     }
     let exponential = ExponentialHistogram { data_points: vec![Default::default()], ..Default::default() };
     let data = metric::Data::ExponentialHistogram(exponential);
-    let (series, refused) = metrics::decode(metrics_of(data), &stamp(), summing(&deltas));
+    let metrics::Decoded { series, refused, .. } =
+        metrics::decode(metrics_of(data), &stamp(), summing(&deltas));
     assert!(series.is_empty());
     assert_eq!((refused[0].reason, refused[0].count), ("native_histograms_unsupported", 1));
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use ph_model::Signal;
+use ph_model::Labels;
 use ph_receive::Error;
 use ph_receive::remote_write::{self, Outcome, Written};
 use ph_store::MetricFacts;
@@ -10,7 +10,7 @@ use ph_store::MetricFacts;
 use super::keep::{Keep, told};
 use super::routes::{keep, sent};
 use super::sender::refusal;
-use super::{Refused, refuse_many};
+use super::{Refused, Stamp, refuse_many};
 use crate::app::AppState;
 
 /// `POST /api/v1/write`, `POST /prometheus/api/v1/write`.
@@ -40,12 +40,8 @@ async fn store(keep: &Keep<'_>, written: Written) -> Result<Outcome, Error> {
         "send classic ones".into()
     });
     let mut series = written.series;
-    if !keep.sender.stamp.cluster_name.is_empty() {
-        for s in &mut series {
-            let cluster = ("k8s.cluster.name".to_owned(), keep.sender.stamp.cluster_name.clone());
-            let own = s.labels.as_slice().iter().filter(|(n, _)| *n != cluster.0).cloned();
-            s.labels = own.chain([cluster.clone()]).collect();
-        }
+    for s in &mut series {
+        s.labels = stamped(&s.labels, &keep.sender.stamp);
     }
     let failed = |problem| Error::Sink(refusal(problem));
     let done = keep.series_done(series, &refused).await.map_err(failed)?;
@@ -66,13 +62,21 @@ async fn store(keep: &Keep<'_>, written: Written) -> Result<Outcome, Error> {
             tracing::warn!(error = %e, "metrics are not described");
         }
     }
-    if written.exemplars > 0 {
-        let help =
-            "Samples, log records, events and spans that came, by who sent them and what became of them.";
-        let labels =
-            format!("signal=\"{}\",by=\"key\",outcome=\"exemplar_dropped\"", Signal::Metrics.as_str());
-        keep.app.watch.counter("pilothouse_ingest_items_total", help, &labels).add(written.exemplars);
+    let mut rows = written.exemplars;
+    for row in &mut rows {
+        row.series = stamped(&row.series, &keep.sender.stamp);
     }
+    let exemplars = keep.exemplars(rows).await.map_err(failed)?;
     let all = told(&done, &refused);
-    Ok(Outcome { samples: done.accepted, rejected: all.rejected, reason: all.reason })
+    Ok(Outcome { samples: done.accepted, exemplars, rejected: all.rejected, reason: all.reason })
+}
+
+/// A series' labels with the cluster that the credential names, if it names one.
+fn stamped(labels: &Labels, stamp: &Stamp) -> Labels {
+    if stamp.cluster_name.is_empty() {
+        return labels.clone();
+    }
+    let cluster = ("k8s.cluster.name".to_owned(), stamp.cluster_name.clone());
+    let own = labels.as_slice().iter().filter(|(n, _)| *n != cluster.0).cloned();
+    own.chain([cluster.clone()]).collect()
 }

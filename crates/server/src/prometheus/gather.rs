@@ -1,7 +1,7 @@
 //! Fetches what a query's selectors need, before it is evaluated: storage is asynchronous, evaluation is not.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -9,8 +9,10 @@ use ph_access::TenantCtx;
 use ph_model::{ErrorKind, Labels, MatchOp, Matcher, RangeMs, Sample, SeriesKind};
 use ph_promql::{Selection, SeriesIter, SeriesSource, SourceError, SourceSeries};
 use ph_store::{SeriesAsk, Store};
+use ph_tsdb::LabelTest;
 
 use super::names::{Selector, Spelling, is_only_itself};
+use super::views;
 
 /// Series of one query, more are refused.
 pub const MOST_SERIES: usize = 200_000;
@@ -22,6 +24,13 @@ const MOST_NAMES: usize = 200_000;
 /// What the selectors of a query need, fetched.
 pub struct Gathered {
     found: Vec<(Selection, Vec<(Labels, Vec<Sample>)>)>,
+}
+
+impl Gathered {
+    /// All series, selection by selection.
+    pub fn series(&self) -> impl Iterator<Item = (&Labels, &[Sample])> {
+        self.found.iter().flat_map(|(_, rows)| rows).map(|(labels, samples)| (labels, samples.as_slice()))
+    }
 }
 
 impl SeriesSource for Gathered {
@@ -76,8 +85,48 @@ impl Gather<'_> {
         Ok(Gathered { found })
     }
 
-    /// Series as the query sees them, ascending by those labels.
+    /// Series as the query sees them, ascending by those labels; of names that are views, what they show where no series has
+    /// the name itself.
     async fn select(
+        &self,
+        matchers: &[Matcher],
+        range: RangeMs,
+        (spelling, most): (&Spelling, usize),
+    ) -> Result<Vec<(Labels, Vec<Sample>)>, ph_store::Error> {
+        let real = self.stored(matchers, range, (spelling, most)).await?;
+        let views = views::meant(matchers);
+        if views.is_empty() {
+            return Ok(real);
+        }
+        let tests: Result<Vec<LabelTest>, _> = matchers.iter().map(LabelTest::new).collect();
+        let tests = tests.map_err(|e| ph_store::Error::new(ErrorKind::Invalid, e.to_string()))?;
+        let shown = |labels: &Labels| tests.iter().all(|t| t.accepts(labels.value(t.name()).unwrap_or("")));
+        let of = |labels: &Labels| labels.value("cluster").unwrap_or_default().to_owned();
+        // Not only of those that the other matchers let through.
+        let name: Vec<Matcher> = matchers.iter().filter(|m| m.name == "__name__").cloned().collect();
+        let whole = self.stored(&name, range, (spelling, most)).await?;
+        let own: BTreeSet<String> = whole.iter().map(|(labels, _)| of(labels)).collect();
+        let mut rows: BTreeMap<Labels, Vec<Sample>> = real.into_iter().collect();
+        for view in views {
+            for (labels, samples) in self.stored(&view.matchers(matchers), range, (spelling, most)).await? {
+                if own.contains(&of(&labels)) {
+                    continue;
+                }
+                for (labels, samples) in view.apply(&labels, samples).into_iter().filter(|(l, _)| shown(l)) {
+                    let row = rows.entry(labels).or_default();
+                    if row.is_empty() {
+                        *row = samples;
+                    } else {
+                        join(row, samples);
+                    }
+                }
+            }
+        }
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Series that are stored, as the query sees them.
+    async fn stored(
         &self,
         matchers: &[Matcher],
         range: RangeMs,

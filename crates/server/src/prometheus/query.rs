@@ -137,10 +137,3 @@ pub async fn parse(ctx: TenantCtx, form: Form) -> Result<Response, Fault> {
     let expr = ph_promql::parse(form.one("query").unwrap_or_default()).map_err(ph_promql::Error::from)?;
     Ok(success(&ph_promql::syntax_tree(&expr).to_string(), &[]))
 }
-
-/// `/query_exemplars`: none are kept, so that the list is empty; the expression is checked.
-pub async fn exemplars(ctx: TenantCtx, form: Form) -> Result<Response, Fault> {
-    ctx.require(Permission::MetricsRead)?;
-    ph_promql::parse(form.one("query").unwrap_or_default()).map_err(ph_promql::Error::from)?;
-    Ok(success("[]", &["exemplars are not kept".to_owned()]))
-}

@@ -256,3 +256,81 @@ async fn limits_and_notes_are_told() {
     assert_eq!(body["data"]["result"], json!([1.5, "-Inf"]));
     bed.stack.stop().await;
 }
+
+/// Rules for kube-state-metrics find what is stored under its own names, and real series of those names come first.
+#[tokio::test]
+async fn existing_rules_find_their_names() {
+    let bed = Bed::start().await;
+    let app = &bed.stack.running.app;
+    let ctx = ph_access::TenantCtx::system(app.state.organisation_ids().await.unwrap()[0], "test");
+    let series = |pairs: &[(&str, &str)], value: f64| Series {
+        labels: Labels::new(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()),
+        kind: SeriesKind::Gauge,
+        unit: "{pod}".to_owned(),
+        start_ms: None,
+        samples: vec![Sample { at_ms: bed.now, value }],
+    };
+    let desired = |cluster: &str, value| {
+        let of =
+            [("k8s.cluster.name", cluster), ("k8s.namespace.name", "shop"), ("k8s.deployment.name", "web")];
+        series(&[&[("__name__", "k8s.deployment.desired")][..], &of].concat(), value)
+    };
+    let scraped = [("__name__", "kube_deployment_spec_replicas"), ("cluster", "two"), ("deployment", "web")];
+    let condition = [("__name__", "k8s.node.condition"), ("condition", "Ready"), ("k8s.node.name", "n1")];
+    let rows = vec![desired("one", 3.0), desired("two", 4.0), series(&scraped, 9.0), series(&condition, 1.0)];
+    app.telemetry.append(&ctx, Batch { id: None, rows: Rows::Metrics(rows) }).await.unwrap();
+    let values = async |query: &str| {
+        let body = bed.instant(query).await;
+        let rows = body["data"]["result"].as_array().unwrap().iter();
+        rows.map(|r| format!("{} {}", r["metric"], r["value"][1])).collect::<Vec<_>>().join("; ")
+    };
+    let one = r#"{"__name__":"kube_deployment_spec_replicas","cluster":"one","deployment":"web","namespace":"shop"} "3""#;
+    let two = r#"{"__name__":"kube_deployment_spec_replicas","cluster":"two","deployment":"web"} "9""#;
+    assert_eq!(values("kube_deployment_spec_replicas").await, format!("{one}; {two}"));
+    assert_eq!(values("kube_deployment_spec_replicas{namespace=\"shop\"}").await, one);
+    assert_eq!(values("kube_deployment_spec_replicas{cluster=~\"t.*\"}").await, two);
+    let ready = "sum by (status) (kube_node_status_condition{condition=\"Ready\",status=\"true\"})";
+    assert_eq!(values(ready).await, r#"{"status":"true"} "1""#);
+    assert_eq!(values("kube_node_status_condition{status=\"true\"} == 0").await, "");
+    bed.stack.stop().await;
+}
+
+/// Another Prometheus reads what is stored here as its own.
+#[tokio::test]
+async fn remote_read_gives_samples() {
+    use super::read::{LabelMatcher, Query, ReadRequest, ReadResponse};
+    use prost::Message;
+
+    let bed = Bed::start().await;
+    let matcher =
+        |r#type, name: &str, value: &str| LabelMatcher { r#type, name: name.into(), value: value.into() };
+    let query = Query {
+        start_timestamp_ms: bed.now - 30_000,
+        end_timestamp_ms: bed.now,
+        matchers: vec![
+            matcher(0, "__name__", "k8s_pod_network_io_bytes_total"),
+            matcher(2, "pod", "web-[2-9]"),
+        ],
+    };
+    let ask = async |body: Vec<u8>| {
+        let address = bed.stack.url("/prometheus/api/v1/read");
+        let ask =
+            client().post(address).header("cookie", &bed.cookie).header("sec-fetch-site", "same-origin");
+        ask.header("content-type", "application/x-protobuf").body(body).send().await.unwrap()
+    };
+    let packed =
+        |request: &ReadRequest| snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap();
+    let answer = ask(packed(&ReadRequest { queries: vec![query] })).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-encoding"], "snappy");
+    let plain = snap::raw::Decoder::new().decompress_vec(&answer.bytes().await.unwrap()).unwrap();
+    let response = ReadResponse::decode(plain.as_slice()).unwrap();
+    let [series] = response.results[0].timeseries.as_slice() else { panic!("{response:?}") };
+    assert!(series.labels.iter().any(|l| l.name == "pod" && l.value == "web-2"));
+    let samples: Vec<_> = series.samples.iter().map(|s| (s.timestamp - bed.now, s.value)).collect();
+    assert_eq!(samples, [(-30_000, 11_400.0), (-15_000, 11_700.0), (0, 12_000.0)]);
+    assert_eq!(ask(b"no".to_vec()).await.status(), StatusCode::BAD_REQUEST);
+    let none = ReadRequest { queries: vec![Query::default()] };
+    assert_eq!(ask(packed(&none)).await.status(), StatusCode::BAD_REQUEST);
+    bed.stack.stop().await;
+}

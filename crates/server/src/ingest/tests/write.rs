@@ -1,7 +1,9 @@
 //! Prometheus writes over real HTTP.
 
 use ph_model::RangeMs;
-use ph_receive::remote_write::messages::{Label, Point, Request, TimeSeries, TimeSeries2, WriteRequest};
+use ph_receive::remote_write::messages::{
+    Exemplar, Label, Point, Request, TimeSeries, TimeSeries2, WriteRequest,
+};
 use ph_store::SeriesAsk;
 use prost::Message;
 use serde_json::json;
@@ -108,5 +110,39 @@ async fn version_two_is_told_how_much_was_written() {
     assert_eq!((status, written.as_deref()), (400, Some("0")), "{text}");
     let (status, ..) = prometheus.write("/api/v1/write", "application/x-protobuf;proto=x", &request).await;
     assert_eq!(status, 415);
+    prometheus.stack.stop().await;
+}
+
+/// What a sender says of single measurements leads from a chart to traces.
+#[tokio::test]
+async fn exemplars_are_kept_and_found_by_the_expression() {
+    let stack = Stack::start().await;
+    let owner = stack.sign_in().await;
+    let key = key(&stack, &owner, json!({"name": "prometheus", "role": "ingest"})).await;
+    let prometheus = Prometheus { stack, key };
+    let now = prometheus.stack.clock.now_ms();
+    let mut request = up(&[(now - 2_000, 1.0)]);
+    let label = |name: &str, value: &str| Label { name: name.into(), value: value.into() };
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    request.timeseries[0].exemplars = vec![Exemplar {
+        labels: vec![label("trace_id", trace), label("user", "7")],
+        value: 0.25,
+        timestamp: now - 2_500,
+    }];
+    assert_eq!(prometheus.write("/api/v1/write", ONE, &request).await.0, 204);
+    let (start, end) = (((now - 60_000) / 1000).to_string(), (now / 1000 + 1).to_string());
+    let asked = |query: &str| {
+        let mut url = url::Url::parse(&prometheus.stack.url("/prometheus/api/v1/query_exemplars")).unwrap();
+        url.query_pairs_mut().extend_pairs([("query", query), ("start", &start), ("end", &end)]);
+        client().get(url).header("cookie", &owner).send()
+    };
+    let body: serde_json::Value =
+        asked("sum(rate(up{job=\"node\"}[5m])) / 2").await.unwrap().json().await.unwrap();
+    let at = (now - 2_500) as f64 / 1000.0;
+    let right = json!([{"seriesLabels": {"__name__": "up", "job": "node"},
+        "exemplars": [{"labels": {"trace_id": trace, "user": "7"}, "value": "0.25", "timestamp": at}]}]);
+    assert_eq!(body["data"], right, "{body}");
+    let none: serde_json::Value = asked("up{job=\"other\"}").await.unwrap().json().await.unwrap();
+    assert_eq!(none["data"], json!([]));
     prometheus.stack.stop().await;
 }
