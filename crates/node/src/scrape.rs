@@ -1,6 +1,6 @@
 //! Scrapes pods of this node that ask for it by annotation.
 //!
-//! In:     `pilothouse.dev/*`, `prometheus.io/*` or `signoz.io/*` annotations of this node's pods; text 0.0.4 and OpenMetrics.
+//! In:     `pilothouse.dev/*`, `prometheus.io/*`, `signoz.io/*` or `k8s.grafana.com/*` annotations of this node's pods; text 0.0.4 and OpenMetrics.
 //! Out:    series as they are named there, with the pod as resource; `up` and its like for each target; a stale marker for each series
 //!         that is gone.
 //! Never:  contacts anything but the pod's own address, follows a redirect to elsewhere, or sends a credential.
@@ -11,82 +11,117 @@ mod target;
 mod text;
 
 use std::collections::HashMap;
-use std::time::Duration;
 
+use futures::StreamExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::collect::{Feed, Rhythm};
 use crate::time::now_ms;
 use kept::{Kept, Reading};
-use target::{Target, targets};
+use target::{LEAST_INTERVAL, Target, targets};
 
-/// Between two scrapes of one target.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// Targets that are scraped at one time.
+const AT_ONCE: usize = 4;
 
-/// Scrapes all targets, one after the other, until `stop`.
+/// Scrapes each target when it is due, until `stop`.
 pub async fn scrape(feed: Feed, stop: CancellationToken) {
     let client = match fetch::client() {
         Ok(client) => client,
         Err(error) => return feed.own.failed("scrape", &error.chain(), "restart the agent"),
     };
-    let mut rhythm = Rhythm::new(INTERVAL, &("scrape", &feed.place.node));
+    let mut rhythm = Rhythm::new(LEAST_INTERVAL, &("scrape", &feed.place.node));
     let mut synced = feed.pods.synced();
     tokio::select! {
         _ = synced.wait_for(|synced| *synced) => {}
         () = stop.cancelled() => return,
     }
-    let mut kept: HashMap<String, Kept> = HashMap::new();
+    let mut known: HashMap<String, Known> = HashMap::new();
     while rhythm.turn(&stop).await {
         let (targets, faults) = targets(&feed.pods.living());
         let gone: Vec<String> =
-            kept.keys().filter(|known| !targets.iter().any(|t| t.key() == **known)).cloned().collect();
+            known.keys().filter(|known| !targets.iter().any(|t| t.key() == **known)).cloned().collect();
         for key in gone {
-            if let Some(mut last) = kept.remove(&key) {
-                give(&feed, last.end(now_ms())).await;
+            if let Some(mut last) = known.remove(&key) {
+                give(&feed, last.kept.end(now_ms())).await;
             }
         }
-        let mut failed = faults;
-        for target in &targets {
-            let one = tokio::select! {
-                one = scrape_one(&feed, &client, (target, &mut kept)) => one,
-                () = stop.cancelled() => return,
-            };
-            failed.extend(one.err().map(|why| format!("{}: {why}", target.key())));
+        let now = Instant::now();
+        let mut due: Vec<(Target, Known)> = Vec::new();
+        for target in targets {
+            let state = known.remove(&target.key()).unwrap_or_else(|| Known {
+                kept: Kept::new(&target, &feed.place),
+                due: now,
+                failed: None,
+            });
+            if state.due <= now {
+                due.push((target, state));
+            } else {
+                known.insert(target.key(), state);
+            }
         }
-        if failed.is_empty() {
-            feed.own.well("scrape", &[], now_ms());
-        } else {
-            failed.truncate(5);
-            feed.own.failed(
-                "scrape",
-                &failed.join("; "),
-                "correct the pods' annotations, or what they expose",
-            );
-        }
+        let scraped = futures::stream::iter(due)
+            .map(|(target, state)| scrape_one(&feed, &client, target, state))
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>();
+        let scraped = tokio::select! {
+            scraped = scraped => scraped,
+            () = stop.cancelled() => return,
+        };
+        known.extend(scraped.into_iter().map(|(target, state)| (target.key(), state)));
+        tell(&feed, faults, &known);
     }
+}
+
+/// What is known of a target between its scrapes.
+struct Known {
+    kept: Kept,
+    due: Instant,
+    /// Why the last one failed.
+    failed: Option<String>,
+}
+
+fn tell(feed: &Feed, mut failed: Vec<String>, known: &HashMap<String, Known>) {
+    failed.extend(known.iter().filter_map(|(key, k)| Some(format!("{key}: {}", k.failed.as_ref()?))));
+    if failed.is_empty() {
+        return feed.own.well("scrape", &[], now_ms());
+    }
+    failed.sort();
+    let more = failed.len().saturating_sub(5);
+    failed.truncate(5);
+    if more > 0 {
+        failed.push(format!("and {more} more"));
+    }
+    feed.own.failed("scrape", &failed.join("; "), "correct the pods' annotations, or what they expose");
 }
 
 async fn scrape_one(
     feed: &Feed,
     client: &reqwest::Client,
-    (target, all): (&Target, &mut HashMap<String, Kept>),
-) -> Result<(), String> {
-    let kept = all.entry(target.key()).or_insert_with(|| Kept::new(target, &feed.place));
+    target: Target,
+    mut state: Known,
+) -> (Target, Known) {
     let (began, at_ms) = (Instant::now(), now_ms());
-    let fetched = fetch::fetch(client, target).await;
+    state.due = (state.due + target.interval).max(began);
+    let fetched = fetch::fetch(client, &target).await;
     let took = began.elapsed();
     let read = match &fetched {
         Ok(body) => text::parse(body).map_err(|e| e.to_string()).map(|samples| (samples, body.len())),
         Err(why) => Err(why.clone()),
     };
-    let (reading, outcome) = match read {
-        Ok((samples, bytes)) => (Reading { samples, bytes, up: true }, Ok(())),
-        Err(why) => (Reading { samples: Vec::new(), bytes: 0, up: false }, Err(why)),
+    let reading = match read {
+        Ok((samples, bytes)) => {
+            state.failed = None;
+            Reading { samples, bytes, up: true }
+        }
+        Err(why) => {
+            state.failed = Some(why);
+            Reading { samples: Vec::new(), bytes: 0, up: false }
+        }
     };
-    let request = kept.take(reading, at_ms, took);
+    let request = state.kept.take(reading, at_ms, took);
     give(feed, request).await;
-    outcome
+    (target, state)
 }
 
 async fn give(feed: &Feed, (body, items): (Vec<u8>, u32)) {

@@ -1,12 +1,37 @@
-//! Which pods ask to be scraped, and where.
+//! Which pods ask to be scraped, where, and how often.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::pods::{OwnPod, workload_name};
 
 /// Families of annotations, the first one given wins.
-const FAMILIES: [&str; 3] = ["pilothouse.dev", "prometheus.io", "signoz.io"];
+const FAMILIES: [&str; 4] = ["pilothouse.dev", "prometheus.io", "signoz.io", "k8s.grafana.com"];
+/// Between two scrapes of a target that says nothing else.
+pub const INTERVAL: Duration = Duration::from_secs(60);
+/// How often a target may ask to be scraped.
+pub const LEAST_INTERVAL: Duration = Duration::from_secs(5);
+const MOST_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long a target may take in all.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a target is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+    /// Whatever certificate it shows: nothing that is secret is sent.
+    Https,
+}
+
+impl Scheme {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
 
 /// One address of one pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +40,14 @@ pub struct Target {
     pub addr: SocketAddr,
     /// With its query.
     pub path: String,
+    pub scheme: Scheme,
+    pub interval: Duration,
+    /// At most the interval.
+    pub timeout: Duration,
+    /// What annotations call it; else its namespace and workload.
+    pub job: Option<String>,
+    /// What annotations call it; else its pod and port.
+    pub instance: Option<String>,
 }
 
 impl Target {
@@ -23,14 +56,15 @@ impl Target {
         format!("{}/{}:{}{}", self.pod.namespace, self.pod.name, self.addr.port(), self.path)
     }
 
-    /// `job` of its series: namespace and workload.
+    /// `job` of its series.
     pub fn job(&self) -> String {
-        format!("{}/{}", self.pod.namespace, workload_name(&self.pod))
+        let own = || format!("{}/{}", self.pod.namespace, workload_name(&self.pod));
+        self.job.clone().unwrap_or_else(own)
     }
 
-    /// `instance` of its series: pod and port.
+    /// `instance` of its series.
     pub fn instance(&self) -> String {
-        format!("{}:{}", self.pod.name, self.addr.port())
+        self.instance.clone().unwrap_or_else(|| format!("{}:{}", self.pod.name, self.addr.port()))
     }
 }
 
@@ -47,50 +81,173 @@ pub fn targets(pods: &[Arc<OwnPod>]) -> (Vec<Target>, Vec<String>) {
     (found, faults)
 }
 
-fn of_pod(pod: &Arc<OwnPod>) -> Result<Vec<Target>, String> {
-    let given = |family: &str, key: &str| pod.annotations.get(&format!("{family}/{key}")).map(|v| v.trim());
-    let Some(family) = FAMILIES.into_iter().find(|family| given(family, "scrape").is_some()) else {
-        return Ok(Vec::new());
-    };
-    if given(family, "scrape") != Some("true") || pod.phase != "Running" {
-        return Ok(Vec::new());
+/// Annotations of one family. Names are those of `prometheus.io`; `k8s.grafana.com` writes most of them otherwise.
+struct Asked<'a> {
+    pod: &'a OwnPod,
+    family: &'static str,
+}
+
+impl<'a> Asked<'a> {
+    fn name(&self, key: &str) -> String {
+        let key = match (self.family, key) {
+            ("k8s.grafana.com", "path") => "metrics.path",
+            ("k8s.grafana.com", "scheme") => "metrics.scheme",
+            ("k8s.grafana.com", "params") => "metrics.param",
+            ("k8s.grafana.com", "interval") => "metrics.scrapeInterval",
+            ("k8s.grafana.com", "timeout") => "metrics.scrapeTimeout",
+            (_, key) => key,
+        };
+        format!("{}/{key}", self.family)
     }
-    if let Some(scheme) = given(family, "scheme").filter(|s| *s != "http") {
-        return Err(format!("{family}/scheme is `{scheme}`, and only http is scraped"));
+
+    fn given(&self, key: &str) -> Option<&'a str> {
+        self.pod.annotations.get(&self.name(key)).map(|v| v.trim())
+    }
+
+    fn path(&self) -> Result<String, String> {
+        let path = self.given("path").unwrap_or("/metrics");
+        if !path.starts_with('/') || path.contains(['#', ' ', '\\']) || path.starts_with("//") {
+            return Err(format!("{} is `{path}`; it begins with one / and is plain", self.name("path")));
+        }
+        let mut out = path.to_owned();
+        let mut add = |name: &str, value: &str| {
+            out.push(if out.contains('?') { '&' } else { '?' });
+            out.push_str(&escaped(name));
+            out.push('=');
+            out.push_str(&escaped(value));
+        };
+        for pair in self.given("params").unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            add(name.trim(), value.trim());
+        }
+        let prefix = format!("{}/param_", self.family);
+        for (key, value) in self.pod.annotations.range(prefix.clone()..) {
+            match key.strip_prefix(&prefix) {
+                Some(name) => add(name, value),
+                None => break,
+            }
+        }
+        Ok(out)
+    }
+
+    fn scheme(&self) -> Result<Scheme, String> {
+        match self.given("scheme").unwrap_or("http") {
+            "http" => Ok(Scheme::Http),
+            "https" => Ok(Scheme::Https),
+            other => Err(format!("{} is `{other}`; it is http or https", self.name("scheme"))),
+        }
+    }
+
+    fn times(&self) -> Result<(Duration, Duration), String> {
+        let interval = self.length("interval", (INTERVAL, LEAST_INTERVAL, MOST_INTERVAL))?;
+        let most = TIMEOUT.min(interval);
+        Ok((interval, self.length("timeout", (most, Duration::from_millis(100), most))?))
+    }
+
+    fn length(
+        &self,
+        key: &str,
+        (usual, least, most): (Duration, Duration, Duration),
+    ) -> Result<Duration, String> {
+        let Some(text) = self.given(key) else { return Ok(usual) };
+        length(text).filter(|found| (least..=most).contains(found)).ok_or_else(|| {
+            format!(
+                "{} is `{text}`; it is a duration from {least:?} to {most:?}, such as 30s",
+                self.name(key)
+            )
+        })
+    }
+
+    fn ports(&self) -> Result<Vec<u16>, String> {
+        let only = match self.family {
+            "k8s.grafana.com" => self.given("metrics.container"),
+            _ => None,
+        };
+        let declared = || {
+            self.pod
+                .containers
+                .iter()
+                .filter(move |c| only.is_none_or(|o| o == c.name))
+                .flat_map(|c| &c.ports)
+        };
+        let keys: &[&str] = if self.family == "k8s.grafana.com" {
+            &["metrics.portNumber", "metrics.portName"]
+        } else {
+            &["port"]
+        };
+        if let Some((key, list)) = keys.iter().find_map(|key| Some((key, self.given(key)?))) {
+            let named = |word: &str| declared().find(|(n, _)| n == word).map(|(_, p)| *p);
+            let port = |word: &str| word.parse().ok().filter(|p| *p != 0).or_else(|| named(word));
+            let none = |word: &str| format!("{} names `{word}`, which is no port of the pod", self.name(key));
+            return list.split(',').map(|word| port(word.trim()).ok_or_else(|| none(word))).collect();
+        }
+        let fits = |name: &str| name == "metrics" || name.ends_with("-metrics");
+        let named: Vec<u16> = declared().filter(|(n, _)| fits(n)).map(|(_, p)| *p).collect();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let key = keys.first().copied().unwrap_or("port");
+        let none = || format!("no port is declared; write {}", self.name(key));
+        declared().next().map(|(_, p)| vec![*p]).ok_or_else(none)
+    }
+}
+
+fn of_pod(pod: &Arc<OwnPod>) -> Result<Vec<Target>, String> {
+    let family = FAMILIES.into_iter().find(|family| Asked { pod, family }.given("scrape").is_some());
+    let Some(asked) = family.map(|family| Asked { pod, family }) else { return Ok(Vec::new()) };
+    if asked.given("scrape") != Some("true") || pod.phase != "Running" {
+        return Ok(Vec::new());
     }
     let Some(ip) = pod.ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()) else { return Ok(Vec::new()) };
-    let path = given(family, "path").unwrap_or("/metrics");
-    if !path.starts_with('/') || path.contains(['#', ' ', '\\']) || path.starts_with("//") {
-        return Err(format!("{family}/path is `{path}`; it begins with one / and is plain"));
-    }
-    let declared = || pod.containers.iter().flat_map(|c| &c.ports);
-    let ports = match given(family, "port") {
-        Some(list) => list
-            .split(',')
-            .map(|word| {
-                port(word.trim(), pod)
-                    .ok_or_else(|| format!("{family}/port names `{word}`, which is no port of the pod"))
-            })
-            .collect::<Result<Vec<_>, _>>()?,
-        None => {
-            let named: Vec<u16> = declared()
-                .filter(|(n, _)| n == "metrics" || n.ends_with("-metrics"))
-                .map(|(_, p)| *p)
-                .collect();
-            let first = || declared().next().map(|(_, p)| vec![*p]);
-            let none = || format!("no port is declared; write {family}/port");
-            if named.is_empty() { first().ok_or_else(none)? } else { named }
-        }
-    };
-    if let Some(port) = ports.iter().find(|port| pod.host_network && !declared().any(|(_, p)| p == *port)) {
+    let (path, scheme, (interval, timeout)) = (asked.path()?, asked.scheme()?, asked.times()?);
+    let ports = asked.ports()?;
+    let declared = |port: &u16| pod.containers.iter().flat_map(|c| &c.ports).any(|(_, p)| p == port);
+    if let Some(port) = ports.iter().find(|port| pod.host_network && !declared(port)) {
         return Err(format!("the pod is on the node's own network and does not declare port {port}"));
     }
-    let target = |port| Target { pod: pod.clone(), addr: SocketAddr::new(ip, port), path: path.to_owned() };
+    let called = |key: &str| match asked.family {
+        "k8s.grafana.com" => asked.given(key).map(str::to_owned),
+        _ => None,
+    };
+    let target = |port| Target {
+        pod: pod.clone(),
+        addr: SocketAddr::new(ip, port),
+        path: path.clone(),
+        scheme,
+        interval,
+        timeout,
+        job: called("job"),
+        instance: called("instance"),
+    };
     Ok(ports.into_iter().map(target).collect())
 }
 
-/// A port by its number or its name.
-fn port(word: &str, pod: &OwnPod) -> Option<u16> {
-    let named = || pod.containers.iter().flat_map(|c| &c.ports).find(|(n, _)| n == word).map(|(_, p)| *p);
-    word.parse().ok().filter(|p| *p != 0).or_else(named)
+/// `30s`, `1m30s`, `500ms`.
+fn length(text: &str) -> Option<Duration> {
+    let (mut total, mut rest) = (0_u64, text);
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
+        let (number, tail) = rest.split_at(end);
+        let end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, next) = tail.split_at(end);
+        let millis = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return None,
+        };
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(millis)?)?;
+        rest = next;
+    }
+    (total > 0).then(|| Duration::from_millis(total))
+}
+
+/// A name or value of a query, percent-encoded.
+fn escaped(text: &str) -> String {
+    let plain = |b: u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~' | b':' | b'/' | b'[' | b']')
+    };
+    let one = |b: u8| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") };
+    text.bytes().map(one).collect()
 }

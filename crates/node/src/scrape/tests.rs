@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -101,7 +102,9 @@ async fn a_target_is_asked_once_and_sends_nowhere_else() {
         }
         heads
     });
-    let target = Target { pod: pod(&[], &[]), addr, path: "/metrics?a=b".into() };
+    let asks =
+        pod(&[("prometheus.io/scrape", "true"), ("prometheus.io/path", "/metrics?a=b")], &[("http", 80)]);
+    let target = Target { addr, ..targets(&[asks]).0.remove(0) };
     let client = fetch::client().unwrap();
     assert_eq!(fetch::fetch(&client, &target).await.as_deref(), Ok("up 1\n"));
     let moved = fetch::fetch(&client, &target).await.unwrap_err();
@@ -142,8 +145,28 @@ fn annotations_choose_addresses_of_the_pod_alone() {
             "shop/web-1: prometheus.io/port names `none`, which is no port of the pod",
         ),
         (
-            vec![yes, ("prometheus.io/scheme", "https")],
-            "shop/web-1: prometheus.io/scheme is `https`, and only http is scraped",
+            vec![yes, ("prometheus.io/scheme", "ftp")],
+            "shop/web-1: prometheus.io/scheme is `ftp`; it is http or https",
+        ),
+        (
+            vec![yes, ("prometheus.io/param_module", "a b"), ("prometheus.io/path", "/probe?x=1")],
+            "shop/web-1:9000/probe?x=1&module=a%20b",
+        ),
+        (
+            vec![yes, ("prometheus.io/interval", "1s")],
+            "shop/web-1: prometheus.io/interval is `1s`; it is a duration from 5s to 3600s, such as 30s",
+        ),
+        (
+            vec![yes, ("prometheus.io/timeout", "30s")],
+            "shop/web-1: prometheus.io/timeout is `30s`; it is a duration from 100ms to 10s, such as 30s",
+        ),
+        (
+            vec![("k8s.grafana.com/scrape", "true"), ("k8s.grafana.com/metrics.portName", "http")],
+            "shop/web-1:80/metrics",
+        ),
+        (
+            vec![("k8s.grafana.com/scrape", "true"), ("k8s.grafana.com/metrics.container", "none")],
+            "shop/web-1: no port is declared; write k8s.grafana.com/metrics.portNumber",
         ),
     ] {
         let (found, faults) = targets(&[pod(&annotations, ports)]);
@@ -155,6 +178,67 @@ fn annotations_choose_addresses_of_the_pod_alone() {
         OwnPod { host_network: true, ..(*pod(&[yes, ("prometheus.io/port", "10250")], ports)).clone() };
     let (found, faults) = targets(&[Arc::new(host)]);
     assert!(found.is_empty() && faults[0].contains("does not declare port 10250"), "{faults:?}");
+}
+
+#[test]
+fn annotations_say_how_and_how_often() {
+    let grafana = pod(
+        &[
+            ("k8s.grafana.com/scrape", "true"),
+            ("k8s.grafana.com/job", "shop-web"),
+            ("k8s.grafana.com/instance", "one"),
+            ("k8s.grafana.com/metrics.portNumber", "8443"),
+            ("k8s.grafana.com/metrics.scheme", "https"),
+            ("k8s.grafana.com/metrics.path", "/m"),
+            ("k8s.grafana.com/metrics.param", "a=1"),
+            ("k8s.grafana.com/metrics.scrapeInterval", "15s"),
+            ("k8s.grafana.com/metrics.scrapeTimeout", "2s"),
+        ],
+        &[],
+    );
+    let target = targets(&[grafana]).0.remove(0);
+    assert_eq!(target.key(), "shop/web-1:8443/m?a=1");
+    assert_eq!((target.job(), target.instance()), ("shop-web".to_owned(), "one".to_owned()));
+    assert_eq!(target.scheme, target::Scheme::Https);
+    assert_eq!((target.interval, target.timeout), (Duration::from_secs(15), Duration::from_secs(2)));
+    let own = pod(&[("pilothouse.dev/scrape", "true"), ("pilothouse.dev/interval", "1m30s")], &[("m", 1)]);
+    let target = targets(&[own]).0.remove(0);
+    assert_eq!((target.interval, target.timeout), (Duration::from_secs(90), Duration::from_secs(10)));
+    assert_eq!(target.job(), "shop/web-1");
+}
+
+/// A target with a certificate of its own making is scraped all the same: nothing secret is sent.
+#[tokio::test]
+async fn a_target_with_its_own_certificate_is_scraped() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let made = rcgen::generate_simple_self_signed(vec!["pod".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let tls = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_rustls::TlsAcceptor::from(Arc::new(tls)).accept(socket).await.unwrap();
+        let mut head = vec![0; 4096];
+        let n = socket.read(&mut head).await.unwrap();
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nup 1\n";
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        String::from_utf8_lossy(&head[..n]).to_lowercase()
+    });
+    let asks = [
+        ("prometheus.io/scrape", "true"),
+        ("prometheus.io/scheme", "https"),
+        ("prometheus.io/timeout", "5s"),
+    ];
+    let target = Target { addr, ..targets(&[pod(&asks, &[("https", 443)])]).0.remove(0) };
+    let client = fetch::client().unwrap();
+    assert_eq!(fetch::fetch(&client, &target).await.as_deref(), Ok("up 1\n"));
+    assert!(serving.await.unwrap().contains("x-prometheus-scrape-timeout-seconds: 5\r\n"));
 }
 
 fn points(body: &[u8]) -> Vec<String> {
