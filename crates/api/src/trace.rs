@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct TraceQuery {
-    /// The filter language over spans, or a selector in braces (`{span.http.route = "/pay" && duration > 1s}`). A trace is found
-    /// when one of its spans passes.
+    /// The filter language over spans, or TraceQL (`{span.http.route = "/pay"} && {status = error} | count() > 2`). A trace is
+    /// found when one of its spans passes, or when the set that TraceQL describes is not empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
     /// Cluster's name; more than one with commas.
@@ -61,8 +61,24 @@ pub struct TraceSummary {
     pub orphans: u64,
     /// Spans that passed the query.
     pub matched: u64,
+    /// The earliest three of them with the fields that `select(…)` asked for; absent otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selected: Vec<SelectedSpan>,
     /// Ascending by service.
     pub services: Vec<TraceService>,
+}
+
+/// A span that passed the query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SelectedSpan {
+    /// 16 hex digits.
+    pub span_id: String,
+    /// ns UTC, in decimal digits.
+    pub start_ns: String,
+    pub service: String,
+    pub name: String,
+    /// The wanted fields that it has, as text.
+    pub fields: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

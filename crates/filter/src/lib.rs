@@ -30,5 +30,5 @@ pub use fields::{field, fields};
 pub use glob::{glob_fits, is_glob};
 pub use level::{Confidence, level_of};
 pub use plan::{Hit, HitKind, Hits, Literals, Marker, Needle, Needs, Plan, Raw, Sieve};
-pub use quantity::Unit;
+pub use quantity::{Unit, quantity, quantity_of_field};
 pub use tokens::{TOKENIZER, Tokenizer, Wanted, wanted};

@@ -169,6 +169,17 @@ impl Quantity {
     }
 }
 
+/// A number as people write it, in its base unit (ns, bytes or none), and that unit. `None` for anything else.
+pub fn quantity(text: &str) -> Option<(f64, Unit)> {
+    Quantity::parse(text).map(|q| (q.float, q.unit))
+}
+
+/// A field's text as a number of the wanted unit. A bare number takes the unit that the record or the field's name
+/// gives it; `None` where they do not go together.
+pub fn quantity_of_field(field: &str, text: &str, (stored, wanted): (Unit, Unit)) -> Option<f64> {
+    Quantity::based(wanted, 0.0).of_field(field, text, stored).map(|q| q.float)
+}
+
 /// The number at the start and what follows it.
 fn split(text: &str) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();

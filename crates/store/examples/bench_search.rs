@@ -309,7 +309,13 @@ impl Bench {
         println!("T1  {spans} spans by trace id out of {n}: {ours:.1?}");
         let slow = Filter::Compare { field: "duration".into(), op: Side::More, value: "400ms".into() };
         let filter = Filter::And(vec![Filter::equal("customer", "c777"), slow]);
-        let ask = TracesAsk { filter, range: RangeNs::ALL, limit: 20, cursor: None };
+        let ask = TracesAsk {
+            spans: filter.into(),
+            select: Vec::new(),
+            range: RangeNs::ALL,
+            limit: 20,
+            cursor: None,
+        };
         let (ours, found) =
             best(|| async { Ok(self.store.search_traces(&self.ctx, ask.clone()).await?.traces.len()) })
                 .await?;

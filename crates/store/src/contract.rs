@@ -5,6 +5,7 @@
 mod deletion;
 mod exemplars;
 mod facts;
+mod spanset;
 mod traces;
 
 use futures::stream::BoxStream;
@@ -18,9 +19,10 @@ use ph_model::{
 pub use deletion::{DeleteAsk, Deletion};
 pub use exemplars::{Exemplar, ExemplarPage, ExemplarsAsk, SeriesExemplars};
 pub use facts::{FieldCount, FieldsAsk, FieldsPage, MetricFacts};
+pub use spanset::{Comparison, Measure, ROOT_NAME, ROOT_SERVICE, SpanSet, TRACE_DURATION};
 pub use traces::{
-    Dependency, DependencyKind, DependencyPage, Operation, Service, ServicePage, ServiceSpans, Trace,
-    TracePage, TraceSummary, TracesAsk,
+    Dependency, DependencyKind, DependencyPage, Operation, SelectedSpan, Service, ServicePage, ServiceSpans,
+    Trace, TracePage, TraceSummary, TracesAsk,
 };
 
 /// Why an operation failed. The text names the thing, the cause and the next step.

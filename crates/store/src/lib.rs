@@ -38,11 +38,12 @@ mod window;
 pub use check::{CheckReport, check};
 pub use config::{DiskFloor, Durability, Retention, StoreConfig};
 pub use contract::{
-    Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, Dependency, DependencyKind, DependencyPage,
-    Error, Exemplar, ExemplarPage, ExemplarsAsk, FieldCount, FieldsAsk, FieldsPage, Gap, LabelPage,
-    MetricFacts, Operation, Order, Rejection, Rows, SearchAsk, SearchPage, SearchRows, SeriesAsk,
-    SeriesExemplars, SeriesSamples, Service, ServicePage, ServiceSpans, Stats, Store, TailEvent, Trace,
-    TracePage, TraceSummary, TracesAsk,
+    Appended, Batch, Bucket, Comparison, CountAsk, DeleteAsk, Deletion, Dependency, DependencyKind,
+    DependencyPage, Error, Exemplar, ExemplarPage, ExemplarsAsk, FieldCount, FieldsAsk, FieldsPage, Gap,
+    LabelPage, Measure, MetricFacts, Operation, Order, ROOT_NAME, ROOT_SERVICE, Rejection, Rows, SearchAsk,
+    SearchPage, SearchRows, SelectedSpan, SeriesAsk, SeriesExemplars, SeriesSamples, Service, ServicePage,
+    ServiceSpans, SpanSet, Stats, Store, TRACE_DURATION, TailEvent, Trace, TracePage, TraceSummary,
+    TracesAsk,
 };
 pub use embedded::{Embedded, SnapshotReport, Surroundings};
 pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};

@@ -8,6 +8,7 @@ mod dependencies;
 mod gather;
 mod search;
 mod services;
+mod sets;
 mod sketch;
 
 use std::collections::HashSet;

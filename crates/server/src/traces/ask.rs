@@ -3,9 +3,9 @@
 use ph_api::{FieldError, ServiceQuery, TraceQuery, TraceRange};
 use ph_filter::{Compiled, Filter, Order, query};
 use ph_model::{ErrorKind, RangeNs};
-use ph_store::TracesAsk;
+use ph_store::{SpanSet, TracesAsk};
 
-use super::selector;
+use super::selector::{self, Question};
 use crate::gateway::problem::Problem;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -56,29 +56,50 @@ pub fn traces(query: &TraceQuery, now_ms: i64) -> Result<TracesAsk, Problem> {
     if query.errors == Some(true) {
         all.push(Filter::equal("status", "error"));
     }
+    let mut question = None;
     match given(&query.q).map(text) {
-        Some(Ok(filter)) => all.push(filter),
+        Some(Ok(asked)) => question = Some(asked),
         Some(Err(e)) => faults.push(e),
         None => {}
     }
-    let filter = every(all);
-    if let (true, Err(e)) = (faults.is_empty(), Compiled::new(&filter)) {
+    let Question { spans, select } = narrowed(question, all);
+    let bad = spans.parts().0.into_iter().find_map(|filter| Compiled::new(filter).err());
+    if let (true, Some(e)) = (faults.is_empty(), bad) {
         faults.push(FieldError { path: "q".to_owned(), message: e.to_string(), ..FieldError::default() });
     }
     if let Some(first) = faults.first() {
         let text = format!("the query does not fit: {}: {}", first.path, first.message);
         return Err(faults.into_iter().fold(Problem::new(ErrorKind::Invalid, text), Problem::fault_at));
     }
-    Ok(TracesAsk { filter, range: range_ns(from, to), limit: limit as usize, cursor: query.cursor.clone() })
+    let (range, cursor) = (range_ns(from, to), query.cursor.clone());
+    Ok(TracesAsk { spans, select, range, limit: limit as usize, cursor })
 }
 
-/// The text of `q`: a selector in braces, or the filter language.
-fn text(text: &str) -> Result<Filter, FieldError> {
+/// The question with the other parameters: they speak of the same spans where it is a mere filter, and of some span of
+/// the same trace where it asks for more.
+fn narrowed(question: Option<Question>, mut all: Vec<Filter>) -> Question {
+    match question {
+        None => Question { spans: every(all).into(), select: Vec::new() },
+        Some(Question { spans: SpanSet::Where(filter), select }) => {
+            all.push(filter);
+            Question { spans: every(all).into(), select }
+        }
+        Some(asked) if all.is_empty() => asked,
+        Some(Question { spans, select }) => {
+            Question { spans: SpanSet::And(vec![every(all).into(), spans]), select }
+        }
+    }
+}
+
+/// The text of `q`: TraceQL when it begins with a brace or a parenthesis before one, else the filter language.
+fn text(text: &str) -> Result<Question, FieldError> {
     let place = |at: usize| u32::try_from(at).ok();
-    let parsed = if text.trim_start().starts_with('{') {
+    let opening = |c: char| c.is_whitespace() || c == '(';
+    let parsed = if text.trim_start_matches(opening).starts_with('{') {
         selector::parse(text)
     } else {
-        query::parse_filter(text).map(in_nanos)
+        query::parse_filter(text)
+            .map(|filter| Question { spans: in_nanos(filter).into(), select: Vec::new() })
     };
     parsed.map_err(|e| FieldError {
         path: "q".to_owned(),

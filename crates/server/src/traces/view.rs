@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ph_api::{Dependency, Operation, Service, Span, SpanEvent, SpanLink, Trace, TraceService, TraceSummary};
+use ph_api::{
+    Dependency, Operation, SelectedSpan, Service, Span, SpanEvent, SpanLink, Trace, TraceService,
+    TraceSummary,
+};
 use ph_model::{Attributes, SpanKind, SpanRow, SpanStatus};
 use serde_json::Value;
 
@@ -136,6 +139,16 @@ pub fn trace(id: [u8; 16], found: &ph_store::Trace) -> Trace {
     }
 }
 
+fn selected(span: ph_store::SelectedSpan) -> SelectedSpan {
+    SelectedSpan {
+        span_id: hex(&span.span_id),
+        start_ns: span.start.to_string(),
+        service: span.service,
+        name: span.name,
+        fields: span.fields.into_iter().collect(),
+    }
+}
+
 pub fn summary(t: ph_store::TraceSummary) -> TraceSummary {
     TraceSummary {
         trace_id: hex(&t.trace_id),
@@ -148,6 +161,7 @@ pub fn summary(t: ph_store::TraceSummary) -> TraceSummary {
         errors: t.errors,
         orphans: t.orphans,
         matched: t.matched,
+        selected: t.selected.into_iter().map(selected).collect(),
         services: t
             .services
             .into_iter()

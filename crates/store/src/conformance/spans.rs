@@ -70,7 +70,8 @@ pub(super) async fn check<S: Store + ?Sized>(asker: &mut Asker<'_, S>) {
 
 /// Traces with a match, newest match first, page by page.
 async fn traces<S: Store + ?Sized>(asker: &mut Asker<'_, S>, (filter, test): (&Filter, Test), limit: usize) {
-    let mut ask = TracesAsk { filter: filter.clone(), range: range(), limit, cursor: None };
+    let mut ask =
+        TracesAsk { spans: filter.clone().into(), select: Vec::new(), range: range(), limit, cursor: None };
     let mut found = Vec::new();
     loop {
         let page = asker.store.search_traces(&asker.ctx, ask.clone()).await.unwrap();

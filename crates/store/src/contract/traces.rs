@@ -1,7 +1,8 @@
 //! What is asked about traces, and the answers.
 
-use ph_filter::Filter;
 use ph_model::{RangeNs, SpanKind, SpanRow};
+
+use super::spanset::SpanSet;
 
 /// One trace: its spans by start, each exact repeat once.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,8 +17,10 @@ pub struct Trace {
 
 #[derive(Clone, Debug)]
 pub struct TracesAsk {
-    /// Some span of the trace that started in the range passes.
-    pub filter: Filter,
+    /// Of the spans of the trace that started in the range, some are in this set.
+    pub spans: SpanSet,
+    /// Fields that are wanted of the first spans of the set: [`TraceSummary::selected`].
+    pub select: Vec<String>,
     pub range: RangeNs,
     /// 1 to 1,000 traces.
     pub limit: usize,
@@ -25,7 +28,8 @@ pub struct TracesAsk {
     pub cursor: Option<String>,
 }
 
-/// Traces, that with the newest matching span first.
+/// Traces, that with the newest span first that some selector of the ask names. An ask about whole traces may give a
+/// short or an empty page with [`TracePage::next`]: so far it has looked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracePage {
     pub traces: Vec<TraceSummary>,
@@ -53,10 +57,23 @@ pub struct TraceSummary {
     pub errors: u64,
     /// Spans whose parent is not stored.
     pub orphans: u64,
-    /// Spans that passed the filter in the asked range.
+    /// Spans of the asked set.
     pub matched: u64,
+    /// The earliest three of the asked set, when fields were selected.
+    pub selected: Vec<SelectedSpan>,
     /// Ascending by service.
     pub services: Vec<ServiceSpans>,
+}
+
+/// A span of a set with the fields that were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelectedSpan {
+    pub span_id: [u8; 8],
+    pub start: i64,
+    pub service: String,
+    pub name: String,
+    /// In the order of the ask; fields that the span does not have are left out.
+    pub fields: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

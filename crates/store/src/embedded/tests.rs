@@ -11,6 +11,7 @@ mod managing;
 mod merging;
 mod model;
 mod questions;
+mod spansets;
 mod traces;
 mod versions;
 

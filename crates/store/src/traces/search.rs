@@ -1,7 +1,8 @@
 //! Traces that a filter finds, newest match first.
 //!
-//! First only matching spans' times and trace ids are read, newest parts first; then the chosen traces are gathered
-//! and summed up. A trace whose newest match lies before the cursor was on an earlier page and is left out.
+//! First only candidate spans' times and trace ids are read, newest parts first; then the chosen traces are gathered
+//! and summed up, and what is asked of whole traces is tried on them. A trace whose newest candidate lies before the
+//! cursor was on an earlier page and is left out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,18 +10,26 @@ use std::sync::Arc;
 use arrow::array::{
     Array, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, UInt8Array, UInt64Array,
 };
+use ph_filter::Record;
 use ph_model::{ErrorKind, Signal, SpanStatus};
 
 use super::around;
 use super::gather::{Which, gather};
-use crate::contract::{Error, ServiceSpans, TracePage, TraceSummary, TracesAsk};
+use super::sets::{Facts, Member, Sets};
+use crate::contract::{Error, SelectedSpan, ServiceSpans, TracePage, TraceSummary, TracesAsk};
 use crate::part::Part;
-use crate::rows::{RowView, TRACE_ID, TS};
+use crate::rows::{RowView, TRACE_ID, TS, columns_of_field};
 use crate::scan::{self, Plan, Scanned};
 use crate::snapshot::Table;
 
 /// Most traces of one page.
 const MAX_TRACES: usize = 1_000;
+/// Candidates that one page tries when whole traces are asked for; then it says how far it came.
+const MAX_TRIED: usize = 20_000;
+/// Candidates that are gathered at once, at first and at most.
+const TRIED_AT_ONCE: (usize, usize) = (128, 2_048);
+/// Spans of a set whose selected fields are told.
+const SELECTED_SPANS: usize = 3;
 
 type TraceId = [u8; 16];
 /// Newest match and id; larger comes first.
@@ -33,38 +42,72 @@ pub(crate) fn search(table: Option<&Table>, ask: &TracesAsk) -> Result<TracePage
             format!("limit {} is not between 1 and {MAX_TRACES}; ask for less and follow `next`", ask.limit);
         return Err(Error::new(ErrorKind::Invalid, what));
     }
-    let mut plan = Plan::new(table, Signal::Spans, &ask.filter, ask.range)?;
-    plan.columns.insert(TRACE_ID);
+    let sought = Sought::new(table, ask)?;
     let mut cursor = ask.cursor.as_deref().map(cursor_place).transpose()?;
     let mut scanned = Scanned::default();
     let mut found: Vec<(Place, TraceSummary)> = Vec::new();
+    let (mut tried, mut at_once) = (0, sought.sets.as_ref().map_or(1, |_| TRIED_AT_ONCE.0));
+    let mut halted = None;
     while let Some(table) = table.filter(|_| found.len() <= ask.limit) {
-        let want = ask.limit + 1 - found.len();
-        let places = newest(table, &plan, &Page { before: cursor, want }, &mut scanned);
+        let want = (ask.limit + 1 - found.len()).max(at_once);
+        let places = newest(table, &sought.plan, &Page { before: cursor, want }, &mut scanned);
         let ids: HashSet<TraceId> = places.iter().map(|(_, id)| *id).collect();
-        let mut sums = summaries(table, &plan, &ids, &mut scanned);
+        let mut sums = summaries(table, &sought, &ids, &mut scanned);
         for place in &places {
-            // A trace with a newer match than this one stands on an earlier page.
+            // A trace with a newer candidate than this one stands on an earlier page.
             let sum = sums.remove(&place.1).filter(|sum| sum.newest == Some(place.0));
-            found.extend(sum.map(|sum| (*place, sum.finish(place.1))));
+            let sum = sum.and_then(|sum| sum.finish(place.1, &sought));
+            found.extend(sum.map(|sum| (*place, sum)));
         }
         if places.len() < want {
             break;
         }
         cursor = places.last().copied();
+        if sought.sets.is_some() {
+            tried += places.len();
+            at_once = (at_once * 2).min(TRIED_AT_ONCE.1);
+            halted = cursor.filter(|_| tried >= MAX_TRIED);
+        }
+        if halted.is_some() {
+            break;
+        }
     }
     let more = found.len() > ask.limit;
     found.truncate(ask.limit);
-    let next = found.last().filter(|_| more).map(|(place, _)| cursor_text(place));
+    let next = if more { found.last().map(|(place, _)| *place) } else { halted };
     scanned.incomplete.sort_unstable();
     scanned.incomplete.dedup();
     Ok(TracePage {
         traces: found.into_iter().map(|(_, sum)| sum).collect(),
-        next,
+        next: next.as_ref().map(cursor_text),
         scanned_rows: scanned.rows,
         scanned_bytes: scanned.bytes,
         incomplete: scanned.incomplete,
     })
+}
+
+/// An ask made ready to run.
+struct Sought<'a> {
+    /// Finds candidates.
+    plan: Plan,
+    /// What is asked of whole traces, if anything.
+    sets: Option<Sets>,
+    select: &'a [String],
+    /// Columns that are read of each span of a candidate.
+    columns: BTreeSet<&'static str>,
+}
+
+impl<'a> Sought<'a> {
+    fn new(table: Option<&Table>, ask: &'a TracesAsk) -> Result<Self, Error> {
+        let mut plan = Plan::new(table, Signal::Spans, &ask.spans.candidates(), ask.range)?;
+        plan.columns.insert(TRACE_ID);
+        let sets = Sets::new(&ask.spans)?;
+        let mut columns = plan.columns.clone();
+        columns.extend(SUMMARY);
+        sets.iter().for_each(|sets| sets.columns(&mut columns));
+        ask.select.iter().for_each(|field| columns_of_field(Signal::Spans, field, &mut columns));
+        Ok(Self { plan, sets, select: &ask.select, columns })
+    }
 }
 
 struct Page {
@@ -163,25 +206,67 @@ const SUMMARY: [&str; 9] =
 /// Sums of the given traces, over the range of the plan and what lies around it.
 fn summaries(
     table: &Table,
-    plan: &Plan,
+    sought: &Sought<'_>,
     ids: &HashSet<TraceId>,
     scanned: &mut Scanned,
 ) -> HashMap<TraceId, Sum> {
-    let mut columns = plan.columns.clone();
-    columns.extend(SUMMARY);
-    let which = Which { range: around(plan.range), columns: Some(&columns) };
+    let plan = &sought.plan;
+    let which = Which { range: around(plan.range), columns: Some(&sought.columns) };
     let mut out: HashMap<TraceId, Sum> = HashMap::new();
     if ids.is_empty() {
         return out;
     }
-    for batch in gather(table, ids, &which, scanned) {
-        add_batch(&batch, plan, &mut out);
+    let batches = gather(table, ids, &which, scanned);
+    let fresh: Vec<Vec<bool>> =
+        batches.iter().map(|batch| add_batch(batch, plan, &mut out).unwrap_or_default()).collect();
+    if sought.sets.is_some() || !sought.select.is_empty() {
+        for (batch, fresh) in batches.iter().zip(fresh) {
+            add_members(batch, &fresh, sought, &mut out);
+        }
     }
     out
 }
 
-/// `None` when a column is missing: the file is not one of ours, and its scan has said so.
-fn add_batch(batch: &RecordBatch, plan: &Plan, out: &mut HashMap<TraceId, Sum>) -> Option<()> {
+/// What each span of the asked range, seen for the first time, brings into the sets of its trace, once that is known
+/// whole.
+fn add_members(batch: &RecordBatch, fresh: &[bool], sought: &Sought<'_>, out: &mut HashMap<TraceId, Sum>) {
+    for (row, _) in fresh.iter().enumerate().filter(|(_, fresh)| **fresh) {
+        let view = RowView { signal: Signal::Spans, batch, row };
+        let Some(sum) = out.get_mut(&trace_id(batch, row)) else { continue };
+        if !sought.plan.range.contains(view.ts_ns()) {
+            continue;
+        }
+        match &sought.sets {
+            Some(sets) => {
+                let facts = sum.facts.take().unwrap_or_else(|| sum.known());
+                sum.members.push(sets.member(&view, &facts));
+                sum.facts = Some(facts);
+            }
+            None if !sought.plan.filter.matches(&view) => continue,
+            None => {}
+        }
+        if !sought.select.is_empty() {
+            sum.selected.push(selected(&view, sought.select));
+        }
+    }
+}
+
+fn selected(view: &RowView<'_>, select: &[String]) -> SelectedSpan {
+    let text = |name: &str| view.field(name).unwrap_or_default().into_owned();
+    let id: Option<&FixedSizeBinaryArray> =
+        view.batch.column_by_name("span_id").and_then(|c| c.as_any().downcast_ref());
+    SelectedSpan {
+        span_id: id.and_then(|c| c.value(view.row).first_chunk::<8>()).copied().unwrap_or_default(),
+        start: view.ts_ns(),
+        service: text("service"),
+        name: text("name"),
+        fields: select.iter().filter_map(|f| Some((f.clone(), view.field(f)?.into_owned()))).collect(),
+    }
+}
+
+/// Which rows are seen for the first time. `None` when a column is missing: the file is not one of ours, and its scan
+/// has said so.
+fn add_batch(batch: &RecordBatch, plan: &Plan, out: &mut HashMap<TraceId, Sum>) -> Option<Vec<bool>> {
     let ts: &Int64Array = batch.column_by_name(TS)?.as_any().downcast_ref()?;
     let duration: &UInt64Array = batch.column_by_name("duration_ns")?.as_any().downcast_ref()?;
     let status: &UInt8Array = batch.column_by_name("status")?.as_any().downcast_ref()?;
@@ -189,6 +274,7 @@ fn add_batch(batch: &RecordBatch, plan: &Plan, out: &mut HashMap<TraceId, Sum>) 
     let parent: &FixedSizeBinaryArray = batch.column_by_name("parent_id")?.as_any().downcast_ref()?;
     let service: &StringArray = batch.column_by_name("service")?.as_any().downcast_ref()?;
     let name: &StringArray = batch.column_by_name("name")?.as_any().downcast_ref()?;
+    let mut fresh = Vec::with_capacity(batch.num_rows());
     for row in 0..batch.num_rows() {
         let view = RowView { signal: Signal::Spans, batch, row };
         let matched = plan.range.contains(ts.value(row)) && plan.filter.matches(&view);
@@ -202,9 +288,9 @@ fn add_batch(batch: &RecordBatch, plan: &Plan, out: &mut HashMap<TraceId, Sum>) 
             error: SpanStatus::from_u8(status.value(row)) == SpanStatus::Error,
             matched,
         };
-        out.entry(trace_id(batch, row)).or_default().add(&one);
+        fresh.push(out.entry(trace_id(batch, row)).or_default().add(&one));
     }
-    Some(())
+    Some(fresh)
 }
 
 struct OneSpan<'a> {
@@ -232,13 +318,20 @@ struct Sum {
     services: BTreeMap<String, ServiceSpans>,
     /// Earliest span, spans without parent before all others: whether it has one, start, id, service, name.
     root: Option<(bool, i64, [u8; 8], String, String)>,
+    /// Kept once the second look at the spans began.
+    facts: Option<Facts>,
+    /// Of the asked range, when whole traces are asked for.
+    members: Vec<Member>,
+    /// As many as members, or as matches where there are none; only when fields are selected.
+    selected: Vec<SelectedSpan>,
 }
 
 impl Sum {
-    fn add(&mut self, span: &OneSpan<'_>) {
+    /// `false` for a repeat.
+    fn add(&mut self, span: &OneSpan<'_>) -> bool {
         let service = xxhash_rust::xxh3::xxh3_64(span.service.as_bytes());
         if !self.seen.insert((span.id, span.start, service)) {
-            return;
+            return false;
         }
         self.ids.insert(span.id);
         self.parents.extend(span.parent);
@@ -256,26 +349,50 @@ impl Sum {
         if self.root.as_ref().is_none_or(|r| rank < (r.0, r.1, r.2)) {
             self.root = Some((rank.0, rank.1, rank.2, span.service.to_owned(), span.name.to_owned()));
         }
+        true
     }
 
-    fn finish(self, trace_id: TraceId) -> TraceSummary {
-        let start = self.first.unwrap_or_default();
+    fn known(&self) -> Facts {
+        let (root_service, root_name) =
+            self.root.as_ref().map(|r| (r.3.clone(), r.4.clone())).unwrap_or_default();
+        Facts { root_name, root_service, duration_ns: self.duration_ns() }
+    }
+
+    fn duration_ns(&self) -> u64 {
+        self.last.saturating_sub(self.first.unwrap_or_default()).max(0) as u64
+    }
+
+    /// `None` when nothing of the trace is in the asked set.
+    fn finish(mut self, trace_id: TraceId, sought: &Sought<'_>) -> Option<TraceSummary> {
+        if let Some(sets) = &sought.sets {
+            let chosen = sets.chosen(&self.members);
+            self.matched = chosen.len() as u64;
+            if chosen.is_empty() {
+                return None;
+            }
+            let mut all: Vec<_> = self.selected.into_iter().map(Some).collect();
+            self.selected = chosen.iter().filter_map(|i| all.get_mut(*i)?.take()).collect();
+        }
+        self.selected.sort_by_key(|span| (span.start, span.span_id));
+        self.selected.truncate(SELECTED_SPANS);
+        let (start, duration_ns) = (self.first.unwrap_or_default(), self.duration_ns());
         let orphans = self.parents.iter().filter(|p| !self.ids.contains(*p)).count() as u64;
         let rooted = self.root.as_ref().is_some_and(|r| !r.0);
         let (root_service, root_name) = self.root.map(|r| (r.3, r.4)).unwrap_or_default();
         let services = self.services.into_iter().map(|(service, s)| ServiceSpans { service, ..s }).collect();
-        TraceSummary {
+        Some(TraceSummary {
             trace_id,
             root_service,
             root_name,
             rooted,
             start,
-            duration_ns: self.last.saturating_sub(start).max(0) as u64,
+            duration_ns,
             spans: self.seen.len() as u64,
             errors: self.errors,
             orphans,
             matched: self.matched,
+            selected: self.selected,
             services,
-        }
+        })
     }
 }

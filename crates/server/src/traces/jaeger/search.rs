@@ -73,7 +73,8 @@ pub fn search(params: &Params<'_>, now_ms: i64) -> Result<TracesAsk, Problem> {
         return Err(invalid("parameter 'start' is not before 'end'"));
     }
     Ok(TracesAsk {
-        filter: every(all),
+        spans: every(all).into(),
+        select: Vec::new(),
         range: RangeNs::new(start.saturating_mul(1_000), end.saturating_mul(1_000)),
         limit: usize::try_from(limit).unwrap_or(1),
         cursor: None,

@@ -156,7 +156,13 @@ impl Query {
             return Err(invalid(format!("query.search_depth is {limit}, not between 1 and {MAX_DEPTH}")));
         }
         let limit = usize::try_from(limit).unwrap_or(1);
-        Ok(TracesAsk { filter: every(all), range: RangeNs::new(from, to), limit, cursor: None })
+        Ok(TracesAsk {
+            spans: every(all).into(),
+            select: Vec::new(),
+            range: RangeNs::new(from, to),
+            limit,
+            cursor: None,
+        })
     }
 }
 

@@ -40,7 +40,7 @@ async fn page(store: &Embedded, ctx: &TenantCtx, ask: TracesAsk) -> crate::contr
 }
 
 fn ask(filter: Filter, limit: usize) -> TracesAsk {
-    TracesAsk { filter, range: range(), limit, cursor: None }
+    TracesAsk { spans: filter.into(), select: Vec::new(), range: range(), limit, cursor: None }
 }
 
 /// Every question of the list, as text.
