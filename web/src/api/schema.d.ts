@@ -2493,6 +2493,8 @@ export interface components {
                 root_service: string;
                 /** @description Whether a span without parent is stored. */
                 rooted: boolean;
+                /** @description The earliest three of them with the fields that `select(…)` asked for; absent otherwise. */
+                selected?: components["schemas"]["SelectedSpan"][];
                 /** @description Ascending by service. */
                 services: components["schemas"]["TraceService"][];
                 /** Format: int64 */
@@ -2582,6 +2584,19 @@ export interface components {
             source: string;
             /** @description A sentence of ours. */
             text: string;
+        };
+        /** @description A span that passed the query. */
+        SelectedSpan: {
+            /** @description The wanted fields that it has, as text. */
+            fields: {
+                [key: string]: string;
+            };
+            name: string;
+            service: string;
+            /** @description 16 hex digits. */
+            span_id: string;
+            /** @description ns UTC, in decimal digits. */
+            start_ns: string;
         };
         /** @description `GET /api/v1/services`, `GET /api/v1/services/{name}`: a service that has spans in the range. */
         Service: {
@@ -2778,8 +2793,8 @@ export interface components {
             /** @default null */
             operation: string | null;
             /**
-             * @description The filter language over spans, or a selector in braces (`{span.http.route = "/pay" && duration > 1s}`). A trace is found
-             *     when one of its spans passes.
+             * @description The filter language over spans, or TraceQL (`{span.http.route = "/pay"} && {status = error} | count() > 2`). A trace is
+             *     found when one of its spans passes, or when the set that TraceQL describes is not empty.
              * @default null
              */
             q: string | null;
@@ -2820,6 +2835,8 @@ export interface components {
             root_service: string;
             /** @description Whether a span without parent is stored. */
             rooted: boolean;
+            /** @description The earliest three of them with the fields that `select(…)` asked for; absent otherwise. */
+            selected?: components["schemas"]["SelectedSpan"][];
             /** @description Ascending by service. */
             services: components["schemas"]["TraceService"][];
             /** Format: int64 */
@@ -4809,8 +4826,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The filter language over spans, or a selector in braces (`{span.http.route = "/pay" && duration > 1s}`). A trace is found
-                 *     when one of its spans passes.
+                 * @description The filter language over spans, or TraceQL (`{span.http.route = "/pay"} && {status = error} | count() > 2`). A trace is
+                 *     found when one of its spans passes, or when the set that TraceQL describes is not empty.
                  */
                 q?: string;
                 /** @description Cluster's name; more than one with commas. */

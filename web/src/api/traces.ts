@@ -26,10 +26,27 @@ function windowNow(start: number, end: number, live: boolean): { from: number; t
 /** A question that the server refused stays refused until it is changed. */
 const refused = (error: unknown): boolean => error instanceof ApiError && error.problem.status >= 400 && error.problem.status < 500;
 
+/** A page about whole traces may stop after this many of them and say where to go on. */
+const TRIED_BY_PAGE = 20_000;
+const PAGES = 5;
+/** So many traces, the newest, are looked at for one answer. */
+export const TRIED_MOST = TRIED_BY_PAGE * PAGES;
+
+/** Pages of one answer, until as many traces are found as were asked for. */
+async function whole(ask: TraceQuery, signal: AbortSignal): Promise<Page<TraceSummary>> {
+  const wanted = ask.limit ?? 0;
+  let all = await get<Page<TraceSummary>>("/traces", { ...ask }, signal);
+  for (let page = 1; page < PAGES && all.next && all.items.length < wanted; page++) {
+    const older = await get<Page<TraceSummary>>("/traces", { ...ask, limit: wanted - all.items.length, cursor: all.next }, signal);
+    all = { ...older, items: [...all.items, ...older.items], incomplete: [...(all.incomplete ?? []), ...(older.incomplete ?? [])] };
+  }
+  return all;
+}
+
 export const tracesQuery = ({ start, end, live, ...ask }: TracesAsk) =>
   queryOptions({
     queryKey: ["traces", ask, ...windowKey(start, end, live)],
-    queryFn: ({ signal }) => get<Page<TraceSummary>>("/traces", { ...ask, ...windowNow(start, end, live) }, signal),
+    queryFn: ({ signal }) => whole({ ...ask, ...windowNow(start, end, live) }, signal),
     placeholderData: keepPreviousData,
     refetchInterval: (asked) => (live && !refused(asked.state.error) ? REFRESH_MS : false),
     retry: false,

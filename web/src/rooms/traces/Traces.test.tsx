@@ -32,6 +32,12 @@ let asked: URL[] = [];
 
 function answer(url: URL): [number, unknown] {
   const path = url.pathname.replace("/api/v1", "");
+  // A question about whole traces that is answered a page at a time, two of them empty.
+  if (path === "/traces" && url.searchParams.get("q")?.includes("count()")) {
+    const page = Number(url.searchParams.get("cursor") ?? 0);
+    const selected = [{ span_id: "slow", start_ns: String(START), service: "checkout", name: "charge", fields: { "attr.card": "visa" } }];
+    return [200, { items: page === 2 ? [{ ...summary, selected }] : [], next: page < 9 ? String(page + 1) : undefined }];
+  }
   if (path === "/traces") return url.searchParams.get("q")?.includes("==") ? [422, { status: 422, kind: "invalid", title: "x", type: "about:blank", detail: "`==` is no operator", request_id: "r" }] : [200, { items: [summary] }];
   if (path === `/traces/${ID}`) return [200, { trace_id: ID, start_ns: String(START), duration_ns: 1e8, errors: 1, services: summary.services, spans, complete: true }];
   if (path.startsWith("/logs/trace/")) return [200, { items: [{ ts_ns: String(START), span_id: "slow", level: "error", message: "payment failed", service: "checkout", cluster: "", namespace: "", pod: "", container: "", attributes: {} }] }];
@@ -86,6 +92,15 @@ it("asks with scope and filter, offers what fits, and writes a service by click"
   fireEvent.focus(box);
   fireEvent.change(box, { target: { value: "service=checkout name=" } });
   expect((await screen.findByRole("option")).textContent).toContain('"POST /pay"');
+});
+
+it("goes on with a question about whole traces until it has an answer, and says how far it looked", async () => {
+  open(`/o/acme/traces?q=${encodeURIComponent("{} | count() > 4 | select(span.card)")}`);
+  await screen.findByText(/traces of the window: narrow it/);
+  expect(asked.filter((u) => u.pathname.endsWith("/traces")).map((u) => u.searchParams.get("cursor"))).toEqual([null, "1", "2", "3", "4"]);
+  fireEvent.click(await screen.findByRole("row", { selected: false }));
+  await screen.findByText("attr.card");
+  expect(screen.getByText("visa")).toBeDefined();
 });
 
 it("quotes the server's fault", async () => {

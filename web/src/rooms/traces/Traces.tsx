@@ -5,9 +5,9 @@ import "./traces.css";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import { Fragment, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 
-import { callsOfDependencies, dependenciesQuery, msOfNs, servicesQuery, tracesQuery } from "../../api/traces";
+import { callsOfDependencies, dependenciesQuery, msOfNs, servicesQuery, TRIED_MOST, tracesQuery } from "../../api/traces";
 import type { Service, TraceSummary } from "../../api/types";
 import { also, asks, equal, flip, only } from "../../core/expr";
 import { clock, count, moment, plural } from "../../core/format";
@@ -41,9 +41,14 @@ function useSettled(text: string): readonly [string, () => void] {
   return [settled, () => setSettled(text)];
 }
 
+/** Begins with a brace, perhaps after parentheses: the server reads it as TraceQL. */
+function isTraceQl(text: string): boolean {
+  return /^[\s(]*\{/.test(text);
+}
+
 /** The filter with the namespaces of the scope. A selector in braces stands alone and is not narrowed. */
 function scoped(text: string, namespaces: readonly string[]): string {
-  if (namespaces.length === 0 || text.trim().startsWith("{")) return text;
+  if (namespaces.length === 0 || isTraceQl(text)) return text;
   return also(text, namespaces.length === 1 ? equal("namespace", namespaces[0] ?? "") : `namespace:(${namespaces.map((n) => `"${n}"`).join(" or ")})`);
 }
 
@@ -99,7 +104,7 @@ export function Traces() {
     <Frame
       title="Traces" className="r-traces" crumbs={<ScopeCrumbs><Here icon="waypoints">Traces</Here></ScopeCrumbs>}
       tape={{ ...tape, left: phone ? 12 : 225, right: phone ? 12 : 424 }}
-      truth={<Truth page={page} limit={limit} braces={text.trim().startsWith("{") && scope.namespaces.length > 0} asking={answer.isFetching} />}
+      truth={<Truth page={page} limit={limit} braces={isTraceQl(text) && scope.namespaces.length > 0} asking={answer.isFetching} />}
       keys={[["j k", "trace"], ["⏎", "open"], ["e", "errors"], ["/", "filter"]]}
     >
       <section className="pane facets0" aria-label="Services and operations">
@@ -162,7 +167,7 @@ function Truth({ page, limit, braces, asking }: { readonly page: { readonly item
   const missing = page?.incomplete ?? [];
   return (
     <>
-      {page === undefined ? <span>{asking ? "asking" : "nothing asked"}</span> : missing.length > 0 ? <span title={missing.join("\n")}><Mark kind="warn" /><b>not whole</b> {missing[0]}{missing.length > 1 ? ` and ${missing.length - 1} more` : ""}</span> : <span><Mark kind="ok" label="" /><b>complete</b>{page.next ? ` to the newest ${count(limit)}` : ""}</span>}
+      {page === undefined ? <span>{asking ? "asking" : "nothing asked"}</span> : missing.length > 0 ? <span title={missing.join("\n")}><Mark kind="warn" /><b>not whole</b> {missing[0]}{missing.length > 1 ? ` and ${missing.length - 1} more` : ""}</span> : <span><Mark kind="ok" label="" /><b>complete</b>{page.next ? (page.items.length < limit ? ` for the newest ${count(TRIED_MOST)} traces of the window: narrow it to look at older ones` : ` to the newest ${count(limit)}`) : ""}</span>}
       {braces ? <span><Mark kind="unknown" label="" />namespaces do not narrow a selector in braces</span> : null}
     </>
   );
@@ -237,6 +242,21 @@ function Row({ trace: t, top, index, longest, hues, selected, onPick, onOpen }: 
   );
 }
 
+/** What `select(…)` asked for, of the earliest spans that were found. */
+function Selected({ spans }: { readonly spans: NonNullable<TraceSummary["selected"]> }) {
+  return (
+    <>
+      <h3 className="t3 s11" style={{ margin: "10px 0 3px", fontWeight: 500 }}>Selected fields</h3>
+      {spans.map((span) => (
+        <dl className="dl" key={`${span.span_id}${span.start_ns}`}>
+          <dt>{span.service}</dt><dd className="trunc">{span.name}</dd>
+          {Object.entries(span.fields).map(([name, value]) => <Fragment key={name}><dt className="mono">{name}</dt><dd className="mono trunc" title={value}>{value}</dd></Fragment>)}
+        </dl>
+      ))}
+    </>
+  );
+}
+
 function Peek({ trace: t, hues, onOpen }: { readonly trace: TraceSummary | undefined; readonly hues: ReadonlyMap<string, string>; readonly onOpen: () => void }) {
   if (!t) return <section className="pane" aria-label="Trace"><Empty title="No trace is chosen"><kbd>j</kbd> <kbd>k</kbd> or a click on a row or point.</Empty></section>;
   const start = msOfNs(t.start_ns);
@@ -249,6 +269,7 @@ function Peek({ trace: t, hues, onOpen }: { readonly trace: TraceSummary | undef
           <dt>Trace</dt><dd className="mono row g4"><span className="trunc">{t.trace_id}</span><Copy text={t.trace_id} what="the trace's id" /></dd>
           <dt>Began</dt><dd>{new Date(start).toISOString()}</dd><dt>Duration</dt><dd>{spanTime(t.duration_ns)}</dd><dt>Spans</dt><dd>{count(t.spans)}, {count(t.matched)} of them passed the filter</dd><dt>Errors</dt><dd className={t.errors > 0 ? "c-crit" : ""}>{count(t.errors)}</dd>
         </dl>
+        {t.selected?.length ? <Selected spans={t.selected} /> : null}
         <h3 className="t3 s11" style={{ margin: "10px 0 3px", fontWeight: 500 }}>Services</h3>
         {[...t.services].sort((a, b) => b.spans - a.spans).map((s) => <div className="fv0" key={s.service}><i className="hue0" style={{ background: hues.get(s.service) ?? "var(--s-rest)" }} /><span className="trunc">{s.service}</span>{s.errors > 0 ? <span className="c-crit s11"><Mark kind="crit" label="errors" /> {s.errors}</span> : null}<span className="num t3 s11">{count(s.spans)}</span><i className="bar0" style={{ width: `${(s.spans / most) * 100}%` }} /></div>)}
         <p className="t3 s11" style={{ marginTop: 8 }}><Icon name="waypoints" small /> over all spans from 5 minutes before the window to 5 minutes after it</p>
