@@ -11,9 +11,10 @@ use crate::Error;
 use crate::assemble::Assembler;
 use crate::batch::{Batch, Gap, GapKind, Note};
 use crate::cursor::Cursor;
-use crate::layout::{self, Probes, Run};
+use crate::layout::{self, Probes, Run, Segment};
 use crate::mask;
 use crate::roots::Roots;
+use crate::scout::Scouts;
 use crate::seek::{self, Reach, Spot};
 use crate::source::SourceId;
 
@@ -45,6 +46,9 @@ pub(crate) struct Back {
     lost: Option<Gap>,
     /// The segment (run and segment by index) that the last block was read from.
     held: Option<((usize, usize), Cursor)>,
+    /// Threads that may inflate what is to come; below 2 none.
+    pub threads: usize,
+    scouts: Option<Scouts>,
     /// Which streams (stdout, stderr) were met so far.
     pub seen: [bool; 2],
 }
@@ -70,6 +74,8 @@ impl Back {
             key: 0,
             lost: None,
             held: None,
+            threads: 0,
+            scouts: None,
             seen: [false, false],
         }
     }
@@ -127,6 +133,11 @@ impl Back {
     pub fn next(&mut self, roots: &Roots, asm: &mut Assembler, batch: &mut Batch) -> Result<bool, Error> {
         if self.hi == Some(0) && self.skip_flushed == 0 {
             self.step_segment();
+            if self.scouts.is_none() && self.threads > 1 && !self.done {
+                // The segment that comes next may be held already.
+                self.scouts = Scouts::begin(roots, self.threads, &self.runs, (self.run, self.segment));
+                self.threads = 0;
+            }
         }
         if self.done {
             return Ok(false);
@@ -233,7 +244,7 @@ impl Back {
         let here = (self.run, self.segment);
         let mut cur = match self.held.take().filter(|(at, _)| *at == here) {
             Some((_, cur)) => cur,
-            None => Cursor::open_listed(roots, run.number, segment, self.cap)?,
+            None => open(&mut self.scouts, roots, (run, segment), self.cap)?,
         };
         cur.abs_base = 0;
         asm.stats.segments_opened += u64::from(self.hi.is_none());
@@ -268,7 +279,10 @@ impl Back {
             true => {
                 // There is room for few inflated files.
                 drop(cur);
-                self.before_gz(roots, run)?
+                let mut scouts = self.scouts.take();
+                let before = self.before_gz(&mut scouts, (roots, run));
+                self.scouts = scouts;
+                before?
             }
             false => (spot, cur),
         };
@@ -315,11 +329,15 @@ impl Back {
     }
 
     /// The segment before, opened once for what is open at its end and for the next block; where it ends.
-    fn before_gz(&self, roots: &Roots, run: &Run) -> io::Result<(Spot, Cursor)> {
+    fn before_gz(
+        &self,
+        scouts: &mut Option<Scouts>,
+        (roots, run): (&Roots, &Run),
+    ) -> io::Result<(Spot, Cursor)> {
         let spot = Spot { segment: self.segment, offset: 0 };
         let before = self.segment - 1;
         let segment = run.segments.get(before).ok_or(io::ErrorKind::NotFound)?;
-        let mut cur = Cursor::open_listed(roots, run.number, segment, self.cap)?;
+        let mut cur = open(scouts, roots, (run, segment), self.cap)?;
         let end = seek::unless_damaged(cur.content.size())?;
         Ok((end.map_or(spot, |offset| Spot { segment: before, offset }), cur))
     }
@@ -338,6 +356,18 @@ impl Back {
             exact: false,
             text: format!("read {name} backwards: {cause}"),
         }
+    }
+}
+
+fn open(
+    scouts: &mut Option<Scouts>,
+    roots: &Roots,
+    (run, segment): (&Run, &Segment),
+    cap: usize,
+) -> io::Result<Cursor> {
+    match scouts.as_mut().and_then(|scouts| scouts.take(segment)) {
+        Some(content) => Ok(Cursor::opened(content, run.number, segment, cap)),
+        None => Cursor::open_listed(roots, run.number, segment, cap),
     }
 }
 

@@ -106,6 +106,12 @@ impl Content {
         }
     }
 
+    /// A gzip file inflated whole, once there is room for it; `None` when it cannot be, or when `leave` says so before.
+    pub fn inflated(self, leave: &dyn Fn() -> bool) -> Option<Self> {
+        let Content::Gzip(mut gz) = self else { return None };
+        gz.inflate(leave).then_some(Content::Gzip(gz))
+    }
+
     /// Whether any place in it can be read at once.
     pub fn is_plain(&self) -> bool {
         match self {

@@ -79,12 +79,16 @@ impl Cursor {
 
     /// As [`Cursor::open`], for readers of what was there when it was listed: it is not looked into again.
     pub fn open_listed(roots: &Roots, run: u32, segment: &Segment, cap: usize) -> io::Result<Self> {
-        let mut content = Content::open(roots, segment)?;
+        Ok(Self::opened(Content::open(roots, segment)?, run, segment, cap))
+    }
+
+    /// The same of a segment that is open already.
+    pub fn opened(mut content: Content, run: u32, segment: &Segment, cap: usize) -> Self {
         if segment.probe.key.is_none() || segment.probe.format.is_none() {
             let first = probe::probe(&mut content).unwrap_or_default();
-            return Ok(Self::of(content, run, (segment, &first), cap));
+            return Self::of(content, run, (segment, &first), cap);
         }
-        Ok(Self::of(content, run, (segment, &segment.probe), cap))
+        Self::of(content, run, (segment, &segment.probe), cap)
     }
 
     fn of(content: Content, run: u32, (segment, first): (&Segment, &Probe), cap: usize) -> Self {

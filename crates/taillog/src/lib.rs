@@ -22,6 +22,7 @@ mod piece;
 mod probe;
 mod reader;
 mod roots;
+mod scout;
 mod seek;
 mod sieve;
 mod source;

@@ -106,7 +106,8 @@ pub struct ReadAsk {
     pub previous: u32,
     /// Shows messages masked, to the filter and to the caller.
     pub mask: Option<Arc<dyn Mask>>,
-    /// Threads that read ahead of the caller's, for history without context; below 2 none. Output is the same.
+    /// Threads that read ahead of the caller's, for history without context, or inflate for a reader that goes backwards;
+    /// below 2 none. Output is the same.
     pub threads: usize,
 }
 

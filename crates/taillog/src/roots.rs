@@ -8,8 +8,9 @@
 use std::fs::File;
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -30,6 +31,8 @@ pub(crate) struct Inflated {
     each: u64,
     all: u64,
     used: AtomicU64,
+    /// Told when room was given back.
+    freed: (Mutex<()>, Condvar),
 }
 
 /// Room for one inflated file, given back when it is dropped.
@@ -40,23 +43,43 @@ pub(crate) struct Room {
 }
 
 impl Inflated {
+    fn of(each: u64, all: u64) -> Self {
+        Self { each, all, used: AtomicU64::new(0), freed: Default::default() }
+    }
+
     /// Room for a file of this size; `None` when it is too large or too much is held already.
     pub fn room(self: &Arc<Self>, bytes: u64) -> Option<Room> {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed);
         let room = Room { of: self.clone(), bytes };
         (bytes <= self.each && used.saturating_add(bytes) <= self.all).then_some(room)
     }
+
+    /// As [`Inflated::room`], after waiting for it until `leave` says no more. What is too large is not waited for.
+    pub fn room_or(self: &Arc<Self>, bytes: u64, leave: &dyn Fn() -> bool) -> Option<Room> {
+        loop {
+            let room = self.room(bytes);
+            if room.is_some() || bytes > self.each.min(self.all) || leave() {
+                return room;
+            }
+            let held = self.freed.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody tells that it is to leave: it is asked again now and then.
+            drop(self.freed.1.wait_timeout(held, LOOK_AGAIN));
+        }
+    }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
         self.of.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.of.freed.1.notify_all();
     }
 }
 
 /// What is held of gzip files unless told otherwise: kubelet rotates at 10 MiB unless told otherwise; bytes.
 const EACH: u64 = 128 << 20;
 const ALL: u64 = 128 << 20;
+/// How long room is waited for at once.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Base {
@@ -91,7 +114,7 @@ impl Default for Roots {
 
 impl Roots {
     pub fn new(pods: impl Into<PathBuf>, docker: impl Into<PathBuf>) -> Self {
-        let inflated = Arc::new(Inflated { each: EACH, all: ALL, used: AtomicU64::new(0) });
+        let inflated = Arc::new(Inflated::of(EACH, ALL));
         Self { pods: pods.into(), docker: docker.into(), files: false, refused: Arc::default(), inflated }
     }
 
@@ -99,7 +122,7 @@ impl Roots {
     /// Larger ones are inflated piece by piece, which takes longer. 128 MiB both unless told.
     #[must_use]
     pub fn with_inflated(self, each: u64, all: u64) -> Self {
-        Self { inflated: Arc::new(Inflated { each, all, used: AtomicU64::new(0) }), ..self }
+        Self { inflated: Arc::new(Inflated::of(each, all)), ..self }
     }
 
     pub(crate) fn inflated(&self) -> Arc<Inflated> {

@@ -42,14 +42,22 @@ pub(crate) struct Scouts {
 
 impl Scouts {
     /// Puts workers to the gzip files before a place (run and segment by index); `None` when that is not worthwhile.
-    pub fn begin(roots: &Roots, threads: usize, runs: &[Run], (run, segment): (usize, usize)) -> Option<Self> {
+    pub fn begin(
+        roots: &Roots,
+        threads: usize,
+        runs: &[Run],
+        (run, segment): (usize, usize),
+    ) -> Option<Self> {
         let before = |r: usize| if r == run { segment } else { usize::MAX };
         let of = |(r, found): (usize, &Run)| {
             found.segments.iter().take(before(r)).filter(|s| s.gz).cloned().collect::<Vec<_>>()
         };
         let mut segments: Vec<Segment> = runs.iter().enumerate().take(run + 1).flat_map(of).collect();
         segments.reverse();
-        if threads < 2 || segments.len() < 2 || segments.iter().map(|s| s.size_bytes).sum::<u64>() < WORTHWHILE {
+        if threads < 2
+            || segments.len() < 2
+            || segments.iter().map(|s| s.size_bytes).sum::<u64>() < WORTHWHILE
+        {
             return None;
         }
         let (mut ahead, mut jobs) = (VecDeque::new(), VecDeque::new());

@@ -73,10 +73,7 @@ impl Gzip {
     pub fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         if matches!(self.way, Way::Unknown) && offset + buf.len() as u64 > probe::HEAD as u64 {
             // A file that cannot be read whole says why when it is read in pieces.
-            if let Some((bytes, room)) = self.whole() {
-                self.size = Some(bytes.len() as u64);
-                self.way = Way::Whole(bytes, room);
-            }
+            self.inflate(&|| true);
         }
         if let Way::Whole(bytes, _) = &self.way {
             let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
@@ -101,14 +98,24 @@ impl Gzip {
         Ok(n)
     }
 
-    /// All of it inflated, when it is one undamaged member for which there is room.
-    fn whole(&self) -> Option<(Vec<u8>, Room)> {
+    /// Inflates all of it, when it is one undamaged member; waits for room until `leave` says no more. Whether it was done.
+    pub fn inflate(&mut self, leave: &dyn Fn() -> bool) -> bool {
+        let whole = self.whole(leave);
+        let done = whole.is_some();
+        if let Some((bytes, room)) = whole {
+            self.size = Some(bytes.len() as u64);
+            self.way = Way::Whole(bytes, room);
+        }
+        done
+    }
+
+    fn whole(&self, leave: &dyn Fn() -> bool) -> Option<(Vec<u8>, Room)> {
         let packed_size = self.file.metadata().ok()?.len();
         let size = self.told_size()?;
         if size > packed_size.saturating_mul(MOST_RATIO) {
             return None;
         }
-        let room = self.inflated.room(size)?;
+        let room = self.inflated.room_or(size, leave)?;
         let mut packed = vec![0; usize::try_from(packed_size).ok()?];
         self.file.read_exact_at(&mut packed, 0).ok()?;
         // The size at the end is the last member's: several are read in pieces.

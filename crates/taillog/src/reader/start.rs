@@ -90,6 +90,7 @@ impl Reader {
         {
             self.pending.push(Note::Gap(gone(before)));
         }
+        back.threads = self.ask.threads;
         self.back = Some(back);
     }
 

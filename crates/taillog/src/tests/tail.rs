@@ -152,3 +152,41 @@ fn restarts_are_told_in_a_tail_where_they_lie() {
     assert_eq!(restarts(in_second), None, "nothing of the first run is given");
     assert_eq!(restarts(in_second + 4), Some(4));
 }
+
+#[test]
+fn what_workers_inflate_ahead_of_a_backward_reader_changes_nothing() {
+    let mut node = history();
+    for _ in 0..3 {
+        node.line("between");
+        node.rotate();
+        node.gzip_older();
+    }
+    let plain = |mode| drain(&mut node.open(hits(mode)), 0);
+    let largest = 1 << 20;
+    for (each, all) in [(largest, largest * 8), (largest, 200 << 10), (1, 1)] {
+        let roots = node.roots.clone().with_inflated(each, all);
+        for mode in [Mode::Backward, Mode::Tail(1_000), Mode::Tail(25)] {
+            let ask = ReadAsk { threads: 2, ..hits(mode) };
+            let opened = || crate::content::counted::OPENED.with(std::cell::Cell::get);
+            let began = opened();
+            let mut reader = Reader::open(&roots, &node.id, ask).unwrap();
+            let given = drain(&mut reader, 0);
+            let own = opened() - began;
+            drop(reader);
+            let began = opened();
+            assert_eq!(given, plain(mode), "{mode:?} with room for {each} of {all}");
+            let alone = opened() - began;
+            assert!(
+                own < alone || all == 1 || mode == Mode::Tail(25),
+                "workers opened nothing: {own} of {alone}"
+            );
+            assert!(roots.inflated().room(all.min(each)).is_some(), "all room was given back");
+        }
+        // One that is left in the middle leaves nothing, either.
+        let mut reader =
+            Reader::open(&roots, &node.id, ReadAsk { threads: 2, ..hits(Mode::Backward) }).unwrap();
+        reader.next_batch(1, 0).unwrap();
+        drop(reader);
+        assert!(roots.inflated().room(all.min(each)).is_some());
+    }
+}

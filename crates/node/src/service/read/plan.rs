@@ -15,6 +15,8 @@ use crate::service::{Services, sources, wire};
 const DEFAULT_CREDIT: u64 = 256 << 10;
 /// What a page of the newest holds of one source, until it can be given oldest first; bytes.
 const TAIL_BYTES: usize = 8 << 20;
+/// Of so many sources each is searched by threads of its own.
+const FEW_SOURCES: usize = 4;
 /// Sources of one read.
 const MAX_SOURCES: usize = 256;
 
@@ -87,6 +89,9 @@ impl Plan {
                 ReadMode::Tail => ask.mode = Mode::Tail(open.lines),
                 ReadMode::Backward => ask.mode = Mode::Tail(lines.unwrap_or(u64::MAX)),
                 ReadMode::All | ReadMode::Unspecified => {}
+            }
+            if open.sources.len() <= FEW_SOURCES && matches!(ask.mode, Mode::Tail(_)) {
+                ask.threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(2));
             }
             ask.tail_bytes = Some(TAIL_BYTES).filter(|_| !open.follow);
             let id = sources::id(services, reference)?;
