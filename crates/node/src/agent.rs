@@ -57,6 +57,7 @@ impl NodeAgent {
         let watching = ph_taillog::Watching::default();
         let services = service::Services {
             config: config.clone(),
+            roots: ph_taillog::Roots::new(&config.logs.pods, &config.logs.docker),
             pods: pods.clone(),
             containers,
             place: Arc::new(place.clone()),

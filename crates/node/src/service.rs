@@ -38,6 +38,8 @@ pub use ph_link::tickets::{LogTrust, LogTrustFeed, Tickets};
 #[derive(Clone, Debug)]
 pub struct Services {
     pub config: Arc<NodeConfig>,
+    /// Where logs lie. Clones share the room for inflated files.
+    pub roots: Roots,
     pub pods: Pods,
     /// Containers of a Docker host; empty elsewhere.
     pub containers: watch::Receiver<Arc<Vec<Container>>>,
@@ -72,7 +74,7 @@ pub fn routes(services: &Services) -> Routes {
 impl Services {
     /// Where logs lie. Each call counts refused files anew.
     pub fn roots(&self) -> Roots {
-        Roots::new(&self.config.logs.pods, &self.config.logs.docker)
+        self.roots.counted_anew()
     }
 }
 

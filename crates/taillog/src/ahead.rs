@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use crate::assemble::{Assembler, Choice, Left, UnderWay};
 use crate::batch::Batch;
 use crate::cursor::Cursor;
+use crate::idle::stand_back;
 use crate::layout::{Run, Segment};
 use crate::mask;
 use crate::reader::Stats;
@@ -155,8 +156,7 @@ fn behind(runs: &[Run], (run, identity, offset): (u32, (u64, u64), u64)) -> Vec<
 }
 
 fn work(how: &How, jobs: &Mutex<VecDeque<Job>>, stop: &AtomicBool) {
-    // Searches stand back behind what else runs here; a system that forbids it changes nothing.
-    let _ = rustix::process::setpriority_process(None, 10);
+    stand_back();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(job) = job.filter(|_| !stop.load(Ordering::Relaxed)) else { return };

@@ -15,6 +15,7 @@ mod cursor;
 mod error;
 mod escapes;
 mod feed;
+mod idle;
 mod layout;
 mod lines;
 mod mask;
@@ -42,6 +43,7 @@ pub use count::{
 pub use error::Error;
 pub use escapes::{Plain, plain};
 pub use feed::Feed;
+pub use idle::stand_back;
 pub use layout::{Run, Segment};
 pub use mask::{Folded, Mask, Tally};
 pub use reader::{Mode, ReadAsk, Reader, Seek, Stats, Streams};

@@ -125,6 +125,12 @@ impl Roots {
         Self { inflated: Arc::new(Inflated::of(each, all)), ..self }
     }
 
+    /// The same, with a count of refused files of its own; room for inflated files stays shared.
+    #[must_use]
+    pub fn counted_anew(&self) -> Self {
+        Self { refused: Arc::default(), ..self.clone() }
+    }
+
     pub(crate) fn inflated(&self) -> Arc<Inflated> {
         self.inflated.clone()
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::content::Content;
+use crate::idle::stand_back;
 use crate::layout::{Run, Segment};
 use crate::roots::Roots;
 
@@ -101,8 +102,7 @@ impl Drop for Scouts {
 }
 
 fn work(roots: &Roots, jobs: &Mutex<VecDeque<Job>>, stop: &AtomicBool) {
-    // Searches stand back behind what else runs here; a system that forbids it changes nothing.
-    let _ = rustix::process::setpriority_process(None, 10);
+    stand_back();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(job) = job.filter(|_| !stop.load(Ordering::Relaxed)) else { return };

@@ -74,6 +74,7 @@ enum End {
 
 /// Counts until everything is read, the call ends, or a limit is reached. Blocks.
 pub fn run(services: &Services, counting: Counting, events: &mpsc::Sender<Result<CountEvent, Status>>) {
+    ph_taillog::stand_back();
     let Counting { plan, by } = counting;
     let counter = Counter {
         services,

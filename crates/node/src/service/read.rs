@@ -43,6 +43,9 @@ pub fn run(
     credit: &Credit,
     events: &mpsc::Sender<Result<ReadEvent, Status>>,
 ) {
+    if plan.searches() {
+        ph_taillog::stand_back();
+    }
     let done = flow::Flow::open(services, plan, credit, events).and_then(flow::Flow::run);
     match done {
         Ok(()) | Err(flow::End::Cancelled) => {}

@@ -40,6 +40,7 @@ impl Host {
         config.logs.docker = dir.path().join("docker");
         let (containers, hear) = watch::channel(Arc::default());
         let services = Services {
+            roots: Roots::new(&config.logs.pods, &config.logs.docker),
             config: Arc::new(config),
             pods: Pods::default(),
             containers: hear,

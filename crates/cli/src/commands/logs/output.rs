@@ -10,6 +10,7 @@ mod group;
 mod json;
 mod look;
 mod mask;
+mod pipe;
 mod sink;
 mod stamp;
 mod tell;

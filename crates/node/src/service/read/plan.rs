@@ -116,6 +116,11 @@ impl Plan {
         })
     }
 
+    /// Whether it may look through much that nobody sees.
+    pub fn searches(&self) -> bool {
+        !self.follow && self.wanted.iter().any(|w| !w.ask.filter.is_all())
+    }
+
     /// The same read, with these sources refused.
     #[must_use]
     pub fn without(mut self, denied: Vec<(u32, String)>) -> Self {

@@ -11,6 +11,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::pipe;
 use crate::failure::{Failure, code};
 
 /// Bytes gathered before they are written.
@@ -35,6 +36,7 @@ pub struct Sink {
 impl Sink {
     pub fn stdout() -> Result<Self, Failure> {
         let own = io::stdout().as_fd().try_clone_to_owned()?;
+        pipe::widen(&own);
         Ok(Self::of(Target::Stdout(File::from(own))))
     }
 
