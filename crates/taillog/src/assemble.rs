@@ -139,6 +139,12 @@ impl Assembler {
         &self.choice
     }
 
+    /// Bytes that records take which wait for their last pieces.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.open.iter().flatten().map(|o| o.bytes.capacity()).sum::<usize>() + self.shown.capacity()
+    }
+
     /// Whether no record waits for its last piece.
     pub fn is_idle(&self) -> bool {
         self.open.iter().all(Option::is_none)

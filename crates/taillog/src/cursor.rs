@@ -164,6 +164,11 @@ impl Cursor {
         self.dense_to = 0;
     }
 
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.lines.held()
+    }
+
     pub fn shrink(&mut self) {
         self.lines.shrink();
     }

@@ -46,6 +46,12 @@ impl Feed {
         self.asm.stats
     }
 
+    /// Bytes that are held between two batches.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.cur.held() + self.asm.held()
+    }
+
     /// The next records: at most about `max_bytes` of messages. Waits only while there is nothing to give.
     ///
     /// # Errors

@@ -83,6 +83,12 @@ impl Lines {
         self.buf.get(line.from..line.to).unwrap_or_default()
     }
 
+    /// Bytes that the window takes, full or not.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.buf.capacity()
+    }
+
     /// Gives the window back while nothing is in it.
     pub fn shrink(&mut self) {
         if self.start == self.end {

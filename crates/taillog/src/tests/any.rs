@@ -182,6 +182,45 @@ impl std::io::Read for Same {
     }
 }
 
+/// Pieces of one record that never ends, then a line of the other stream.
+struct Pieces(u64, Vec<u8>, usize);
+
+impl std::io::Read for Pieces {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        if self.2 == self.1.len() {
+            if self.0 == 0 {
+                return Ok(0);
+            }
+            self.0 -= 1;
+            self.2 = 0;
+            if self.0 == 0 {
+                self.1 = b"2026-01-01T00:00:01Z stderr F behind\n".to_vec();
+            }
+        }
+        let n = (self.1.len() - self.2).min(buf.len());
+        buf[..n].copy_from_slice(&self.1[self.2..self.2 + n]);
+        self.2 += n;
+        Ok(n)
+    }
+}
+
+#[test]
+fn a_record_of_endless_pieces_holds_no_more_than_one_line() {
+    let piece = [b"2026-01-01T00:00:00Z stdout P ", vec![b'x'; 16 << 10].as_slice(), b"\n"].concat();
+    let mut feed = Feed::new(Box::new(Pieces(4_000, piece, 0)), &ReadAsk::default(), 0);
+    let mut texts = Vec::new();
+    loop {
+        let batch = feed.next_batch(256 << 10).unwrap();
+        assert!(feed.held() < 3 << 20, "{} bytes for lines of 1 MiB", feed.held());
+        texts.extend(batch.records.iter().map(|r| (batch.message(r).len(), r.full_bytes)));
+        if batch.state == State::Ended {
+            break;
+        }
+    }
+    // The line of the other stream, and at the end what stands of the long one.
+    assert_eq!(texts, [(6, 0), (1 << 20, 4_000 * (16 << 10))]);
+}
+
 #[test]
 fn the_line_behind_a_very_long_one_and_behind_many_empty_ones_is_whole() {
     let last = b"\n2026-01-01T00:00:01Z stdout F behind\n";
@@ -194,6 +233,7 @@ fn the_line_behind_a_very_long_one_and_behind_many_empty_ones_is_whole() {
             full = batch.records.iter().map(|r| r.full_bytes).fold(full, u64::max);
             behind = batch.records.last().map_or(behind, |r| batch.message(r).to_vec());
             assert!(batch.message_bytes() < 4 << 20);
+            assert!(feed.held() < 3 << 20, "{} bytes for lines of 1 MiB", feed.held());
             if batch.state == State::Ended {
                 break;
             }

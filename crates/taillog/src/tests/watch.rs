@@ -155,3 +155,44 @@ fn a_thousand_followers_are_one_instance_and_no_trace() {
     drop(followers);
     assert_eq!((watching.watched(), watching.followers()), (0, 0));
 }
+
+/// What this process has: threads, open files, resident bytes.
+fn held() -> (usize, usize, usize) {
+    let count = |dir: &str| std::fs::read_dir(dir).unwrap().count();
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let resident: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
+    (count("/proc/self/task"), count("/proc/self/fd"), resident * 4_096)
+}
+
+#[test]
+fn ten_thousand_abandoned_followers_leave_threads_files_and_memory_as_they_were() {
+    const NAME: &str = "ten_thousand_abandoned_followers_leave_threads_files_and_memory_as_they_were";
+    if std::env::var_os("ALONE").is_none() {
+        // What a process holds can be told only where no other test runs.
+        let own = std::env::current_exe().unwrap();
+        let told = std::process::Command::new(own).env("ALONE", "1").arg(NAME).output().unwrap();
+        let text = String::from_utf8_lossy(&told.stdout);
+        assert!(told.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let mut node = Node::new();
+    (0..200).for_each(|i| node.line(&format!("line {i}")));
+    let watching = Watching::default();
+    let abandon = |times: usize| {
+        for _ in 0..times {
+            let follower = watching.follower().unwrap();
+            let mut reader = node.open(ReadAsk { mode: Mode::Tail(3), follow: true, ..ReadAsk::default() });
+            for dir in reader.dirs() {
+                follower.watch(&dir).unwrap();
+            }
+            assert_eq!(drain(&mut reader, 0).len(), 3);
+        }
+    };
+    abandon(500);
+    let before = held();
+    abandon(10_000);
+    let after = held();
+    assert_eq!((watching.watched(), watching.followers()), (0, 0));
+    assert_eq!((after.0, after.1), (before.0, before.1));
+    assert!(after.2 < before.2 + (2 << 20), "{} bytes more", after.2 - before.2);
+}

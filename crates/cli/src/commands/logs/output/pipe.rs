@@ -2,7 +2,10 @@
 //!
 //! Never:  fails: what is no pipe, or may not grow, stays as it is.
 //! Source: fcntl(2), `F_SETPIPE_SZ`; pipe(7).
-#![expect(unsafe_code, reason = "there is no safe call for the size of a pipe among what is built in already")]
+#![expect(
+    unsafe_code,
+    reason = "there is no safe call for the size of a pipe among what is built in already"
+)]
 
 use std::os::fd::{AsFd, AsRawFd};
 
