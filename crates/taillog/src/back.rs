@@ -279,10 +279,7 @@ impl Back {
             true => {
                 // There is room for few inflated files.
                 drop(cur);
-                let mut scouts = self.scouts.take();
-                let before = self.before_gz(&mut scouts, (roots, run));
-                self.scouts = scouts;
-                before?
+                before_gz(&mut self.scouts, (roots, run), (self.segment, self.cap))?
             }
             false => (spot, cur),
         };
@@ -328,20 +325,6 @@ impl Back {
         gz(self.segment) && self.segment.checked_sub(1).is_some_and(gz)
     }
 
-    /// The segment before, opened once for what is open at its end and for the next block; where it ends.
-    fn before_gz(
-        &self,
-        scouts: &mut Option<Scouts>,
-        (roots, run): (&Roots, &Run),
-    ) -> io::Result<(Spot, Cursor)> {
-        let spot = Spot { segment: self.segment, offset: 0 };
-        let before = self.segment - 1;
-        let segment = run.segments.get(before).ok_or(io::ErrorKind::NotFound)?;
-        let mut cur = open(scouts, roots, (run, segment), self.cap)?;
-        let end = seek::unless_damaged(cur.content.size())?;
-        Ok((end.map_or(spot, |offset| Spot { segment: before, offset }), cur))
-    }
-
     fn damage(&self, cause: &io::Error) -> Gap {
         let segment = self.runs.get(self.run).and_then(|r| r.segments.get(self.segment));
         let kind = if segment.is_some_and(|s| s.gz) { GapKind::Corrupt } else { GapKind::ReadError };
@@ -357,6 +340,20 @@ impl Back {
             text: format!("read {name} backwards: {cause}"),
         }
     }
+}
+
+/// The segment before, opened once for what is open at its end and for the next block; where it ends.
+fn before_gz(
+    scouts: &mut Option<Scouts>,
+    (roots, run): (&Roots, &Run),
+    (here, cap): (usize, usize),
+) -> io::Result<(Spot, Cursor)> {
+    let before = here.checked_sub(1).ok_or(io::ErrorKind::NotFound)?;
+    let segment = run.segments.get(before).ok_or(io::ErrorKind::NotFound)?;
+    let mut cur = open(scouts, roots, (run, segment), cap)?;
+    let end = seek::unless_damaged(cur.content.size())?;
+    let spot = Spot { segment: here, offset: 0 };
+    Ok((end.map_or(spot, |offset| Spot { segment: before, offset }), cur))
 }
 
 fn open(
