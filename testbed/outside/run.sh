@@ -11,8 +11,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 dir=$(mktemp -d)
 pids=()
 end() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  # Writers before those whom they write to.
+  for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
+    kill "${pids[i]}" 2>/dev/null || true
+    wait "${pids[i]}" 2>/dev/null || true
+  done
   rm -rf "$dir"
 }
 trap end EXIT
@@ -50,6 +53,18 @@ for kind in cumulative delta; do
   value "sum by (service_name, le) (outside_${kind}_took_seconds_bucket{le=~\"0.005|5.0|[+]Inf\"})"
   value "outside_${kind}_took_seconds_sum"
 done
+
+echo "== what spans became"
+for _ in $(seq 20); do
+  [ "$(ask --data-urlencode 'query=count(pilothouse_span_calls_total)' "$url/prometheus/api/v1/query" | grep -c '"4"')" = 1 ] && break
+  sleep 1
+done
+value 'sum by (service_name, name, status) (pilothouse_span_calls_total)'
+value 'sum(pilothouse_span_duration_seconds_bucket{le="+Inf"})'
+echo "== LogQL"
+ask -G --data-urlencode 'query={service_name=~"outside-.*"} |= "reserved"' "$url/loki/api/v1/query_range" |
+  python3 -c 'import json,sys
+print("  ", sorted((s["stream"]["service_name"], v[1]) for s in json.load(sys.stdin)["data"]["result"] for v in s["values"]))'
 
 config() { # WRITE-VERSION EXTRA
   cat <<YML

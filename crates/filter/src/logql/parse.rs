@@ -173,12 +173,11 @@ impl Reader<'_> {
         }
         let word = self.name("a stage or a label's name")?;
         self.blanks();
-        // A label may be called like a stage: then an operator follows.
-        if !self.rest().starts_with(['=', '!', '<', '>']) || self.rest().starts_with("!=\"") && word != "json"
-        {
-            if let Some(stage) = self.known_stage(&word, from)? {
-                return Ok(stage);
-            }
+        // A label may be called like a stage: then an operator follows. Behind some stages a line filter may.
+        let bare = ["json", "logfmt", "decolorize"].contains(&word.as_str());
+        let operator = self.rest().starts_with(['=', '<', '>']) || (self.rest().starts_with('!') && !bare);
+        if !operator && let Some(stage) = self.known_stage(&word, from)? {
+            return Ok(stage);
         }
         self.at = from;
         Ok(Stage::Label(self.label_test(0)?))
@@ -327,8 +326,10 @@ impl Reader<'_> {
                 "=~" => MatchOp::Regex,
                 "!~" => MatchOp::NotRegex,
                 _ => {
-                    return self
-                        .fail(from..self.at, &format!("{op} compares numbers; a text follows = != =~ or !~"));
+                    return self.fail(
+                        from..self.at,
+                        &format!("{op} compares numbers; a text follows = != =~ or !~"),
+                    );
                 }
             };
             let matcher = Matcher { name, op, value: self.string()? };

@@ -43,6 +43,7 @@ fn what_is_read_prints_as_it_is_meant() {
             r#"topk(3, count_over_time({a="b"}[1m])) / on (pod) group_left (node) 2 ^ 3 ^ 2"#,
             r#"topk(3, count_over_time({a="b"} [1m])) / on (pod) group_left (node) 2 ^ 3 ^ 2"#,
         ),
+        (r#"{a="b"} | json != "x" | drop != "x""#, r#"{a="b"} | json != "x" | drop!="x""#),
         ("vector(1)+vector(1)", "vector(1) + vector(1)"),
         (
             r#"(sum(rate({a="b"}[1m])) or vector(0)) > bool 1"#,

@@ -7,14 +7,14 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric,
-    number_data_point,
+    AggregationTemporality, Exemplar, Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+    exemplar, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
 use super::target::Target;
-use super::text::Sample;
+use super::text::{self, Sample};
 use crate::enrich::{self, Place};
 
 /// OTLP's mark of a point that ends its series.
@@ -33,6 +33,8 @@ pub struct Kept {
     job: String,
     instance: String,
     series: HashMap<Series, bool>,
+    /// The exemplars that were there last: one that stands still is told once.
+    exemplars: HashMap<Series, text::Exemplar>,
 }
 
 /// Name and labels of a series.
@@ -50,6 +52,7 @@ impl Kept {
             job: target.job(),
             instance: target.instance(),
             series: HashMap::new(),
+            exemplars: HashMap::new(),
         }
     }
 
@@ -57,16 +60,23 @@ impl Kept {
     pub fn take(&mut self, reading: Reading<'_>, at_ms: i64, took: Duration) -> (Vec<u8>, u32) {
         let scraped = reading.samples.len();
         let mut points = Points::new();
-        let mut now = HashMap::new();
+        let (mut now, mut exemplars) = (HashMap::new(), HashMap::new());
         for sample in reading.samples {
             let series = self.series_of(&sample);
-            let point = point(&series.1, sample.at_ms.unwrap_or(at_ms), sample.value, 0);
+            let mut point = point(&series.1, sample.at_ms.unwrap_or(at_ms), sample.value, 0);
+            if let Some(exemplar) = sample.exemplar {
+                if self.exemplars.get(&series) != Some(&exemplar) {
+                    point.exemplars.push(told(&exemplar, at_ms));
+                }
+                exemplars.insert(series.clone(), exemplar);
+            }
             points.entry((series.0.clone(), sample.counter)).or_default().push(point);
             // One with a time of its own ends by growing old.
             if sample.at_ms.is_none() {
                 now.insert(series, sample.counter);
             }
         }
+        self.exemplars = exemplars;
         let added = now.keys().filter(|s| !self.series.contains_key(*s)).count();
         let gone = std::mem::replace(&mut self.series, now);
         for ((name, labels), counter) in gone {
@@ -151,6 +161,31 @@ impl Kept {
 fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+}
+
+/// An exemplar as OTLP has it: ids of its labels in their own fields.
+fn told(of: &text::Exemplar, scraped_ms: i64) -> Exemplar {
+    let at_ms = of.at_ms.unwrap_or(scraped_ms);
+    let mut out = Exemplar {
+        time_unix_nano: u64::try_from(at_ms).unwrap_or(0).saturating_mul(1_000_000),
+        value: Some(exemplar::Value::AsDouble(of.value)),
+        ..Exemplar::default()
+    };
+    for (name, value) in &of.labels {
+        match (name.as_str(), bytes_of(value)) {
+            ("trace_id" | "traceID", Some(id)) if id.len() == 16 => out.trace_id = id,
+            ("span_id" | "spanID", Some(id)) if id.len() == 8 => out.span_id = id,
+            _ => out.filtered_attributes.push(self::text(name, value)),
+        }
+    }
+    out
+}
+
+/// Pairs of hex digits.
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = hex.chars().map(|c| c.to_digit(16)).collect();
+    let digits = digits.filter(|d| d.len().is_multiple_of(2))?;
+    digits.chunks_exact(2).map(|pair| u8::try_from(pair.iter().fold(0, |n, d| n * 16 + d)).ok()).collect()
 }
 
 fn point(labels: &[(String, String)], at_ms: i64, value: f64, flags: u32) -> NumberDataPoint {

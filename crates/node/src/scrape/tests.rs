@@ -46,6 +46,8 @@ fn both_formats_are_read() {
         ),
         ("a { b = \"c\" , } 1e3", r#"a{b="c"} 1000"#),
         ("", ""),
+        ("a 1 # x", "line 1: an exemplar has no labels"),
+        ("a 1 # {} one", "line 1: an exemplar's value is no number"),
         ("a\n", "line 1: a value is missing"),
         ("ok 1\na{b=\"c} 1\n", "line 2: a quote is not closed"),
         ("a{b=\"c\",b=\"d\"} 1", "line 1: a label has no name, or comes twice"),
@@ -285,4 +287,28 @@ fn series_that_are_gone_end_once() {
     assert_eq!(points(&body), ["gauge b{instance,job} ends", "gauge up{instance,job} 0"]);
     let (body, _) = kept.end(181_000);
     assert_eq!(points(&body), ["gauge up{instance,job} ends"]);
+}
+
+#[test]
+fn exemplars_are_told_once() {
+    let target = &targets(&[pod(&[("prometheus.io/scrape", "true")], &[("http", 80)])]).0[0];
+    let mut kept = Kept::new(target, &crate::enrich::Place::default());
+    let mut take = |text: &str| {
+        let reading = Reading { samples: text::parse(text).unwrap(), bytes: 1, up: true };
+        let (body, _) = kept.take(reading, 1_000, Duration::from_millis(5));
+        let request = ExportMetricsServiceRequest::decode(body.as_slice()).unwrap();
+        let metrics = request.resource_metrics[0].scope_metrics[0].metrics.clone();
+        let sums = metrics.into_iter().filter_map(|m| match m.data {
+            Some(Data::Sum(s)) => Some(s.data_points),
+            _ => None,
+        });
+        sums.flatten().flat_map(|p| p.exemplars).collect::<Vec<_>>()
+    };
+    let first = "# TYPE a counter\na_total 3 # {trace_id=\"0af7651916cd43dd8448eb211c80319c\",user=\"7\"} 0.5 1700000000\n";
+    let told = take(first);
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].time_unix_nano, told[0].trace_id.len()), (1_700_000_000_000_000_000, 16));
+    assert_eq!(told[0].filtered_attributes[0].key, "user");
+    assert!(take(first).is_empty());
+    assert_eq!(take(&first.replace("0.5", "0.75")).len(), 1);
 }

@@ -21,6 +21,16 @@ pub struct Sample<'a> {
     pub at_ms: Option<i64>,
     /// It only grows.
     pub counter: bool,
+    pub exemplar: Option<Exemplar>,
+}
+
+/// One measurement that stands for many in a series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    pub labels: Vec<(String, String)>,
+    pub value: f64,
+    /// Its own time, ms UTC, when it has one.
+    pub at_ms: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,15 +105,41 @@ impl<'a> Line<'a> {
         if name.is_empty() {
             return Err("a name is missing");
         }
-        // What follows `#` is an exemplar.
-        let rest = self.0.split(" # ").next().unwrap_or_default();
+        let (rest, exemplar) = match self.0.split_once(" # ") {
+            Some((rest, exemplar)) => (rest, Some(Line(exemplar).exemplar()?)),
+            None => (self.0, None),
+        };
         let mut words = rest.split_whitespace();
         let value = words.next().and_then(number).ok_or("the value is no number")?;
         let at_ms = words.next().map(time).transpose()?;
         if words.next().is_some() {
             return Err("something follows the time");
         }
-        Ok(Sample { name, labels, value, at_ms, counter: false })
+        Ok(Sample { name, labels, value, at_ms, counter: false, exemplar })
+    }
+
+    /// `{trace_id="…"} 0.25 1700000000.5`
+    fn exemplar(mut self) -> Read<Exemplar> {
+        let (mut name, mut labels) = (Cow::Borrowed("an exemplar has no name"), Vec::new());
+        if !self.eat('{') {
+            return Err("an exemplar has no labels");
+        }
+        self.labels(&mut name, &mut labels)?;
+        let mut words = self.0.split_whitespace();
+        let value = words.next().and_then(number).ok_or("an exemplar's value is no number")?;
+        // Its time is in seconds, whole or not.
+        let seconds = |word: &str| word.parse::<f64>().ok().filter(|s| s.is_finite());
+        let at_ms = match words.next() {
+            Some(word) => {
+                Some((seconds(word).ok_or("an exemplar's time is no number")? * 1000.0).round() as i64)
+            }
+            None => None,
+        };
+        if words.next().is_some() {
+            return Err("something follows an exemplar's time");
+        }
+        let labels = labels.into_iter().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+        Ok(Exemplar { labels, value, at_ms })
     }
 
     fn eat(&mut self, c: char) -> bool {
