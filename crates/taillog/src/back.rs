@@ -139,6 +139,9 @@ impl Back {
                 self.threads = 0;
             }
         }
+        while !self.done && self.is_newer_than(asm.choice().to_ns) {
+            self.step_segment();
+        }
         if self.done {
             return Ok(false);
         }
@@ -167,6 +170,15 @@ impl Back {
             batch.note(Note::Gap(lost));
         }
         Ok(!self.done && !at_start)
+    }
+
+    /// Whether all of the next segment lies behind the range: gzip is taken as ordered. What was open at the end of a run may
+    /// have begun before.
+    fn is_newer_than(&self, to_ns: i64) -> bool {
+        let Some(run) = self.runs.get(self.run) else { return false };
+        let inner = self.hi.is_none() && self.skip_flushed == 0 && self.segment + 1 < run.segments.len();
+        let newer = |s: &Segment| s.gz && s.first_ns.is_some_and(|first| first >= to_ns);
+        inner && run.segments.get(self.segment).is_some_and(newer)
     }
 
     /// Lists the source again and finds the segment that is being read.

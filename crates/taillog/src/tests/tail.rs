@@ -190,3 +190,26 @@ fn what_workers_inflate_ahead_of_a_backward_reader_changes_nothing() {
         assert!(roots.inflated().room(all.min(each)).is_some());
     }
 }
+
+#[test]
+fn gzipped_segments_behind_the_range_are_not_opened() {
+    let node = history();
+    let all = drain(&mut node.open(hits(Mode::All)), 0);
+    let (sixth, seventh) = (all[5].record.unwrap().2, all[6].record.unwrap().2);
+    for mode in [Mode::Tail(1_000), Mode::Backward] {
+        let opened = || crate::content::counted::OPENED.with(std::cell::Cell::get);
+        let began = opened();
+        let mut given = lines(&drain(&mut node.open(hits(mode)), 0));
+        let whole = opened() - began;
+        let began = opened();
+        let mut early = lines(&drain(&mut node.open(ReadAsk { to_ns: Some(seventh), ..hits(mode) }), 0));
+        assert!(opened() - began + 2 <= whole, "as much was opened as for everything");
+        if mode == Mode::Backward {
+            given.reverse();
+            early.reverse();
+        }
+        let want = lines(&drain(&mut node.open(ReadAsk { to_ns: Some(seventh), ..hits(Mode::All) }), 0));
+        assert_eq!(early, want);
+        assert!(given.starts_with(&early) && sixth < seventh && early.len() >= 6);
+    }
+}
