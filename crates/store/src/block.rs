@@ -137,7 +137,10 @@ pub(crate) fn write(
     let Some((first, last)) = cut.bounds() else { return Ok(Vec::new()) };
     let mut out = Vec::new();
     for day in first.div_euclid(DAY_MS)..=last.div_euclid(DAY_MS) {
-        let mut series = cut.iter().filter_map(|s| seen(hidden, within(s, day)?)).map(Ok);
+        let mut series = cut.iter().filter_map(|s| match s {
+            Ok(s) => seen(hidden, within(s, day)?).map(Ok),
+            Err(error) => Some(Err(error)),
+        });
         let row = write_day(fs, root, (of, day), &mut series)?;
         let cleaned = hidden.iter().map(|h| h.seq).max().unwrap_or(0);
         out.extend(row.map(|row| PartRow { cleaned, ..row }));

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use ph_model::{ErrorKind, OrgId, Series, Signal};
+use ph_model::{ErrorKind, OrgId, Signal};
 use sqlx::Row;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -20,8 +20,9 @@ use uuid::Uuid;
 use crate::contract::Error;
 use crate::shard::{Lane, Reach};
 
-/// Version of the tables that this release writes, and the newest that it reads.
-const VERSION: i64 = 3;
+/// Version of the store that this release writes, and the newest that it reads. The tables of version 4 are those of 3, but
+/// samples may lie in images of heads alone, which an earlier release would not see.
+const VERSION: i64 = 4;
 
 const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
@@ -77,14 +78,6 @@ impl Checkpoint {
     /// Whether everything that reaches so far is in parts.
     pub fn covers(&self, reach: &Reach) -> bool {
         reach.lsn <= self.lsn && reach.at_ms < self.border_ms
-    }
-
-    /// Removes samples of a record that are in blocks.
-    pub fn keep_new(&self, lsn: u64, series: &mut Vec<Series>) {
-        if lsn <= self.lsn {
-            series.iter_mut().for_each(|s| s.samples.retain(|x| x.at_ms >= self.border_ms));
-            series.retain(|s| !s.samples.is_empty());
-        }
     }
 }
 
@@ -205,7 +198,7 @@ impl Catalogue {
         let act = fault("migrate tables");
         let mut tx = self.pool.begin().await.map_err(&act)?;
         let since_2 = SINCE_2.iter().filter(|_| from < 2);
-        for change in since_2.chain(&SINCE_3) {
+        for change in since_2.chain(SINCE_3.iter().filter(|_| from < 3)) {
             sqlx::query(*change).execute(&mut *tx).await.map_err(&act)?;
         }
         let version = sqlx::query("UPDATE facts SET value = $1 WHERE name = 'version'").bind(VERSION);

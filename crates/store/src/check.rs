@@ -16,6 +16,7 @@ use crate::catalogue::{Catalogue, PartRow};
 use crate::config::StoreConfig;
 use crate::contract::Error;
 use crate::embedded::{lock, run};
+use crate::head;
 use crate::orgs::Orgs;
 use crate::part::{Cache, Packs, Part, files};
 use crate::shard::Shared;
@@ -135,6 +136,9 @@ fn part_faults(part: &Part) -> Vec<String> {
 }
 
 fn logs(shared: &Shared, shards: i64, report: &mut CheckReport) -> Result<(), Error> {
+    for number in 0..usize::try_from(shards).unwrap_or(0) {
+        report.faults.extend(head::faults(shared, number)?);
+    }
     for lane in ["m", "r"] {
         for number in 0..shards {
             let dir = shared.config.dir.join("wal").join(format!("{lane}-{number}"));

@@ -87,8 +87,12 @@ pub struct StoreConfig {
     pub flush_age: Duration,
     /// Metrics older than a multiple of this become blocks.
     pub block_span: Duration,
-    /// A metrics log of this size is shortened by writing blocks early.
+    /// Heads are written to the disk at this interval, so that a start does not read more of the log …
+    pub head_image_every: Duration,
+    /// … or as soon as the metrics log of a shard has this size.
     pub metrics_log_bytes: u64,
+    /// Closed chunks of a shard leave the memory, when its heads are written, if there are so many bytes of them.
+    pub head_spill_bytes: u64,
     pub segment_bytes: u64,
     /// Footers of parts and directories of indexes that are kept in memory, in bytes.
     pub cache_bytes: u64,
@@ -112,7 +116,9 @@ impl StoreConfig {
             flush_bytes: 64 * MIB,
             flush_age: Duration::from_secs(300),
             block_span: Duration::from_secs(7200),
+            head_image_every: Duration::from_secs(900),
             metrics_log_bytes: GIB,
+            head_spill_bytes: MIB,
             segment_bytes: 64 * MIB,
             cache_bytes: 80 * MIB,
             retention: Retention::default(),

@@ -6,7 +6,7 @@ use ph_model::ErrorKind;
 
 use crate::contract::{Bucket, CountAsk, Error};
 use crate::rows::{RowView, columns_of_field};
-use crate::scan::{self, Plan, Scanned};
+use crate::scan::{self, Budget, Plan, Scanned};
 use crate::snapshot::Table;
 
 /// Groups that are named in an answer; the rest is summed as [`OTHER`].
@@ -18,8 +18,12 @@ const OTHER: &str = "other";
 /// Most buckets of a grid.
 const MAX_BUCKETS: i64 = 11_000;
 
-/// Buckets that hold something, by time and group. Errors: `Invalid` for the ask, `Internal` for damaged parts.
-pub(crate) fn count(table: Option<&Table>, ask: &CountAsk) -> Result<(Vec<Bucket>, Scanned), Error> {
+/// Buckets that hold something, by time and group. Errors: `Invalid` for the ask, `Exhausted` beyond the budget.
+pub(crate) fn count(
+    table: Option<&Table>,
+    ask: &CountAsk,
+    budget: Budget,
+) -> Result<(Vec<Bucket>, Scanned), Error> {
     let width = ask.range.to.saturating_sub(ask.range.from);
     if ask.step_ns <= 0 || width / ask.step_ns > MAX_BUCKETS {
         let what = format!(
@@ -34,12 +38,13 @@ pub(crate) fn count(table: Option<&Table>, ask: &CountAsk) -> Result<(Vec<Bucket
         columns_of_field(ask.signal, by, &mut plan.columns);
     }
     let mut grid = Grid { ask, groups: HashMap::new(), cells: HashMap::new() };
-    let mut scanned = Scanned::default();
+    let mut scanned = Scanned::new(budget);
     if let Some(table) = table {
         scan::all(table, &plan, &mut scanned, &mut |keys, batch, row| {
             grid.add(keys.ts.value(row), &RowView { signal: ask.signal, batch, row });
         });
     }
+    scanned.within()?;
     Ok((grid.buckets(), scanned))
 }
 

@@ -65,6 +65,13 @@ impl Embedded {
         self.order(FlushOrder::Flush).await
     }
 
+    /// Writes images of all heads, after which the metrics log is short. It also happens by itself.
+    ///
+    /// Errors: those of the disk; the images before stay in force.
+    pub async fn image_heads(&self) -> Result<(), Error> {
+        self.order(FlushOrder::Image).await
+    }
+
     /// Removes parts past their retention now. It also happens by itself, at the start and once a day.
     pub async fn retain(&self) -> Result<(), Error> {
         self.order(FlushOrder::Retain).await

@@ -5,6 +5,7 @@
 //! snapshot; then the log may forget. A failed attempt leaves rows in memory and log, and is repeated.
 
 mod cap;
+mod image;
 pub(crate) mod keep;
 mod publish;
 
@@ -33,12 +34,14 @@ const GRACE_MS: i64 = 300_000;
 const SMALL_WAITS: i64 = 12;
 /// … unless a shard's log has more segments than this.
 const LONG_SEGMENTS: u64 = 4;
-/// Blocks that are written early, to shorten the log, are at least this far apart.
+/// Images of heads that are written early, to shorten the log, are at least this far apart.
 const EARLY_MS: i64 = 60_000;
 
 pub(crate) enum FlushOrder {
     /// Seals and publishes everything.
     Flush(oneshot::Sender<Result<(), Error>>),
+    /// Writes images of all heads, so that the metrics log is short.
+    Image(oneshot::Sender<Result<(), Error>>),
     /// Removes what is older than its retention, now.
     Retain(oneshot::Sender<Result<(), Error>>),
     Stop,
@@ -77,8 +80,12 @@ pub(crate) struct Flusher {
 struct State {
     generations: Vec<Arc<Generation>>,
     cuts: Vec<Waiting>,
+    /// By shard.
+    images: Vec<image::LastImage>,
     /// Border of the last cut of each metrics shard, ms UTC.
     borders: Vec<i64>,
+    /// Time of the newest sample when a shard was last cut by the time of its samples.
+    filled: Vec<i64>,
     retained_day: i64,
     last_sync_ms: i64,
     ticks: u64,
@@ -96,11 +103,15 @@ pub(crate) struct Tools {
 impl Flusher {
     pub fn new(tools: Tools, orders: Receiver<FlushOrder>) -> Self {
         let Tools { shared, gauges, shards, catalogue, runtime } = tools;
-        let start = border(&shared, (shared.clock)());
+        let now_ms = (shared.clock)();
+        let start = border(&shared, now_ms);
+        let begun = image::LastImage { at_ms: now_ms, ..image::LastImage::default() };
         let state = State {
             generations: Vec::new(),
             cuts: Vec::new(),
+            images: vec![begun; shards.len()],
             borders: vec![start; shards.len()],
+            filled: vec![i64::MIN; shards.len()],
             retained_day: i64::MIN,
             last_sync_ms: 0,
             ticks: 0,
@@ -123,6 +134,10 @@ impl Flusher {
             match self.orders.recv_timeout(TICK) {
                 Ok(FlushOrder::Flush(reply)) => {
                     let done = self.flush_all();
+                    let _ = reply.send(done);
+                }
+                Ok(FlushOrder::Image(reply)) => {
+                    let done = self.write_waiting().and_then(|()| self.write_images());
                     let _ = reply.send(done);
                 }
                 Ok(FlushOrder::Retain(reply)) => {
@@ -158,6 +173,7 @@ impl Flusher {
         self.cut_due(now_ms);
         // A failure is remembered where it happened and tried again at the next tick.
         let _ = self.write_waiting();
+        self.images_due(now_ms);
         if self.state.ticks.is_multiple_of(CAP_TICKS)
             && let Err(error) = self.cap_disk()
         {
@@ -194,18 +210,33 @@ impl Flusher {
         }
     }
 
+    /// From where on the time of samples is followed.
+    fn set_filled(&mut self, at: usize, newest_ms: i64) {
+        if let Some(since) = self.state.filled.get_mut(at) {
+            *since = newest_ms;
+        }
+    }
+
     fn cut_due(&mut self, now_ms: i64) {
         for at in 0..self.shards.len() {
             let Some(shard) = self.shards.get(at).filter(|s| s.lane == Lane::Metrics) else { continue };
             let last = self.state.borders.get(at).copied().unwrap_or(i64::MIN);
             let regular = border(&self.shared, now_ms - GRACE_MS);
-            let log_bytes = shard.log_bytes.load(Ordering::Relaxed);
+            // Samples of the past that come quickly, as when a queue is emptied, do not wait for the clock.
+            let newest_ms = shard.newest_ms.load(Ordering::Relaxed);
+            let filled = newest_ms.min(now_ms).saturating_sub(GRACE_MS);
+            let since = self.state.filled.get(at).copied().unwrap_or(i64::MIN);
             if regular > last {
                 self.cut(at, regular);
-            } else if log_bytes > self.shared.config.metrics_log_bytes
-                && now_ms > last.saturating_add(EARLY_MS)
-            {
-                self.cut(at, now_ms);
+                self.set_filled(at, newest_ms);
+            } else if since == i64::MIN || newest_ms < since {
+                self.set_filled(at, newest_ms);
+            } else if border(&self.shared, filled) > border(&self.shared, since) {
+                self.cut(at, border(&self.shared, filled));
+                if let Some(last) = self.state.borders.get_mut(at) {
+                    *last = (*last).max(regular);
+                }
+                self.set_filled(at, newest_ms);
             }
         }
     }

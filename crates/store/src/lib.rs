@@ -15,6 +15,7 @@ mod facts;
 mod fields;
 mod flush;
 mod fs;
+mod head;
 mod health;
 mod hidden;
 mod index;

@@ -10,6 +10,7 @@ use ph_model::{ErrorKind, Labels, LogFlags, Signal};
 
 use crate::config::Retention;
 use crate::contract::{Error, Rejection, Rows};
+use crate::scan::Budget;
 use crate::shard::add_rejection;
 
 /// Refused label sets that are kept as examples.
@@ -56,6 +57,12 @@ pub struct Limits {
     pub attributes_per_record: usize,
     /// Attributes and resource of a row together.
     pub record_bytes: usize,
+    /// Rows that one search or count may look at.
+    pub query_rows: Option<u64>,
+    /// Bytes of parts that it may read.
+    pub query_bytes: Option<u64>,
+    /// Samples that one selection of series may give.
+    pub query_samples: Option<u64>,
 }
 
 impl Default for Limits {
@@ -69,6 +76,9 @@ impl Default for Limits {
             label_value_bytes: 2_048,
             attributes_per_record: 128,
             record_bytes: 1 << 20,
+            query_rows: None,
+            query_bytes: Some(64 << 30),
+            query_samples: Some(200_000_000),
         }
     }
 }
@@ -148,6 +158,11 @@ impl Usage {
 }
 
 impl Limits {
+    /// What one question may read of parts.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget { rows: self.query_rows, bytes: self.query_bytes }
+    }
+
     /// Takes rows out that are beyond the limits of their kind, and cuts long messages.
     pub fn apply(&self, rows: &mut Rows, rejected: &mut Vec<Rejection>) {
         match rows {

@@ -75,12 +75,47 @@ fn narrow(range: RangeNs, filter: &Filter) -> RangeNs {
     }
 }
 
+/// What one question may read. `None`: as much as it needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub rows: Option<u64>,
+    pub bytes: Option<u64>,
+}
+
 /// What a scan touched.
 #[derive(Debug, Default)]
 pub(crate) struct Scanned {
     pub rows: u64,
     pub bytes: u64,
     pub incomplete: Vec<String>,
+    budget: Budget,
+}
+
+impl Scanned {
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
+    /// Whether more was read than may be, `reading` bytes of a file that is being read included.
+    pub fn is_over(&self, reading: u64) -> bool {
+        self.budget.rows.is_some_and(|most| self.rows > most)
+            || self.budget.bytes.is_some_and(|most| self.bytes + reading > most)
+    }
+
+    /// Errors: `Exhausted`, with the limit named, when the question was ended because it read too much.
+    pub fn within(&self) -> Result<(), Error> {
+        let next = "ask for less time or with a narrower filter, or have it raised";
+        let what = match (self.budget.rows, self.budget.bytes) {
+            (Some(most), _) if self.rows > most => {
+                format!("query_rows: the question has to look at more than {most} rows; {next}")
+            }
+            (_, Some(most)) if self.bytes > most => {
+                format!("query_bytes: the question has to read more than {most} bytes; {next}")
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Exhausted, what))
+    }
 }
 
 /// Batches in memory that can touch a range.
@@ -104,6 +139,9 @@ pub(crate) fn all(
         plan.run(&batch, &mut |keys, row| each(keys, &batch, row));
     }
     for one in table.parts.iter().filter(|p| plan.range.touches(p.row.first, p.row.last)) {
+        if scanned.is_over(0) {
+            return;
+        }
         part(one, plan, scanned, &mut |keys, batch, row, _| each(keys, batch, row));
     }
 }
@@ -127,6 +165,9 @@ pub(crate) fn batches(
         each(&veil.seen(batch));
     }
     for part in table.parts.iter().filter(|p| range.touches(p.row.first, p.row.last)) {
+        if scanned.is_over(0) {
+            return;
+        }
         if let Some(why) = part.damage() {
             scanned.incomplete.push(why);
             continue;

@@ -13,7 +13,7 @@ use ph_model::{ErrorKind, Signal};
 use crate::contract::{Error, Order, SearchAsk, SearchPage, SearchRows};
 use crate::part::Part;
 use crate::rows::{Key, rows_of, stored_schema};
-use crate::scan::{self, Plan, Scanned};
+use crate::scan::{self, Budget, Plan, Scanned};
 use crate::snapshot::Table;
 
 /// Most rows of one page.
@@ -101,8 +101,8 @@ fn cursor_key(text: &str) -> Result<Key, Error> {
     Ok(Key { ts: ts as u64 as i64, stream, lsn: lsn as u64, row: row as u32 })
 }
 
-/// One page. Errors: `Invalid` for the ask itself; damage is told in the page.
-pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk) -> Result<SearchPage, Error> {
+/// One page. Errors: `Invalid` for the ask itself, `Exhausted` beyond the budget; damage is told in the page.
+pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk, budget: Budget) -> Result<SearchPage, Error> {
     if ask.limit == 0 || ask.limit > MAX_PAGE {
         let what =
             format!("limit {} is not between 1 and {MAX_PAGE}; ask for less and follow `next`", ask.limit);
@@ -111,7 +111,7 @@ pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk) -> Result<SearchPag
     let plan = Plan::new(table, ask.signal, &ask.filter, ask.range)?;
     let after = ask.cursor.as_deref().map(cursor_key).transpose()?.map(|key| Ranked::new(key, ask.order));
     let mut best = Best { heap: BinaryHeap::new(), keep: ask.limit + 1, order: ask.order, after };
-    let mut scanned = Scanned::default();
+    let mut scanned = Scanned::new(budget);
     let Some(table) = table else {
         return page(ask, Vec::new(), &Found { memory: &[], parts: &[] }, scanned);
     };
@@ -133,10 +133,12 @@ pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk) -> Result<SearchPag
         if best.closed_to(part.row.first, part.row.last) {
             break;
         }
+        scanned.within()?;
         scan::part(part, &plan, &mut scanned, &mut |keys, _, row, part_row| {
             best.offer(keys.at(row), Place::Part { part: number, row: part_row });
         });
     }
+    scanned.within()?;
     let chosen = best.heap.into_sorted_vec();
     page(ask, chosen, &Found { memory: &memory, parts: &parts }, scanned)
 }

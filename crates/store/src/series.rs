@@ -37,14 +37,14 @@ pub(crate) fn select(
     ask: &SeriesAsk,
     each: &mut dyn FnMut(Vec<SeriesSamples>) -> bool,
 ) -> Result<(), Error> {
-    let head = match shared.head(org) {
-        Some(head) => head.select(&ask.matchers, ask.range).map_err(lift)?,
-        None => Vec::new(),
+    let (head, unread) = match shared.head(org) {
+        Some(head) => head.select_readable(&ask.matchers, ask.range).map_err(lift)?,
+        None => (Vec::new(), None),
     };
     let blocks = blocks(shared, org, ask.range);
     let snapshot = shared.snapshots.load();
     let hidden = snapshot.hidden_series(org);
-    let mut fault = None;
+    let mut fault = unread.map(lift);
     let mut sources: Vec<Source<'_>> = Vec::new();
     for block in &blocks {
         match open(block).and_then(|b| b.select(&ask.matchers, ask.range).map_err(lift)) {
@@ -60,7 +60,8 @@ pub(crate) fn select(
         }
     }
     sources.push(Box::new(head.into_iter().map(Ok)));
-    let (mut batch, mut samples, mut total) = (Vec::new(), 0, 0);
+    let most = shared.settings(org).limits.query_samples.unwrap_or(u64::MAX);
+    let (mut batch, mut samples, mut total, mut all_samples) = (Vec::new(), 0, 0, 0_u64);
     for series in merge(sources) {
         let mut series = match series {
             Ok(series) => series,
@@ -80,6 +81,13 @@ pub(crate) fn select(
             return Err(too_many(ask));
         }
         samples += series.samples.len();
+        all_samples += series.samples.len() as u64;
+        if all_samples > most {
+            let what = format!(
+                "query_samples: the selector gives more than {most} samples; ask for less time or fewer series, or have it raised"
+            );
+            return Err(Error::new(ErrorKind::Exhausted, what));
+        }
         batch.push(SeriesSamples {
             labels: series.labels,
             kind: series.kind,

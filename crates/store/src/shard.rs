@@ -21,6 +21,7 @@ use crate::catalogue::Checkpoint;
 use crate::config::{Durability, StoreConfig};
 use crate::contract::{Appended, Error, Rejection};
 use crate::fs::Fs;
+use crate::head::Mark;
 use crate::health::Meter;
 use crate::memtable::Generation;
 use crate::orgs::Orgs;
@@ -127,6 +128,11 @@ pub(crate) enum Order {
     Seal(Which, oneshot::Sender<Vec<Arc<Generation>>>),
     /// Cuts all heads of the shard at a border (ms UTC); gives the cuts and the LSN up to which they hold everything.
     Cut(i64, oneshot::Sender<(Vec<(OrgId, Arc<Head>, Cut)>, u64)>),
+    /// Ends the segment and gives the shard's heads with the LSN up to which they hold everything; `None` from a shard
+    /// that takes nothing any more.
+    Mark(oneshot::Sender<Option<Mark>>),
+    /// An image of the heads up to this LSN is durable: the log before it is not needed, and goes.
+    Imaged(u64, oneshot::Sender<()>),
     /// Parts up to these checkpoints are published: deletes segments that nobody needs.
     Trim(Vec<((OrgId, Signal), Checkpoint)>),
     /// The organisation is gone: nothing of it is kept in memory, and its log counts as published.
@@ -142,6 +148,8 @@ pub(crate) struct ShardHandle {
     pub number: usize,
     pub orders: mpsc::Sender<Order>,
     pub windows: Arc<Mutex<HashMap<OrgId, Windows>>>,
+    /// Time of the newest sample that was taken, ms UTC.
+    pub newest_ms: Arc<std::sync::atomic::AtomicI64>,
     /// Bytes of log segments on disk.
     pub log_bytes: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -178,6 +186,8 @@ pub(crate) struct Shard {
     checkpoints: HashMap<(OrgId, Signal), Checkpoint>,
     /// LSN of the last batch that is in memory.
     applied: u64,
+    /// LSN up to which an image of the heads is on the disk.
+    imaged: u64,
     /// Set when a sync failed: nothing is acknowledged any more.
     dead: Option<String>,
     /// Something was acknowledged since the last sync.
@@ -199,6 +209,14 @@ impl Shard {
                     }
                     Order::Cut(border_ms, reply) => {
                         let _ = reply.send(self.cut(border_ms));
+                    }
+                    Order::Mark(reply) => {
+                        let _ = reply.send(self.mark());
+                    }
+                    Order::Imaged(lsn, reply) => {
+                        self.imaged = lsn;
+                        self.trim(Vec::new());
+                        let _ = reply.send(());
                     }
                     Order::Trim(checkpoints) => self.trim(checkpoints),
                     Order::Forget(org) => self.forget(org),

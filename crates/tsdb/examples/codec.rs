@@ -129,7 +129,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (start, second, mut table) =
         (Instant::now(), Head::new(HeadConfig::default()), wal::DefTable::default());
     for payload in &payloads {
-        second.replay(payload, &mut table, i64::MIN)?;
+        second.replay(payload, &mut table, (i64::MIN, i64::MAX))?;
     }
     report("replay of the log", start);
 
@@ -137,7 +137,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cut = head.cut(i64::MAX);
     report("cut", start);
     let start = Instant::now();
-    let (meta, files) = block::encode(cut.iter().map(Ok))?;
+    let (meta, files) = block::encode(cut.iter())?;
     report("encode a block from the head", start);
     for (name, content) in &files {
         println!("  {name:32} {:8.3} B/sample", content.len() as f64 / total);

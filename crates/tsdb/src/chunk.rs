@@ -4,9 +4,11 @@
 //! `0` same interval, same value; `10` same interval; `110` same value; `111` both change.
 //! In:  strictly ascending times. Any float bits survive.
 
-use ph_model::Sample;
+use ph_model::{RangeMs, Sample};
 
+use crate::Error;
 use crate::bits::{BitReader, BitWriter, Xor};
+use crate::spill::Stored;
 use crate::varint::{unzigzag, zigzag};
 
 /// Samples after which a chunk is closed.
@@ -21,11 +23,11 @@ const INTERVALS: [(u64, u32, u32); 5] =
 /// A chunk that still takes samples.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenChunk {
-    bits: BitWriter,
-    xor: Xor,
+    pub(crate) bits: BitWriter,
+    pub(crate) xor: Xor,
     pub first_ms: i64,
     pub last_ms: i64,
-    interval: i64,
+    pub(crate) interval: i64,
     pub count: u16,
 }
 
@@ -35,7 +37,14 @@ pub(crate) struct Chunk {
     pub first_ms: i64,
     pub last_ms: i64,
     pub count: u16,
-    pub bytes: Box<[u8]>,
+    pub bytes: Bytes,
+}
+
+/// Where a closed chunk's bytes are.
+#[derive(Clone, Debug)]
+pub(crate) enum Bytes {
+    Memory(Box<[u8]>),
+    Stored(Stored),
 }
 
 impl OpenChunk {
@@ -90,7 +99,7 @@ impl OpenChunk {
             first_ms: self.first_ms,
             last_ms: self.last_ms,
             count: self.count,
-            bytes: self.bits.bytes.into_boxed_slice(),
+            bytes: Bytes::Memory(self.bits.bytes.into_boxed_slice()),
         }
     }
 
@@ -100,8 +109,42 @@ impl OpenChunk {
 }
 
 impl Chunk {
-    pub fn samples(&self) -> Samples<'_> {
-        Samples::new(&self.bytes, self.count)
+    /// Adds the chunk's samples that lie in a range. Errors: those of the file that holds it.
+    pub fn read_into(&self, range: RangeMs, out: &mut Vec<Sample>) -> Result<(), Error> {
+        self.decode(&mut |samples| out.extend(samples.filter(|s| range.contains(s.at_ms))))
+    }
+
+    /// Adds all samples. Errors: as [`Chunk::read_into`].
+    pub fn read_all_into(&self, out: &mut Vec<Sample>) -> Result<(), Error> {
+        self.decode(&mut |samples| out.extend(samples))
+    }
+
+    fn decode(&self, take: &mut dyn FnMut(Samples<'_>)) -> Result<(), Error> {
+        let read;
+        let bytes = match &self.bytes {
+            Bytes::Memory(bytes) => bytes,
+            Bytes::Stored(stored) => {
+                read = stored.read()?;
+                read.as_slice()
+            }
+        };
+        take(Samples::new(bytes, self.count));
+        Ok(())
+    }
+
+    /// All samples. Errors: as [`Chunk::read_into`].
+    pub fn samples(&self) -> Result<Vec<Sample>, Error> {
+        let mut out = Vec::with_capacity(usize::from(self.count));
+        self.read_all_into(&mut out)?;
+        Ok(out)
+    }
+
+    /// Bytes in memory.
+    pub fn size_bytes(&self) -> usize {
+        match &self.bytes {
+            Bytes::Memory(bytes) => bytes.len(),
+            Bytes::Stored(_) => 0,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! Never:  reads a clock or a file. All methods take `&self`; reads go on beside appends.
 
 mod cut;
+mod image;
 mod index;
 mod lookup;
 mod memory;
@@ -22,6 +23,7 @@ use memory::Refusal;
 pub(crate) use memory::MemSeries;
 
 pub use cut::{Cut, CutSeries};
+pub use image::Loader;
 
 /// Limits of a head. Times in ms.
 #[derive(Clone, Copy, Debug)]
@@ -124,17 +126,24 @@ impl Head {
         run.outcome
     }
 
-    /// Adds the samples of one log payload that are not older than `from_ms`, as [`Head::append`] would.
+    /// Adds the samples of one log payload that are not older than `from_ms`, as [`Head::append`] did at `now_ms`.
     ///
     /// `from_ms` is the border of the last published cut for payloads logged before that cut, else `i64::MIN`.
-    /// The table belongs to this head and one segment.
+    /// The table belongs to this head and one segment. Gives the outcome and the time of the newest sample.
     /// Errors: [`crate::Error::Record`]; rows before the damage are in the head then.
-    pub fn replay(&self, payload: &[u8], table: &mut DefTable, from_ms: i64) -> Result<AppendOutcome, Error> {
-        let mut run = Run::new(&self.config, i64::MAX);
+    pub fn replay(
+        &self,
+        payload: &[u8],
+        table: &mut DefTable,
+        (from_ms, now_ms): (i64, i64),
+    ) -> Result<(AppendOutcome, i64), Error> {
+        let mut run = Run::new(&self.config, now_ms.saturating_add(self.config.future_ms));
+        let mut newest_ms = i64::MIN;
         wal::visit(payload, table, &mut |def| {
+            newest_ms = def.series.samples.iter().fold(newest_ms, |n, s| n.max(s.at_ms));
             def.series.samples.retain(|s| s.at_ms >= from_ms);
-            if def.series.samples.is_empty() {
-                return;
+            if !run.has_acceptable(&def.series) {
+                return run.refuse_future(&def.series);
             }
             while !def.memory.as_ref().is_some_and(|memory| run.add(&def.series, memory)) {
                 if !valid_labels(&def.series.labels) {
@@ -144,7 +153,7 @@ impl Head {
                 def.memory = Some(self.create(&mut self.write(), hash, &def.series.labels));
             }
         })?;
-        Ok(run.outcome)
+        Ok((run.outcome, newest_ms))
     }
 
     /// The number of a series, which it keeps while it is in the head; the series enters the head if it is new.

@@ -11,6 +11,7 @@ mod fold;
 mod matching;
 mod postings;
 mod series;
+mod spill;
 mod varint;
 
 pub mod block;
@@ -22,9 +23,10 @@ pub mod wal;
 
 pub use block::{Block, BlockMeta};
 pub use error::Error;
-pub use head::{AppendOutcome, Cut, CutSeries, Head, HeadConfig, HeadStats, Rejection};
+pub use head::{AppendOutcome, Cut, CutSeries, Head, HeadConfig, HeadStats, Loader, Rejection};
 pub use matching::LabelTest;
 pub use merge::{Source, merge, merge_samples};
 pub use metrics::Metric;
 pub use rate::{Grid, RangeFn, rate_at};
 pub use series::{Listing, SeriesSamples, StartRun};
+pub use spill::{CHUNK_FILE_HEAD, ChunkFile};

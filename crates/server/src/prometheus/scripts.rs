@@ -39,7 +39,7 @@ impl Engine {
         let mut flushed = self.flushed.borrow_mut();
         let (_, block) = flushed.get_or_insert_with(|| {
             let dir = tempfile::tempdir().unwrap();
-            ph_tsdb::block::write(dir.path(), self.head.cut(i64::MAX).iter().map(Ok)).unwrap();
+            ph_tsdb::block::write(dir.path(), self.head.cut(i64::MAX).iter()).unwrap();
             let block = Block::open(dir.path()).unwrap();
             (dir, block)
         });

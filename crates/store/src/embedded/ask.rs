@@ -126,7 +126,8 @@ impl Store for Embedded {
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         run(move || {
             let snapshot = shared.snapshots.load();
-            let page = search::search(snapshot.table(org, ask.signal).map(Arc::as_ref), &ask)?;
+            let budget = shared.settings(org).limits.budget();
+            let page = search::search(snapshot.table(org, ask.signal).map(Arc::as_ref), &ask, budget)?;
             if let Some(first) = page.incomplete.first() {
                 shared.meter.failed(first.clone());
             }
@@ -142,7 +143,7 @@ impl Store for Embedded {
         run(move || {
             let snapshot = shared.snapshots.load();
             let table = snapshot.table(org, ask.signal).map(Arc::as_ref);
-            let (buckets, scanned) = count::count(table, &ask)?;
+            let (buckets, scanned) = count::count(table, &ask, shared.settings(org).limits.budget())?;
             scan::complete(&shared.meter, &scanned)?;
             Ok(buckets)
         })

@@ -30,6 +30,11 @@ impl Embedded {
         show_rules(&self.shared, org)
     }
 
+    /// What is in force for an organisation.
+    pub fn settings(&self, org: OrgId) -> OrgSettings {
+        OrgSettings::clone(&self.shared.settings(org))
+    }
+
     /// Removes everything of an organisation, for ever: its id is never accepted again.
     ///
     /// Errors: those of the disk; then the organisation is there as before.

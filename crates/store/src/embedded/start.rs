@@ -197,7 +197,7 @@ pub(crate) fn lock(dir: &Path) -> Result<std::fs::File, Error> {
 /// Makes directories, removes what no row names, and shows the parts that the catalogue has.
 fn load_parts(shared: &Arc<Shared>, rows: Vec<PartRow>) -> Result<(), Error> {
     let (fs, root) = (shared.fs.as_ref(), shared.config.dir.as_path());
-    for dir in ["wal", "t", "l0", "tmp", "quarantine"] {
+    for dir in ["wal", "head", "t", "l0", "tmp", "quarantine"] {
         let dir = root.join(dir);
         fs.create_dir_all(&dir).map_err(|e| disk_error("create directory", &dir, e))?;
     }

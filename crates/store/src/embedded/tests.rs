@@ -5,6 +5,7 @@ mod bed;
 mod conforms;
 mod crash;
 mod exemplars;
+mod heads;
 mod indexed;
 mod keeping;
 mod managing;

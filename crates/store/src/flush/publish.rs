@@ -143,7 +143,13 @@ impl Flusher {
             let hidden = snapshot.hidden_series(*org);
             let of = block::Source { org: *org, shard: waiting.shard, lsn: waiting.lsn };
             match block::write(shared.fs.as_ref(), root, (of, hidden), cut) {
-                Ok(written) => rows.extend(written),
+                Ok(written) => {
+                    rows.extend(written);
+                    for what in cut.take_lost() {
+                        tracing::error!(%org, what, "samples are lost");
+                        shared.meter.trouble("head", format!("samples are lost: {what}"));
+                    }
+                }
                 Err(error) => {
                     self.forget_files(&rows);
                     return Err(error);

@@ -281,6 +281,9 @@ impl Part {
         let disk = Arc::clone(&source.disk);
         let result = self.scan_groups(want, (&footer, &mask, &source), &mut |group| {
             scanned.rows += group.batch.num_rows() as u64;
+            if scanned.is_over(disk.read.load(Ordering::Relaxed)) {
+                return ControlFlow::Break(());
+            }
             each(group)
         });
         scanned.bytes += disk.read.load(Ordering::Relaxed);

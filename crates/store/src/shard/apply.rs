@@ -10,6 +10,7 @@ use super::{Append, Body, Clock, Reach, Shard, Shared, WORTHWHILE_BYTES, Which, 
 use crate::catalogue::Checkpoint;
 use crate::config::Durability;
 use crate::contract::{Appended, Error, Rejection};
+use crate::head::Mark;
 use crate::health::Meter;
 use crate::limits::refuse_series;
 use crate::memtable::Generation;
@@ -128,6 +129,7 @@ impl Shard {
         match body {
             Body::Series { series, now_ms } => {
                 let reach = Reach { lsn, at_ms: newest_ms(&series) };
+                self.handle.newest_ms.fetch_max(reach.at_ms, std::sync::atomic::Ordering::Relaxed);
                 self.log.note((org, Signal::Metrics), reach);
                 let outcome = self.shared.head_or_new(org).append(&series, now_ms);
                 answer.accepted = outcome.accepted;
@@ -176,16 +178,8 @@ impl Shard {
     }
 
     pub(super) fn cut(&mut self, border_ms: i64) -> (Vec<(OrgId, Arc<Head>, Cut)>, u64) {
-        let heads: Vec<(OrgId, Arc<Head>)> = {
-            let all = self.shared.heads.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            all.iter()
-                .filter(|(org, _)| {
-                    shard_of(**org, self.shared.config.shards.unwrap_or(1)) == self.handle.number
-                })
-                .map(|(org, head)| (*org, head.clone()))
-                .collect()
-        };
-        let cuts = heads
+        let cuts = self
+            .heads()
             .into_iter()
             .map(|(org, head)| {
                 let cut = head.cut(border_ms);
@@ -194,6 +188,28 @@ impl Shard {
             .collect();
         // Not the last LSN given out: a record whose sync failed may still be on the disk at the next start.
         (cuts, self.applied)
+    }
+
+    pub(super) fn mark(&mut self) -> Option<Mark> {
+        if self.dead.is_some() {
+            return None;
+        }
+        // Records before the mark and after it never share a segment, whose records need each other.
+        if let Err(cause) = self.log.end_segment() {
+            self.die(&cause);
+            return None;
+        }
+        let checkpoint = |org| self.checkpoints.get(&(org, Signal::Metrics)).copied().unwrap_or_default();
+        let heads = self.heads().into_iter().map(|(org, head)| (org, head, checkpoint(org))).collect();
+        Some(Mark { lsn: self.applied, heads })
+    }
+
+    /// Heads of the shard's organisations.
+    fn heads(&self) -> Vec<(OrgId, Arc<Head>)> {
+        let shards = self.shared.config.shards.unwrap_or(1);
+        let all = self.shared.heads.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mine = all.iter().filter(|(org, _)| shard_of(**org, shards) == self.handle.number);
+        mine.map(|(org, head)| (*org, head.clone())).collect()
     }
 
     pub(super) fn forget(&mut self, org: OrgId) {
@@ -205,7 +221,7 @@ impl Shard {
 
     pub(super) fn trim(&mut self, checkpoints: Vec<((OrgId, Signal), Checkpoint)>) {
         self.checkpoints.extend(checkpoints);
-        self.log.trim(self.shared.fs.as_ref(), &self.checkpoints);
+        self.log.trim(self.shared.fs.as_ref(), (&self.checkpoints, self.imaged));
         self.log.publish_size(&self.handle.log_bytes);
     }
 }

@@ -32,7 +32,16 @@ pub(super) struct Log {
 impl Log {
     /// Ends the segment if it is full. An error means that it could not be synced.
     pub fn rotate(&mut self, segment_bytes: u64) -> io::Result<()> {
-        let Some(writer) = self.writer.take_if(|w| w.size() >= segment_bytes) else { return Ok(()) };
+        if self.writer.as_ref().is_some_and(|w| w.size() >= segment_bytes) {
+            self.end_segment()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends the segment if it holds anything. An error means that it could not be synced.
+    pub fn end_segment(&mut self) -> io::Result<()> {
+        let Some(writer) = self.writer.take_if(|w| w.holds_records()) else { return Ok(()) };
         // The mark of the last group must be durable before a later segment exists; otherwise a torn mark would look
         // like damage.
         let ended = writer.finish();
@@ -91,11 +100,14 @@ impl Log {
         extend(&mut self.reach, of, reach);
     }
 
-    /// Deletes segments from the front that the checkpoints cover.
-    pub fn trim(&mut self, fs: &dyn Fs, checkpoints: &HashMap<(OrgId, Signal), Checkpoint>) {
+    /// Deletes segments from the front that the checkpoints cover, or the image of the heads.
+    pub fn trim(&mut self, fs: &dyn Fs, (checkpoints, imaged): (&HashMap<(OrgId, Signal), Checkpoint>, u64)) {
         while let Some(first) = self.kept.front() {
-            let covered =
-                first.reach.iter().all(|(of, reach)| checkpoints.get(of).is_some_and(|c| c.covers(reach)));
+            let is_covered = |of: &(OrgId, Signal), reach: &Reach| {
+                let in_image = of.1 == Signal::Metrics && reach.lsn <= imaged;
+                in_image || checkpoints.get(of).is_some_and(|c| c.covers(reach))
+            };
+            let covered = first.reach.iter().all(|(of, reach)| is_covered(of, reach));
             if !covered {
                 return;
             }

@@ -1,18 +1,19 @@
 //! Opening a shard: reads its log back into memory.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 
-use ph_model::{ErrorKind, OrgId, Series, Signal};
+use ph_model::{ErrorKind, OrgId, Signal};
 use ph_tsdb::wal::DefTable;
 use tokio::sync::mpsc;
 
-use super::apply::{Place, insert_rows, newest_ms};
+use super::apply::{Place, insert_rows};
 use super::log::{Log, extend, signal_of};
 use super::{Kept, Lane, Reach, Shard, ShardHandle, Shared};
 use crate::catalogue::Checkpoint;
 use crate::contract::Error;
+use crate::head::{self, Loaded};
 use crate::memtable::Generation;
 use crate::rows;
 use crate::wal::{self, Record, Repair, unpack};
@@ -39,6 +40,10 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
         Error::new(ErrorKind::Unavailable, format!("{act} log {}: {cause}", dir.display())).caused_by(cause)
     };
     shared.fs.create_dir_all(&dir).map_err(|e| io("create", e))?;
+    let image = match opened.lane {
+        Lane::Metrics => head::load(shared, opened.number, &opened.checkpoints)?,
+        Lane::Rows => Loaded::default(),
+    };
     let mut reader = Reader {
         shared,
         checkpoints: &opened.checkpoints,
@@ -48,7 +53,8 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
         tables: HashMap::new(),
         segment: 0,
         shard: opened.number,
-        lost: Vec::new(),
+        imaged: image.lsn,
+        lost: image.lost,
     };
     let repair = if shared.config.repair { Repair::Yes } else { Repair::No };
     let replay =
@@ -74,7 +80,7 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
     let log = Log {
         writer: None,
         kept,
-        next_lsn: replay.next_lsn.max(after_parts),
+        next_lsn: replay.next_lsn.max(after_parts).max(image.lsn + 1),
         follows: replay.next_lsn,
         encoders: HashMap::new(),
         reach: HashMap::new(),
@@ -85,18 +91,19 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
         number: opened.number,
         orders,
         windows: Arc::new(Mutex::new(windows)),
+        newest_ms: Arc::new(AtomicI64::new(i64::MIN)),
         log_bytes: Arc::new(AtomicU64::new(log.bytes())),
     };
-    let applied = log.next_lsn - 1;
     let mut shard = Shard {
         shared: Arc::clone(shared),
         handle: handle.clone(),
         dir,
         orders: receiver,
+        applied: log.next_lsn - 1,
         log,
         open,
         checkpoints: opened.checkpoints,
-        applied,
+        imaged: image.lsn,
         dead: None,
         unsynced: false,
     };
@@ -116,6 +123,8 @@ struct Reader<'a> {
     tables: HashMap<OrgId, Option<DefTable>>,
     segment: usize,
     shard: usize,
+    /// Samples up to this LSN are in the image that was read before.
+    imaged: u64,
     lost: Vec<String>,
 }
 
@@ -149,11 +158,9 @@ impl Reader<'_> {
         let checkpoint = self.checkpoints.get(&of).copied().unwrap_or_default();
         let mut reach = Reach { lsn: last.lsn, at_ms: i64::MIN };
         if signal == Signal::Metrics {
-            let mut series = self.series(last.org, body)?;
-            reach.at_ms = newest_ms(&series.0);
-            checkpoint.keep_new(last.lsn, &mut series.0);
-            if !series.0.is_empty() {
-                self.shared.head_or_new(last.org).append(&series.0, series.1);
+            if last.lsn > self.imaged {
+                let from_ms = if last.lsn <= checkpoint.lsn { checkpoint.border_ms } else { i64::MIN };
+                reach.at_ms = self.samples(last.org, body, from_ms)?;
             }
         } else if last.lsn > checkpoint.lsn {
             let batch = rows::decode(signal, body)?;
@@ -167,13 +174,14 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// The series of a payload and the time at which they were taken. After a payload that cannot be decoded, the
-    /// definitions of the rest of the segment are missing too.
-    fn series(&mut self, org: OrgId, body: &[u8]) -> Option<(Vec<Series>, i64)> {
+    /// Puts samples of a payload, from a time on, into the head; gives the time of the newest. After a payload that
+    /// cannot be decoded, the definitions of the rest of the segment are missing too.
+    fn samples(&mut self, org: OrgId, body: &[u8], from_ms: i64) -> Option<i64> {
         let (now_ms, payload) = body.split_first_chunk::<8>()?;
         let table = self.tables.entry(org).or_insert_with(|| Some(DefTable::default()));
-        match ph_tsdb::wal::decode(payload, table.as_mut()?) {
-            Ok(series) => Some((series, i64::from_le_bytes(*now_ms))),
+        let head = self.shared.head_or_new(org);
+        match head.replay(payload, table.as_mut()?, (from_ms, i64::from_le_bytes(*now_ms))) {
+            Ok((_, newest_ms)) => Some(newest_ms),
             Err(_) => {
                 *table = None;
                 None

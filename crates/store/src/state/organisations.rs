@@ -134,6 +134,17 @@ impl State {
         .collect()
     }
 
+    /// Every organisation's id and status, for the server's own chores.
+    pub async fn organisation_statuses(&self) -> Result<Vec<(OrgId, String)>, Error> {
+        sqlx::query("SELECT id, status FROM organisation ORDER BY id")
+            .fetch_all(&self.reader)
+            .await
+            .map_err(failed("list organisations"))?
+            .iter()
+            .map(|row| Ok((OrgId(uuid(row, "id")?), column(row, "status")?)))
+            .collect()
+    }
+
     /// Every organisation's id, for the server's own chores.
     pub async fn organisation_ids(&self) -> Result<Vec<OrgId>, Error> {
         sqlx::query("SELECT id FROM organisation ORDER BY id")

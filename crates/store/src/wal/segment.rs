@@ -106,6 +106,11 @@ impl SegmentWriter {
         self.end + self.group.len() as u64
     }
 
+    /// Whether a record was written.
+    pub fn holds_records(&self) -> bool {
+        self.end > HEAD as u64
+    }
+
     /// Hands the group to the operating system. After an error the group is forgotten and the segment is as before.
     pub fn write(&mut self) -> io::Result<()> {
         let result = self.file.write_all(self.end, &self.group);

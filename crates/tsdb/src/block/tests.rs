@@ -154,7 +154,7 @@ proptest! {
         for (action, n, series) in steps {
             if action == 0 {
                 let cut = head.cut(clock - n / 8);
-                blocks.push(open(&encode(cut.iter().map(Ok)).unwrap().1).unwrap());
+                blocks.push(open(&encode(cut.iter()).unwrap().1).unwrap());
                 head.drop_cut(&cut);
                 continue;
             }

@@ -1,13 +1,14 @@
 //! Cuts: everything older than a border, set apart so that it can become a block.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ph_model::Labels;
+use ph_model::{ErrorKind, Labels, Sample};
 
 use super::Head;
 use super::index::Pair;
 use super::memory::MemSeries;
+use crate::Error;
 use crate::chunk::Chunk;
 use crate::series::{SeriesSamples, StartRun};
 
@@ -20,6 +21,7 @@ pub struct Cut {
     texts: Vec<Arc<str>>,
     /// Ascending by labels.
     parts: Vec<Part>,
+    lost: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl Head {
             let a = a.pairs.iter().map(|p| (key(p.0), key(p.1)));
             a.cmp(b.pairs.iter().map(|p| (key(p.0), key(p.1))))
         });
-        Cut { border_ms, texts, parts }
+        Cut { border_ms, texts, parts, lost: Mutex::default() }
     }
 
     /// Forgets the samples of a cut, after its block is visible to readers. Series left with nothing leave the head.
@@ -107,7 +109,28 @@ impl Cut {
         chunks.map(|c| (c.first_ms, c.last_ms)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
+    /// Chunks that turned out to be damaged while the cut was read, and are left out; takes them.
+    pub fn take_lost(&self) -> Vec<String> {
+        std::mem::take(&mut self.lost.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The samples of a part. What is damaged is noted and left out, for nothing brings it back.
+    fn samples(&self, chunks: &[Chunk]) -> Result<Vec<Sample>, Error> {
+        let mut out = Vec::new();
+        for chunk in chunks {
+            match chunk.read_all_into(&mut out) {
+                Err(error) if error.kind() == ErrorKind::Internal => {
+                    self.lost.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+                }
+                other => other?,
+            }
+        }
+        Ok(out)
+    }
+
     /// Series ascending by labels, with all their samples. Each call starts anew.
+    ///
+    /// Errors: those of a disk that does not answer.
     pub fn iter(&self) -> CutSeries<'_> {
         CutSeries { cut: self, at: 0 }
     }
@@ -118,7 +141,7 @@ impl Cut {
 }
 
 impl<'a> IntoIterator for &'a Cut {
-    type Item = SeriesSamples;
+    type Item = Result<SeriesSamples, Error>;
     type IntoIter = CutSeries<'a>;
 
     fn into_iter(self) -> CutSeries<'a> {
@@ -127,22 +150,25 @@ impl<'a> IntoIterator for &'a Cut {
 }
 
 impl Iterator for CutSeries<'_> {
-    type Item = SeriesSamples;
+    type Item = Result<SeriesSamples, Error>;
 
-    fn next(&mut self) -> Option<SeriesSamples> {
+    fn next(&mut self) -> Option<Self::Item> {
         let part = self.cut.parts.get(self.at)?;
         self.at += 1;
-        let samples: Vec<_> = part.chunks.iter().flat_map(Chunk::samples).collect();
+        let samples = match self.cut.samples(&part.chunks) {
+            Ok(samples) => samples,
+            Err(error) => return Some(Err(error)),
+        };
         let last_ms = samples.last().map_or(i64::MIN, |s| s.at_ms);
         let state = part.series.state();
         let starts: Vec<StartRun> = state.starts.iter().filter(|r| r.from_ms <= last_ms).copied().collect();
         let labels: Labels = part.pairs.iter().map(|p| (self.cut.text(p.0), self.cut.text(p.1))).collect();
-        Some(SeriesSamples {
+        Some(Ok(SeriesSamples {
             labels,
             kind: state.kind,
             unit: state.unit.as_deref().unwrap_or_default().to_owned(),
             starts,
             samples,
-        })
+        }))
     }
 }

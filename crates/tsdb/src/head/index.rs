@@ -24,7 +24,7 @@ pub(super) struct Slot {
     /// In the order of the names' bytes.
     pub pairs: Arc<[Pair]>,
     pub series: Arc<MemSeries>,
-    hash: u128,
+    pub hash: u128,
     /// The next slot with the same hash.
     chain: u32,
 }
@@ -136,7 +136,13 @@ impl Index {
         self.link(hash, pairs, series);
     }
 
-    fn link(&mut self, hash: u128, pairs: Arc<[Pair]>, series: Arc<MemSeries>) {
+    /// The symbol of a text, new if it is not known.
+    pub fn intern(&mut self, text: &str) -> u32 {
+        self.symbols.intern(text)
+    }
+
+    /// Adds a series whose labels are symbols of this index.
+    pub fn link(&mut self, hash: u128, pairs: Arc<[Pair]>, series: Arc<MemSeries>) {
         let id = self.slots.len() as u32;
         let chain = self.by_hash[shard_of(hash)].insert(hash, id).unwrap_or(NONE);
         for pair in pairs.iter() {

@@ -24,16 +24,30 @@ impl Head {
     /// A reader of head and blocks asks the head **first** and takes its list of blocks afterwards: what a cut
     /// drops from the head is then in a block that the list holds.
     ///
-    /// Errors: `Invalid` for a regular expression that does not compile.
+    /// Errors: `Invalid` for a regular expression that does not compile; those of files that hold closed chunks.
     pub fn select(&self, matchers: &[Matcher], range: RangeMs) -> Result<Vec<SeriesSamples>, Error> {
+        let (series, fault) = self.select_readable(matchers, range)?;
+        fault.map_or(Ok(series), Err)
+    }
+
+    /// As [`Head::select`], without the series of which a chunk cannot be read; with the first such fault.
+    pub fn select_readable(
+        &self,
+        matchers: &[Matcher],
+        range: RangeMs,
+    ) -> Result<(Vec<SeriesSamples>, Option<Error>), Error> {
         let tests = LabelTest::all(matchers)?;
-        let mut out = Vec::new();
+        let (mut out, mut fault) = (Vec::new(), None);
         for (labels, series) in self.matching(&tests, range)? {
             let state = series.state();
-            let samples = state.samples(range);
-            if samples.is_empty() {
-                continue;
-            }
+            let samples = match state.samples(range) {
+                Ok(samples) if samples.is_empty() => continue,
+                Ok(samples) => samples,
+                Err(error) => {
+                    fault.get_or_insert(error);
+                    continue;
+                }
+            };
             out.push(SeriesSamples {
                 labels,
                 kind: state.kind,
@@ -43,7 +57,7 @@ impl Head {
             });
         }
         out.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(out)
+        Ok((out, fault))
     }
 
     /// Label sets of series whose first to last sample touches the range, ascending.

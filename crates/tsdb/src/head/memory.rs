@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ph_model::{RangeMs, Sample, Series, SeriesKind};
 
+use crate::Error;
 use crate::chunk::{Chunk, OpenChunk, seal_all};
 use crate::merge::merge_samples;
 use crate::series::StartRun;
@@ -41,26 +42,30 @@ pub(super) struct State {
     pub kind: SeriesKind,
     pub unit: Option<Arc<str>>,
     pub starts: Vec<StartRun>,
-    newest: Option<Sample>,
-    open: Option<OpenChunk>,
-    full: Vec<Chunk>,
-    late: Option<Box<Late>>,
-    cut: Option<Arc<[Chunk]>>,
+    pub(super) newest: Option<Sample>,
+    pub(super) open: Option<OpenChunk>,
+    pub(super) full: Vec<Chunk>,
+    pub(super) late: Option<Box<Late>>,
+    pub(super) cut: Option<Arc<[Chunk]>>,
     /// The series left the head; whoever still holds it must look it up anew.
     pub gone: bool,
 }
 
 #[derive(Debug, Default)]
-struct Late {
+pub(super) struct Late {
     /// Ascending.
-    buffer: Vec<Sample>,
-    /// Each ascending; they may overlap but share no time.
-    chunks: Vec<Chunk>,
+    pub buffer: Vec<Sample>,
+    /// Each ascending; they may overlap but share no time. Always in memory.
+    pub chunks: Vec<Chunk>,
 }
 
 impl MemSeries {
     pub(super) fn new(series_ref: u64) -> Self {
-        Self { series_ref, state: Mutex::new(State::default()) }
+        Self::with(series_ref, State::default())
+    }
+
+    pub(super) fn with(series_ref: u64, state: State) -> Self {
+        Self { series_ref, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -128,28 +133,29 @@ impl State {
         let in_chunks = chunks
             .chain(late.iter().flat_map(|l| &l.chunks))
             .filter(|c| c.first_ms <= at_ms && at_ms <= c.last_ms)
-            .find_map(|c| c.samples().find(|s| s.at_ms == at_ms));
+            // A chunk that cannot be read says so when it is asked for; the first of two samples wins then, too.
+            .find_map(|c| c.samples().ok()?.into_iter().find(|s| s.at_ms == at_ms));
         in_chunks.or_else(|| {
             let open = self.open.as_ref().filter(|c| c.first_ms <= at_ms)?;
             open.samples().find(|s| s.at_ms == at_ms)
         })
     }
 
-    /// Samples in the range, ascending, without duplicates.
-    pub fn samples(&self, range: RangeMs) -> Vec<Sample> {
+    /// Samples in the range, ascending, without duplicates. Errors: those of files that hold chunks.
+    pub fn samples(&self, range: RangeMs) -> Result<Vec<Sample>, Error> {
         let mut out = Vec::new();
         for chunk in self.cut.iter().flat_map(|c| c.iter()).chain(&self.full) {
             if range.touches(chunk.first_ms, chunk.last_ms) {
-                out.extend(chunk.samples().filter(|s| range.contains(s.at_ms)));
+                chunk.read_into(range, &mut out)?;
             }
         }
         if let Some(open) = self.open.as_ref().filter(|c| range.touches(c.first_ms, c.last_ms)) {
             out.extend(open.samples().filter(|s| range.contains(s.at_ms)));
         }
-        match &self.late {
+        Ok(match &self.late {
             Some(late) => merge_samples(out, late.samples(range)),
             None => out,
-        }
+        })
     }
 
     /// Times of the first and the last sample.
@@ -173,7 +179,7 @@ impl State {
 
     pub fn size_bytes(&self) -> u64 {
         let chunks = self.cut.iter().flat_map(|c| c.iter()).chain(&self.full);
-        let closed: usize = chunks.map(|c| c.bytes.len() + size_of::<Chunk>()).sum();
+        let closed: usize = chunks.map(|c| c.size_bytes() + size_of::<Chunk>()).sum();
         let late = self.late.as_ref().map_or(0, |l| l.count() as usize * size_of::<Sample>());
         let starts = self.starts.capacity() * size_of::<StartRun>();
         (closed
@@ -200,10 +206,17 @@ impl State {
         let split = self.full.partition_point(|c| c.last_ms < border_ms);
         older.extend(self.full.drain(..split));
         if self.full.first().is_some_and(|c| c.first_ms < border_ms) {
-            let (before, after): (Vec<_>, Vec<_>) =
-                self.full.remove(0).samples().partition(|s| s.at_ms < border_ms);
-            older.extend(seal_all(before));
-            self.full.splice(0..0, seal_all(after));
+            let chunk = self.full.remove(0);
+            match chunk.samples() {
+                Ok(samples) => {
+                    let (before, after): (Vec<_>, Vec<_>) =
+                        samples.into_iter().partition(|s| s.at_ms < border_ms);
+                    older.extend(seal_all(before));
+                    self.full.splice(0..0, seal_all(after));
+                }
+                // Whoever writes the cut meets the same fault, and says it.
+                Err(_) => older.push(chunk),
+            }
         }
         if let Some(open) = self.open.take_if(|c| c.first_ms < border_ms) {
             let (before, after): (Vec<_>, Vec<_>) = open.samples().partition(|s| s.at_ms < border_ms);
@@ -216,8 +229,12 @@ impl State {
             }
         }
         if !late.is_empty() {
-            let in_order = older.iter().flat_map(Chunk::samples).collect();
+            let mut in_order = Vec::new();
+            let unread: Vec<Chunk> =
+                older.into_iter().filter(|c| c.read_all_into(&mut in_order).is_err()).collect();
             older = seal_all(merge_samples(in_order, late));
+            older.extend(unread);
+            older.sort_by_key(|c| c.first_ms);
         }
         self.cut = (!older.is_empty()).then(|| Arc::from(older));
         self.cut.clone()
@@ -259,8 +276,11 @@ impl Late {
 
     fn samples(&self, range: RangeMs) -> Vec<Sample> {
         let chunks = self.chunks.iter().filter(|c| range.touches(c.first_ms, c.last_ms));
-        let all = chunks.flat_map(Chunk::samples).chain(self.buffer.iter().copied());
-        let mut out: Vec<Sample> = all.filter(|s| range.contains(s.at_ms)).collect();
+        let mut out: Vec<Sample> = self.buffer.iter().filter(|s| range.contains(s.at_ms)).copied().collect();
+        for chunk in chunks {
+            // Late chunks never leave the memory, from which nothing is lost.
+            let _ = chunk.read_into(range, &mut out);
+        }
         out.sort_unstable_by_key(|s| s.at_ms);
         out
     }

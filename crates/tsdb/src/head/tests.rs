@@ -91,7 +91,8 @@ fn a_cut_holds_what_was_there_and_later_samples_survive_its_drop() {
     let late = head.append(&[series("a=2", &[(border - 1, -1.0), (border - 15_000, 299.0)])], i64::MAX);
     assert_eq!((late.accepted, late.rejected.len()), (2, 0));
     assert_eq!(all(&head)[1].1.len(), 501);
-    let taken: Vec<_> = cut.iter().map(|s| (s.labels.to_string(), s.samples.len(), s.unit)).collect();
+    let taken: Vec<_> =
+        cut.iter().map(Result::unwrap).map(|s| (s.labels.to_string(), s.samples.len(), s.unit)).collect();
     assert_eq!(
         taken,
         vec![("{a=\"1\"}".into(), 10, "By".into()), ("{a=\"2\"}".into(), 300, "By".to_owned())]
@@ -115,7 +116,7 @@ fn start_times_are_runs() {
     assert_eq!(head.select(&[], RangeMs::ALL).unwrap()[0].starts, vec![run(10, 5), run(30, 25)]);
     head.append(&[Series { start_ms: Some(45), ..series("a=1", &[(50, 1.0)]) }], 0);
     let cut = head.cut(31);
-    assert_eq!(cut.iter().next().unwrap().starts, vec![run(10, 5), run(30, 25)]);
+    assert_eq!(cut.iter().next().unwrap().unwrap().starts, vec![run(10, 5), run(30, 25)]);
     head.drop_cut(&cut);
     assert_eq!(head.select(&[], RangeMs::ALL).unwrap()[0].starts, vec![run(30, 25), run(50, 45)]);
 }
@@ -206,7 +207,7 @@ proptest! {
         expected.dedup();
         let found: Vec<Labels> = head.select(&matchers, RangeMs::ALL).unwrap().into_iter().map(|s| s.labels).collect();
         prop_assert_eq!(found, expected);
-        let cut: Vec<Labels> = head.cut(2).iter().map(|s| s.labels).collect();
+        let cut: Vec<Labels> = head.cut(2).iter().map(|s| s.unwrap().labels).collect();
         prop_assert_eq!(cut, head.series(&[], RangeMs::ALL, 99).unwrap().items);
     }
 
@@ -220,7 +221,7 @@ proptest! {
         for (action, n, value) in steps {
             if action == 0 {
                 let cut = head.cut(clock - n / 4);
-                for sample in cut.iter().flat_map(|s| s.samples) {
+                for sample in cut.iter().flat_map(|s| s.unwrap().samples) {
                     prop_assert!(sample.at_ms < cut.border_ms());
                     prop_assert_eq!(flushed.insert(sample.at_ms, sample.value.to_bits()), None);
                 }

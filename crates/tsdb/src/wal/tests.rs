@@ -48,7 +48,7 @@ proptest! {
             let payload = encode(&mut encoder, &batch);
             batch.iter_mut().for_each(|(_, s)| s.samples.retain(|s| s.at_ms >= from_ms));
             let given: Vec<Series> = batch.into_iter().map(|(_, s)| s).collect();
-            let outcome = heads[1].replay(&payload, &mut table, from_ms).unwrap();
+            let (outcome, _) = heads[1].replay(&payload, &mut table, (from_ms, i64::MAX)).unwrap();
             let appended = heads[0].append(&given, i64::MAX);
             prop_assert_eq!((outcome.accepted, outcome.rejected.len()), (appended.accepted, appended.rejected.len()));
             let contents = heads.each_ref().map(|h| h.select(&[], RangeMs::ALL).unwrap());

@@ -17,6 +17,8 @@ const DIR: &str = "PH_STORE_CRASH_DIR";
 /// Number of the first batch that the child sends.
 const FIRST: &str = "PH_STORE_CRASH_FIRST";
 const KILLS: u64 = 50;
+/// Another number of kills, for longer runs.
+const MORE: &str = "PILOTHOUSE_STORE_KILLS";
 const ROWS: u64 = 5;
 /// Senders; the last one sends samples.
 const SOURCES: u64 = 4;
@@ -60,6 +62,9 @@ async fn child() {
                 if source == 0 && seq.is_multiple_of(40) {
                     store.flush().await.unwrap();
                 }
+                if source == 2 && seq.is_multiple_of(25) {
+                    store.image_heads().await.unwrap();
+                }
                 if source == 1 && seq.is_multiple_of(90) {
                     store.compact().await.unwrap();
                 }
@@ -80,6 +85,7 @@ fn say(source: u64, seq: u64) {
 fn bed(dir: &Path) -> Bed {
     let mut bed = Bed::at(dir.to_owned());
     bed.config.segment_bytes = 64 << 10;
+    bed.config.head_spill_bytes = 1;
     bed
 }
 
@@ -134,7 +140,8 @@ async fn killed_under_load() {
     let kept = tempfile::tempdir().unwrap();
     let dir = kept.path().to_owned();
     let mut ledger = Ledger::new();
-    for kill in 0..KILLS {
+    let kills = std::env::var(MORE).ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
+    for kill in 0..kills {
         let answers = 1 + (kill * 7_919) % 160;
         let first = 1 + kill * SPAN;
         let mut heard = std::mem::take(&mut ledger);

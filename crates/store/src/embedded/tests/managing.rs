@@ -262,6 +262,43 @@ async fn a_removed_organisation_never_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn questions_end_at_their_limits_by_name() {
+    let bed = Bed::new();
+    let (ctx, other) = (org(1), org(2));
+    let store = bed.open().await;
+    let limits = Limits { query_rows: Some(50), query_samples: Some(3), ..Limits::default() };
+    store.configure(ctx.org(), OrgSettings { limits, ..OrgSettings::default() }).await.unwrap();
+    for tenant in [&ctx, &other] {
+        put(&store, tenant, Rows::Logs(lines(0, 60))).await;
+        let samples: Vec<(i64, f64)> = (0..5).map(|n| (NOW_MS + n, 1.0)).collect();
+        put(&store, tenant, Rows::Metrics(vec![gauge("m", "p", &samples)])).await;
+    }
+    store.flush().await.unwrap();
+    let range = RangeNs::new(NOW_NS, NOW_NS + 1_000_000);
+    let count = CountAsk { signal: Signal::Logs, filter: Filter::All, range, step_ns: 1_000_000, by: None };
+    let select =
+        SeriesAsk { matchers: vec![Matcher::equal("__name__", "m")], range: RangeMs::ALL, max_series: 10 };
+    let ended = |text: &str, kind: ErrorKind, name: &str| {
+        assert_eq!(kind, ErrorKind::Exhausted);
+        assert!(text.starts_with(name) && text.contains("have it raised"), "{text}");
+    };
+    let error = store.search(&ctx, ask(Signal::Logs, Filter::All)).await.unwrap_err();
+    ended(&error.text, error.kind, "query_rows");
+    let error = store.count(&ctx, count.clone()).await.unwrap_err();
+    ended(&error.text, error.kind, "query_rows");
+    let mut found = store.select_series(&ctx, select.clone()).await.unwrap();
+    let error = futures::StreamExt::next(&mut found).await.unwrap().unwrap_err();
+    ended(&error.text, error.kind, "query_samples");
+    assert!(store.search(&other, ask(Signal::Logs, Filter::All)).await.is_ok());
+    assert_eq!(store.count(&other, count.clone()).await.unwrap()[0].count, 60);
+    let limits = Limits { query_bytes: Some(10), ..Limits::default() };
+    store.configure(ctx.org(), OrgSettings { limits, ..OrgSettings::default() }).await.unwrap();
+    let error = store.count(&ctx, count).await.unwrap_err();
+    ended(&error.text, error.kind, "query_bytes");
+    store.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_refuse_by_name_and_spare_others() {
     let bed = Bed::new();
     let (ctx, other) = (org(1), org(2));

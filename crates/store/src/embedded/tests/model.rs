@@ -12,6 +12,8 @@ use crate::embedded::Embedded;
 use crate::fs::{Fault, FaultFs};
 
 const HISTORIES: u64 = 240;
+/// Another number of histories, for longer runs.
+const MORE: &str = "PILOTHOUSE_STORE_HISTORIES";
 const LIVES: u64 = 4;
 const ROWS: u64 = 3;
 
@@ -65,9 +67,10 @@ async fn send(store: &Embedded, number: u64, ledger: &mut Ledger) -> bool {
 /// One life of a store, to its end or until somebody gives up.
 async fn live(store: &Embedded, random: &mut Random, next: &mut u64, ledger: &mut Ledger) {
     for _ in 0..random.below(25) + 3 {
-        let went = match random.below(12) {
+        let went = match random.below(14) {
             0 | 10 => store.flush().await.is_ok(),
             11 => store.compact().await.is_ok(),
+            12 | 13 => store.image_heads().await.is_ok(),
             1 if *next > 0 => {
                 let old = random.below(*next);
                 send(store, old, ledger).await
@@ -107,6 +110,7 @@ async fn history(number: u64) {
     let mut disk = FaultFs::new(number);
     let mut bed = Bed::on(Arc::new(disk.clone()));
     bed.config.segment_bytes = 8 << 10;
+    bed.config.head_spill_bytes = 1;
     for life in 0..LIVES {
         let what = format!("history {number}, life {life}");
         let store = bed.open().await;
@@ -137,12 +141,14 @@ async fn history(number: u64) {
     verify(&store, &ledger, &format!("{what}, flushed")).await;
     store.compact().await.unwrap();
     verify(&store, &ledger, &format!("{what}, merged")).await;
+    assert!(store.image_heads().await.is_ok(), "{what}");
     store.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn power_cuts_at_every_point_lose_nothing_acknowledged() {
-    for number in 0..HISTORIES {
+    let histories = std::env::var(MORE).ok().and_then(|n| n.parse().ok()).unwrap_or(HISTORIES);
+    for number in 0..histories {
         history(number).await;
     }
 }
