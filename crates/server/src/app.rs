@@ -2,6 +2,7 @@
 
 mod chores;
 mod own;
+mod quotas;
 mod rooms;
 mod start;
 

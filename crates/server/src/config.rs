@@ -88,6 +88,8 @@ pub struct ServerConfig {
     /// Further addresses that take telemetry of other programs and nothing else, such as OpenTelemetry's 4317 and 4318. Default:
     /// none; the main addresses take it too.
     pub intake: Vec<Listen>,
+    /// What each organisation may send. Default: 2,000,000 active series, 200,000 samples and 64 MB of rows a second.
+    pub limits: ph_store::Limits,
     /// Slug of the organisation that the first start creates.
     pub org_slug: String,
     /// Address of the owner that the first start creates.
@@ -107,6 +109,11 @@ impl ServerConfig {
             durability: ph_store::Durability::default(),
             repair: false,
             intake: Vec::new(),
+            limits: ph_store::Limits {
+                samples_per_second: Some(200_000),
+                bytes_per_second: Some(64_000_000),
+                ..ph_store::Limits::default()
+            },
             org_slug: "main".to_owned(),
             owner_email: "owner@localhost".to_owned(),
         }

@@ -63,6 +63,16 @@ pub struct Args {
     /// loopback; repeatable. OpenTelemetry's own ports are 4317 (gRPC) and 4318 (HTTP). The --listen addresses take it too.
     #[arg(long, value_name = "URL", env = "PILOTHOUSE_INTAKE", value_delimiter = ',')]
     intake: Vec<Listen>,
+    /// Series that an organisation may have active; new ones beyond are refused, known ones go on. 0: no limit.
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, env = "PILOTHOUSE_ACTIVE_SERIES")]
+    active_series: u64,
+    /// Samples that an organisation may send a second, on average; ten seconds' worth at once. 0: no limit.
+    #[arg(long, value_name = "N", default_value_t = 200_000, env = "PILOTHOUSE_SAMPLES_PER_SECOND")]
+    samples_per_second: u64,
+    /// Bytes of log records, events and spans that an organisation may send a second, with some hundred for each beside its text;
+    /// ten seconds' worth at once. 0: no limit.
+    #[arg(long, value_name = "BYTES", default_value_t = 64_000_000, env = "PILOTHOUSE_ROW_BYTES_PER_SECOND")]
+    row_bytes_per_second: u64,
     /// Also measure this machine, as the first source: an agent within this process, over the real link.
     #[arg(long, env = "PILOTHOUSE_WITH_HOST_AGENT")]
     with_host_agent: bool,
@@ -106,6 +116,13 @@ fn durability(text: &str) -> Result<Durability, String> {
 
 pub async fn run(args: Args) -> Outcome {
     let data = local::data_dir(args.data.as_deref())?;
+    let limit = |n: u64| (n > 0).then_some(n);
+    let limits = ph_store::Limits {
+        active_series: limit(args.active_series),
+        samples_per_second: limit(args.samples_per_second),
+        bytes_per_second: limit(args.row_bytes_per_second),
+        ..ph_store::Limits::default()
+    };
     let config = ServerConfig {
         listen: args.listen,
         public_url: args.public_url,
@@ -114,6 +131,7 @@ pub async fn run(args: Args) -> Outcome {
         durability: args.durability,
         repair: args.repair,
         intake: args.intake,
+        limits,
         ..ServerConfig::new(data)
     };
     let stop = runtime::stop_on_signals()?;

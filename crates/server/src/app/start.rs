@@ -1,6 +1,6 @@
 //! Starts and stops the server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,7 +17,7 @@ use url::Url;
 
 use super::own::{self, StateReady};
 use super::rooms::{TelemetryReady, open_telemetry, start_rooms};
-use super::{App, AppState, chores, intake_router, router};
+use super::{App, AppState, chores, intake_router, quotas, router};
 use crate::audit::Auditor;
 use crate::auth::keyring::{Keyring, private_dir, write_private};
 use crate::auth::{AuthRoom, link_text};
@@ -53,7 +53,7 @@ pub struct Running {
     /// What the operator should read: a busy port, say.
     pub warnings: Vec<String>,
     pub app: AppState,
-    telemetry: Arc<ph_store::Embedded>,
+    pub(super) telemetry: Arc<ph_store::Embedded>,
     doors: CancellationToken,
     _lock: File,
 }
@@ -105,6 +105,8 @@ impl Server {
         });
         write_marker(&app)?;
         let certificates = certificates(&app)?;
+        let all = app.state.organisation_statuses().await?;
+        quotas::apply(&telemetry, &app.config.limits, &all, &mut HashSet::new()).await?;
         let mut running = Running {
             addrs: doors.iter().map(|(_, door)| door.addr).collect(),
             intake: intake.iter().map(|(_, door)| door.addr).collect(),
@@ -125,6 +127,7 @@ impl Server {
         let app = running.app.clone();
         app.tasks.spawn(app.auth.watcher().watch(app.state.clone(), app.clock.clone()));
         app.tasks.spawn(chores::run(app.clone(), certificates));
+        app.tasks.spawn(quotas::run(app.clone(), running.telemetry.clone()));
         start_rooms(&app);
         Ok(running)
     }

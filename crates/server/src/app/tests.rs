@@ -3,6 +3,7 @@
 mod attacks;
 mod flows;
 mod matrix;
+mod quotas;
 mod surface;
 
 use std::net::{Ipv4Addr, SocketAddr};
