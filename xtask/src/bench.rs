@@ -29,8 +29,9 @@ const ROWS: &[(&str, Program, &str)] = &[
     ("append", Program::Script("bench-append.sh"), "samples and log rows a second into the store, durable"),
     (
         "store",
-        Program::Example("ph-store", "bench_search"),
-        "search, counts, traces and size of the store against zstdcat and grep; L1 … L4, T1, M2 behind it pick rows",
+        Program::Script("bench-store.sh"),
+        "search, counts, traces and size against zstdcat and grep; the server's metrics beside Prometheus and \
+         VictoriaMetrics; L1 … L5, T1, M1 … M6 behind it pick rows",
     ),
     (
         "serve",

@@ -1,6 +1,6 @@
 //! How fast the store finds, and how small it keeps, against what people use on files.
 //!
-//! In:     rows (`L1 L2 L3 L4 T1 M2`, none: all), then optionally the size of the corpus in MiB (default 512).
+//! In:     rows (`L1 L2 L3 L4 L5 T1 M2`, none: all), then optionally the size of the corpus in MiB (default 512).
 //! Out:    a line a row: our time or size, the rival's, the ratio; best of five, answers compared before times.
 //! Run:    `cargo run --release -p ph-store --example bench_search -- L1 L4 1024`
 //! Needs:  `zstd`, `gzip` and `grep` for the rows of lines.
@@ -149,6 +149,9 @@ impl Bench {
         if ["L1", "L2", "L3", "L4"].iter().any(|row| asked(row)) {
             self.lines(asked).await?;
         }
+        if asked("L5") {
+            self.beside().await?;
+        }
         if asked("T1") {
             self.traces().await?;
         }
@@ -228,6 +231,83 @@ impl Bench {
             );
         }
         Ok(())
+    }
+
+    /// Intake alone, questions alone, and both at once.
+    async fn beside(&self) -> Result<(), Fault> {
+        const SPAN: Duration = Duration::from_secs(10);
+        if self.store.stats(&self.ctx).await?.rows[1] < 200_000 {
+            self.take_lines(Instant::now() + Duration::from_secs(5), 0).await?;
+            self.settle().await?;
+        }
+        let (_, alone) = self.questions(Instant::now() + SPAN).await?;
+        let taken = self.take_lines(Instant::now() + SPAN, 1).await?;
+        let until = Instant::now() + SPAN;
+        let (beside, asked) = tokio::join!(self.take_lines(until, 2), self.questions(until));
+        let (beside, (count, busy)) = (beside?, asked?);
+        let rate = |rows: u64| rows as f64 / SPAN.as_secs_f64();
+        println!(
+            "L5  {:.0} rows/s alone, {:.0} beside 4 queries: {:.0} % kept",
+            rate(taken),
+            rate(beside),
+            beside as f64 / taken as f64 * 100.0
+        );
+        println!(
+            "L5  p99 of queries {alone:.1?} alone, {busy:.1?} beside intake ({count} queries): {:.1} x",
+            busy.as_secs_f64() / alone.as_secs_f64()
+        );
+        Ok(())
+    }
+
+    /// Four askers at once; how many questions were answered, and the p99 of their times.
+    async fn questions(&self, until: Instant) -> Result<(usize, Duration), Fault> {
+        let one = |n: u64| async move {
+            let mut times = Vec::new();
+            while Instant::now() < until {
+                let ask = SearchAsk {
+                    signal: Signal::Logs,
+                    filter: Filter::And(vec![
+                        Filter::equal("pod", format!("web-{}", n * 7)),
+                        Filter::words("ERROR"),
+                    ]),
+                    range: RangeNs::ALL,
+                    order: Order::Descending,
+                    limit: 100,
+                    cursor: None,
+                };
+                let began = Instant::now();
+                self.store.search(&self.ctx, ask).await?;
+                times.push(began.elapsed());
+            }
+            Ok::<_, Fault>(times)
+        };
+        let (a, b, c, d) = tokio::join!(one(0), one(1), one(2), one(3));
+        let mut all = [a?, b?, c?, d?].concat();
+        all.sort_unstable();
+        let p99 = all.get(all.len() * 99 / 100).copied().ok_or("no question was answered")?;
+        Ok((all.len(), p99))
+    }
+
+    /// Sends lines until a moment; how many were taken.
+    async fn take_lines(&self, until: Instant, seed: u64) -> Result<u64, Fault> {
+        let (mut random, mut taken) = (Random(seed + 11), 0_u64);
+        while Instant::now() < until {
+            let rows = (taken..taken + BATCH).map(|n| LogRow {
+                ts: DAY_MS * 1_000_000 + n as i64 * 100_000,
+                namespace: format!("ns-{}", n % 12),
+                pod: format!("web-{}", n % 200),
+                container: "app".into(),
+                iostream: "stdout".into(),
+                level: [9, 9, 9, 13, 17][(n % 5) as usize],
+                message: line(n, &mut random).into_bytes(),
+                offset: n,
+                segment_key: u128::from(seed),
+                ..LogRow::default()
+            });
+            self.put(Rows::Logs(rows.collect())).await?;
+            taken += BATCH;
+        }
+        Ok(taken)
     }
 
     async fn rare(&self) -> Result<(), Fault> {
