@@ -54,6 +54,11 @@ const ROWS: &[(&str, Program, &str)] = &[
         "cluster-agent's memory with 1,000 and 5,000 pods of kwok",
     ),
     (
+        "pods",
+        Program::RootScript("bench-pods.sh"),
+        "all of a long log and a follow of 50 pods, against kubectl, stern and curl",
+    ),
+    (
         "tty",
         Program::RootScript("bench-tty.sh"),
         "echo of a terminal in a container while log bulk runs through the same server",

@@ -7,8 +7,8 @@ use testbed::{Bed, Options, with_bed};
 use super::bed::apply;
 use super::stack::Stack;
 
-/// Lines of every sort that a program writes: JSON, logfmt, klog, both streams, blanks, colours, carriage returns, bytes that are no
-/// text, lines of several pieces.
+/// More lines than a page holds, of every sort that a program writes: JSON, logfmt, klog, both streams, blanks, colours,
+/// carriage returns, bytes that are no text, lines of several pieces.
 const PODS: &str = r#"
 apiVersion: v1
 kind: Pod
@@ -23,7 +23,7 @@ spec:
     - -c
     - |
       i=0
-      while [ $i -lt 200 ]; do
+      while [ $i -lt 1200 ]; do
         echo "{\"level\":\"info\",\"status\":200,\"n\":$i,\"message\":\"served\"}"
         echo "level=warn msg=\"slow request\" n=$i" >&2
         i=$((i+1))

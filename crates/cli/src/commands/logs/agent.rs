@@ -121,7 +121,7 @@ async fn read(
     };
     reading.stop.cancel();
     // A stream is asked for its own; pages that were answered have told theirs.
-    let last = match ask.follow {
+    let last = match ask.follow || ask.extent == Extent::All {
         true => tokio::time::timeout(LAST_WORD, working).await.ok().and_then(Result::ok),
         false => None,
     };

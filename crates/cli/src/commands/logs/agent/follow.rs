@@ -1,4 +1,4 @@
-//! New lines as they are written.
+//! Lines over a stream: all that there are, and new ones as they are written.
 //!
 //! In:     the stream's frames; after a lost connection a new stream that begins behind the last batch.
 //! Bound:  credit is given back for what was printed, so a slow reader of our output slows the file's reader.
@@ -9,7 +9,7 @@ use futures::{SinkExt, StreamExt};
 use ph_api::{LogQuery, LogStreamAsk, LogStreamFrame, LogStreamOpened, LogSummary};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Reading, record};
+use super::{Reading, history, record};
 use crate::api::Api;
 use crate::commands::logs::ask::{Ask, Extent};
 use crate::commands::logs::notice;
@@ -29,8 +29,8 @@ const SILENCE: Duration = Duration::from_secs(45);
 
 /// Why a stream ended.
 enum End {
-    /// Every source ended, or the server has nothing more to say.
-    Done,
+    /// Every source ended, or the server has nothing more to say: its last word.
+    Done(Box<LogSummary>),
     /// The connection was lost; what was printed is known.
     Lost(String),
 }
@@ -75,7 +75,7 @@ pub async fn run(
             Err(e) => End::Lost(e.text().to_owned()),
         };
         let why = match end {
-            End::Done => return Ok(reading.told()),
+            End::Done(_) => return Ok(reading.told()),
             End::Lost(_) if reading.stop.is_cancelled() => return Ok(reading.told()),
             End::Lost(why) => why,
         };
@@ -94,6 +94,55 @@ pub async fn run(
             () = reading.stop.cancelled() => return Ok(reading.told()),
             () = tokio::time::sleep(wait) => {}
         }
+        wait = (wait * 2).min(RETRY_MAX);
+    }
+}
+
+/// Everything from where the query begins to the end of its files, in the order of time. A stream that spent its budget
+/// is gone on with by another; one that is lost, behind the last line that was printed.
+///
+/// What was read, and where a later command goes on. Errors: the server's refusal, and a server that stays away while
+/// nothing more comes.
+pub async fn whole(
+    reading: &Reading<'_>,
+    (query, out): (LogQuery, &mut Output),
+) -> Result<(LogSummary, Option<String>), Failure> {
+    let (mode, order) = (Some("all".into()), Some("strict".into()));
+    let mut query = LogQuery { mode, order, limit: None, follow: false, ..query };
+    let mut summary = LogSummary::default();
+    let (mut wait, mut lost_since) = (RETRY_FIRST, None);
+    loop {
+        let before = query.after.clone();
+        let mut begun = false;
+        let end = match open(reading.api, &query).await {
+            Ok(socket) => stream(socket, (&mut query, &mut begun), (&mut *out, reading)).await,
+            Err(e) if lost_since.is_some() && passes(&e, lost_since) => Ok(End::Lost(e.text().to_owned())),
+            Err(e) => Err(e),
+        };
+        let moved = query.after != before;
+        let why = match end? {
+            End::Done(last) => {
+                let spent = matches!(last.stopped.as_str(), "rows" | "bytes" | "time");
+                summary = history::added(summary, *last);
+                if !spent || !moved || reading.stop.is_cancelled() {
+                    return Ok((summary, query.after));
+                }
+                continue;
+            }
+            End::Lost(why) => why,
+        };
+        if moved {
+            (wait, lost_since) = (RETRY_FIRST, None);
+        }
+        let since = *lost_since.get_or_insert_with(tokio::time::Instant::now);
+        if since.elapsed() > PATIENCE {
+            return Err(Failure::new(
+                code::UNREACHABLE,
+                format!("the server has been away for 10 min: {why}"),
+            ));
+        }
+        notice(&format!("-- connection lost ({why}); going on behind the last line"));
+        tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY_MAX);
     }
 }
@@ -176,7 +225,7 @@ async fn stream(
             LogStreamFrame::Marker { marker } => out.marker(&marker)?,
             LogStreamFrame::Summary { summary } => {
                 reading.add(&summary);
-                return Ok(End::Done);
+                return Ok(End::Done(Box::new(summary)));
             }
             LogStreamFrame::Error { kind, detail, next_step } => return Err(said(&kind, detail, next_step)),
             LogStreamFrame::Progress { .. } | LogStreamFrame::Lag { .. } => {}

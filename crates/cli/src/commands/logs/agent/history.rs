@@ -1,10 +1,10 @@
-//! Lines that are there already, page by page.
+//! Lines that are there already: page by page, and what is long over a stream.
 
 use std::collections::{HashSet, VecDeque};
 
 use ph_api::{LogContext, LogLines, LogPage, LogQuery, LogRecord, LogSource, LogSummary};
 
-use super::{Reading, record};
+use super::{Reading, follow, record};
 use crate::api::{Api, segment};
 use crate::commands::logs::ask::{Ask, Extent};
 use crate::commands::logs::notice;
@@ -174,7 +174,20 @@ async fn all(api: &Reading<'_>, query: LogQuery, out: &mut Output) -> Result<(Lo
         let older = LogQuery { to: begin.or_else(|| query.to.clone()), ..query };
         summary = stored(api, older, out).await?;
     }
-    forward(api, (files, first), (summary, out), u64::MAX).await
+    // Lines around a match may lie on both sides of where pages meet: that is for pages to mend.
+    let plain = files.context == LogContext::default();
+    let whole = !plain || first.records.len() < api.rows as usize || first.next.is_none() || out.is_enough();
+    let (sum, tokens) = match whole {
+        true => forward(api, (files, first), (summary, &mut *out), u64::MAX).await?,
+        false => {
+            give(&first, out)?;
+            let prev = first.prev.clone();
+            let rest = LogQuery { after: first.next.clone(), ..files };
+            let (read, next) = follow::whole(api, (rest, &mut *out)).await?;
+            (added(added(summary, first.summary), read), Tokens { next, prev })
+        }
+    };
+    Ok((sum, tokens))
 }
 
 /// Pages toward newer lines, until there are `most` matches.
