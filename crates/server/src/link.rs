@@ -11,6 +11,7 @@ mod door;
 mod enrol;
 mod facts;
 mod manifests;
+mod refusals;
 mod registry;
 mod room;
 mod socket;

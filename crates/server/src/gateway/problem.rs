@@ -88,6 +88,11 @@ impl Problem {
         self
     }
 
+    /// What went wrong, in words.
+    pub fn detail(&self) -> &str {
+        &self.body.detail
+    }
+
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

@@ -14,6 +14,7 @@ use ph_model::{ClusterId, ErrorKind};
 use ph_store::state::{AgentKind, EnrolBy, NewAgent};
 use serde_json::json;
 
+use super::refusals;
 use crate::app::AppState;
 use crate::auth::credential::Caller;
 use crate::gateway::extract::Json;
@@ -35,8 +36,16 @@ pub async fn enrol(
     caller: Caller,
     Json(ask): Json<EnrolAsk>,
 ) -> Result<Json<Enrolled>, Problem> {
+    let answer = admit(&app, &caller, &ask).await;
+    if let Err(why) = &answer {
+        refusals::note(&app, &caller, (&ask, why)).await;
+    }
+    answer.map(Json)
+}
+
+async fn admit(app: &AppState, caller: &Caller, ask: &EnrolAsk) -> Result<Enrolled, Problem> {
     let public_key = public_key(&ask.public_key)?;
-    words(&ask)?;
+    words(ask)?;
     let (by, kind, node) = match &ask.proof {
         EnrolProof::JoinToken { token } => {
             let token = Opaque::parse(OpaqueKind::Join, token.trim()).map_err(|_| {
@@ -51,7 +60,7 @@ pub async fn enrol(
             (EnrolBy::Token(token.hash()), kind, (node, String::new(), ask.cluster_uid.clone()))
         }
         EnrolProof::ServiceAccount { cluster_id, token } => {
-            let (by, reply, uid) = vouched(&app, *cluster_id, token).await?;
+            let (by, reply, uid) = vouched(app, *cluster_id, token).await?;
             if reply.node != ask.node {
                 let text =
                     format!("the token belongs to a pod on node {:?}, not on {:?}", reply.node, ask.node);
@@ -76,8 +85,8 @@ pub async fn enrol(
         node,
         node_uid,
         public_key,
-        machine: ask.machine,
-        version: ask.version,
+        machine: ask.machine.clone(),
+        version: ask.version.clone(),
         cluster_uid,
     };
     let done = app.state.enrol(by, new, entry, app.clock.now_ms()).await?;
@@ -89,7 +98,7 @@ pub async fn enrol(
     let cluster = app.state.cluster(&TenantCtx::system(agent.org, "enrolment"), agent.cluster).await?;
     app.link.registry().tell();
     tracing::info!(agent = %agent.id, cluster = cluster.name, node = agent.node, "agent enrolled");
-    Ok(Json(Enrolled { agent_id: agent.id, cluster_id: cluster.id, cluster_name: cluster.name }))
+    Ok(Enrolled { agent_id: agent.id, cluster_id: cluster.id, cluster_name: cluster.name })
 }
 
 fn object(kind: AgentKind, node: &str) -> String {

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::facts::{ClusterFacts, Facts};
+use super::refusals::Refusals;
 use super::registry::Registry;
 use crate::auth::AuthRoom;
 use crate::config::Listen;
@@ -45,6 +46,7 @@ pub struct LinkRoom(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
+    refusals: Refusals,
     facts: OnceLock<Arc<dyn ClusterFacts>>,
     names: Names,
     /// The own authority's certificate, when the server serves TLS with it.
@@ -69,6 +71,7 @@ impl LinkRoom {
         others.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
         Self(Arc::new(Inner {
             registry: Registry::default(),
+            refusals: Refusals::default(),
             facts: OnceLock::new(),
             names: Names { public, others },
             authority,
@@ -79,6 +82,10 @@ impl LinkRoom {
 
     pub fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// Set once, at start, by the room that keeps inventories.

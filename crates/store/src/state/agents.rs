@@ -141,6 +141,16 @@ impl State {
         Ok(Enrolment { agent, superseded })
     }
 
+    /// Whose a join token is, and of which cluster, whether it is still good or not; `None` for one that was never made here.
+    pub async fn join_token_owner(&self, token: TokenHash) -> Result<Option<(OrgId, ClusterId)>, Error> {
+        let row = sqlx::query("SELECT org_id, cluster_id FROM join_token WHERE token_hash = $1")
+            .bind(token.0.as_slice())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(failed("look up a join token"))?;
+        row.map(|row| Ok((OrgId(uuid(&row, "org_id")?), ClusterId(uuid(&row, "cluster_id")?)))).transpose()
+    }
+
     /// For an agent's own calls: the record with this id, revoked or not. No tenant yet.
     pub async fn agent_by_id(&self, id: AgentId) -> Result<Option<AgentRecord>, Error> {
         sqlx::query("SELECT * FROM agent WHERE id = $1")

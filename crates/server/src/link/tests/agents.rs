@@ -53,6 +53,13 @@ async fn a_join_token_is_good_once_and_the_refusal_says_what_to_do() {
         assert!(error.to_string().contains(word), "{error}");
     }
     assert_eq!(bed.json("/api/v1/agents").await.as_array().unwrap().len(), 1);
+    // The spent token is one of this organisation's: its misuse stands in the chain. A text that is no token is nobody's.
+    let refused: Vec<_> =
+        bed.audit("agent.enrol").await.into_iter().filter(|r| r["decision"] == "deny").collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!((&refused[0]["cluster"], &refused[0]["rule"]), (&"east".into(), &"join_token".into()));
+    let said = refused[0]["detail"].to_string();
+    assert!(said.contains("unknown, used or older") && !said.contains(token), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,6 +136,12 @@ async fn the_clusters_own_agent_vouches_for_nodes() {
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
         assert!(error.to_string().contains(word), "{error}");
     }
+    let refused = bed.audit("agent.enrol").await;
+    let why = refused.iter().filter(|r| r["decision"] == "deny").map(|r| r["detail"].to_string());
+    let why: Vec<String> = why.collect();
+    assert_eq!(why.len(), 3, "each refusal has its row: {refused:?}");
+    assert!(why.iter().any(|w| w.contains("another issuer")), "{why:?}");
+    assert!(!why.iter().any(|w| w.contains("of-another-cluster")), "no row holds a token: {why:?}");
     let identity = bed.enrol_as(proof("of-n1"), "", "n1").await.unwrap();
     let mut first = connected(bed.link(identity.clone(), As::node())).await;
     let app = &bed.stack.running.app;
