@@ -108,6 +108,9 @@ pub struct LogSource {
     pub pod_uid: String,
     pub container: String,
     pub node: String,
+    /// Of the node, where its labels tell; otherwise empty.
+    #[serde(default)]
+    pub zone: String,
     /// `running`, `waiting`, `terminated`, `gone`.
     pub state: String,
     pub runs: Vec<LogRun>,

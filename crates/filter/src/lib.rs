@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod glob;
 pub mod json;
+mod known;
 mod level;
 mod logfmt;
 pub mod logql;

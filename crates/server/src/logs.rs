@@ -7,6 +7,7 @@
 mod around;
 mod ask;
 mod budget;
+mod columns;
 mod complete;
 mod count;
 mod cut;

@@ -1976,6 +1976,8 @@ export interface components {
             state: string;
             workload: string;
             workload_kind: string;
+            /** @description Of the node, where its labels tell; otherwise empty. */
+            zone?: string;
         };
         LogSources: {
             gaps: components["schemas"]["LogGap"][];

@@ -132,7 +132,7 @@ impl Default for LogAsk {
 impl LogAsk {
     /// The question to one container: its place in the page, and those of all containers in their order.
     pub(super) fn of(&self, source: &Source, all: &[Source]) -> Self {
-        let mut own = self.clone();
+        let mut own = self.narrowed(source);
         let place = |of: &dyn Fn(&Source) -> bool| all.iter().position(of);
         let mine = place(&|s| (&s.pod_uid, &s.container) == (&source.pod_uid, &source.container));
         // Whether this container's lines of the very time stand behind the named one. A later container comes last.
@@ -157,6 +157,28 @@ impl LogAsk {
             own.to_ns = Some(own.to_ns.map_or(to, |own| own.min(to)));
         }
         own
+    }
+
+    /// The same with what the filter still asks of this container's lines: conditions on its pod or node are answered already.
+    pub(super) fn narrowed(&self, source: &Source) -> Self {
+        let known = |name: &str| {
+            let value = match name {
+                "namespace" => &source.namespace,
+                "workload" => &source.workload,
+                "pod" => &source.pod,
+                "container" => &source.container,
+                "node" => &source.node,
+                "zone" => &source.zone,
+                _ => return None,
+            };
+            Some(Some(value.as_str()).filter(|v| !v.is_empty()))
+        };
+        let left = self.filter.filter().with_known(&known);
+        let filter = match left == *self.filter.filter() {
+            true => None,
+            false => Compiled::new(&left).ok().map(Arc::new),
+        };
+        Self { filter: filter.unwrap_or_else(|| self.filter.clone()), ..self.clone() }
     }
 }
 

@@ -119,6 +119,13 @@ impl Lane {
     }
 
     async fn read(&mut self, sift: &mut Sift) -> Result<(), Stop> {
+        if self.ask.filter.filter().is_never() {
+            // No line of this container can pass: nothing of it is downloaded.
+            return match self.ask.follow {
+                true => self.send(LaneEvent::CaughtUp).await,
+                false => Ok(()),
+            };
+        }
         let extent = if self.fresh { Extent::All } else { self.ask.extent };
         let mut keep = Keep::new(extent, self.ask.context.before);
         if let Some(after) = self.ask.after {

@@ -204,7 +204,7 @@ impl Reading {
         let (state, hear) = watch::channel(Some(source.clone()));
         self.known.insert(key(&source), state);
         let ask = match self.ask.page == Page::default() {
-            true => self.ask.clone(),
+            true => Arc::new(self.ask.narrowed(&source)),
             false => Arc::new(self.ask.of(&source, &self.first)),
         };
         let source = Arc::new(source);

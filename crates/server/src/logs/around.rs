@@ -254,11 +254,14 @@ async fn around(
     };
     let mut older = history::page(asked, &half(true, context.before)).await?;
     let mut newer = history::page(asked, &half(false, context.after)).await?;
+    // Without lines on a side, that side begins right at the line.
     if context.before == 0 {
         older.records.clear();
+        older.prev = Some(token(true));
     }
     if context.after == 0 {
         newer.records.clear();
+        newer.next = Some(token(false));
     }
     newer.records.retain(|r| !(r.source == line.source && is(r, named)));
     let mut out = older;

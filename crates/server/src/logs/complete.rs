@@ -14,7 +14,7 @@ use super::ask::Shape;
 use super::history::{self, Asked};
 use super::record::Record;
 use super::resolve::{Resolved, resolve};
-use super::{page, routes};
+use super::{columns, page, routes};
 use crate::app::AppState;
 use crate::audit::Outcome;
 use crate::gateway::extract::Json;
@@ -128,28 +128,17 @@ fn names(sampled: &[Record]) -> Vec<LogSuggestion> {
 
 /// Values that the sources themselves tell.
 fn known(field: &str, found: &[(u32, Resolved)]) -> Option<Vec<LogSuggestion>> {
-    let of = |r: &Resolved| -> Option<String> {
-        Some(match field {
-            "cluster" => r.json.cluster.clone(),
-            "namespace" => r.json.namespace.clone(),
-            "workload" => r.json.workload.clone(),
-            "pod" => r.json.pod.clone(),
-            "container" => r.json.container.clone(),
-            "node" => r.json.node.clone(),
-            _ => return None,
-        })
-    };
     match field {
         "level" => {
             let all = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
             return Some(words(&all.map(|l| l.as_str()), "value"));
         }
         "stream" => return Some(words(&["stdout", "stderr"], "value")),
-        "cluster" | "namespace" | "workload" | "pod" | "container" | "node" => {}
+        _ if columns::NAMES.contains(&field) => {}
         _ => return None,
     }
-    let names: std::collections::BTreeSet<String> =
-        found.iter().filter_map(|(_, r)| of(r)).filter(|v| !v.is_empty()).collect();
+    let names: std::collections::BTreeSet<&str> =
+        found.iter().filter_map(|(_, r)| columns::text(&r.json, field)).filter(|v| !v.is_empty()).collect();
     Some(
         names.iter().map(|v| LogSuggestion { text: written(v), kind: "value".into(), count: None }).collect(),
     )

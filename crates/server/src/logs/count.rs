@@ -23,7 +23,7 @@ use super::read::{self, CONCURRENT, Lane, Missing, NodeSources};
 use super::record::{position, time_text};
 use super::resolve::{by_reader, resolve};
 use super::stored::{self, Shelf};
-use super::{budget, page, routes, sources, ticket};
+use super::{budget, columns, page, routes, sources, ticket};
 use crate::app::AppState;
 use crate::audit::Outcome;
 use crate::gateway::extract::Json;
@@ -84,7 +84,8 @@ pub async fn count(
     let mut ask = Ask::new(&asked_for.query, (Shape::Whole, budget)).map_err(routes::faults)?;
     ask.mode = Mode::Head;
     let _slot = app.logs.slots.take(&ctx)?;
-    let found = routes::numbered(resolve(&app, &ctx, &asked_for.query.sources)?)?;
+    let found =
+        routes::numbered(columns::meant(resolve(&app, &ctx, &asked_for.query.sources)?, &ask.filter))?;
     let asked = Asked { app: &app, ctx: &ctx, sources: &found };
     let nodes: Vec<NodeSources> = by_reader(&app, &ctx, &found).into_iter().map(|(_, n)| n).collect();
     let plan = plan(&asked_for, (&ask, &nodes), app.clock.now_ms()).await.map_err(routes::faults)?;
@@ -144,7 +145,7 @@ async fn plan(
         return Err(fault("by", "the store cannot count patterns; use origin `files` or `auto`".into()));
     }
     let by = match by {
-        CountBy::Field if column(&LogSource::default(), &field).is_some() => CountBy::Source,
+        CountBy::Field if columns::text(&LogSource::default(), &field).is_some() => CountBy::Source,
         CountBy::Field if field == "level" => CountBy::Level,
         by => by,
     };
@@ -295,23 +296,11 @@ fn named(mut result: CountResult, (asked, node): (&Asked<'_>, &NodeSources), pla
         if plan.by == CountBy::Source {
             let at = b.key.parse().ok().and_then(index);
             let source = asked.sources.iter().find(|(i, _)| Some(*i) == at);
-            b.key = source.and_then(|(_, r)| column(&r.json, &plan.field)).unwrap_or_default().to_owned();
+            b.key =
+                source.and_then(|(_, r)| columns::text(&r.json, &plan.field)).unwrap_or_default().to_owned();
         }
     }
     result
-}
-
-/// What every line of a source has in common, by the name that filters use.
-fn column<'a>(source: &'a LogSource, field: &str) -> Option<&'a str> {
-    Some(match field {
-        "cluster" => &source.cluster,
-        "namespace" => &source.namespace,
-        "workload" => &source.workload,
-        "pod" => &source.pod,
-        "container" => &source.container,
-        "node" => &source.node,
-        _ => return None,
-    })
 }
 
 /// What the store holds beyond the files.

@@ -24,7 +24,7 @@ use super::ask::{Ask, Fault, Shape};
 use super::history::Asked;
 use super::resolve::{Resolved, by_reader, resolve};
 use super::token::PageToken;
-use super::{routes, sources};
+use super::{columns, routes, sources};
 use crate::app::AppState;
 use crate::gateway::extract::{Json, Path, Query, not_found};
 use crate::gateway::problem::Problem;
@@ -99,7 +99,7 @@ pub async fn open(
     let style = style(&asked).map_err(routes::faults)?;
     let mut ask = routes::ready(&ctx, (&asked.query, Shape::Whole))?;
     ask.budget.returned_bytes = ask.budget.download_bytes;
-    let found = routes::numbered(resolve(&app, &ctx, &asked.query.sources)?)?;
+    let found = routes::numbered(columns::meant(resolve(&app, &ctx, &asked.query.sources)?, &ask.filter))?;
     let nodes = by_reader(&app, &ctx, &found);
     let answers = futures::future::join_all(nodes.iter().map(|(_, n)| sources::files(n))).await;
     let segments = answers.into_iter().flatten().flat_map(|r| r.sources).flat_map(|s| s.runs);

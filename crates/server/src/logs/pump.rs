@@ -28,7 +28,7 @@ use super::order::Sorter;
 use super::record::{Record, json as record_json, position, position_key, time_text};
 use super::resolve::{Resolved, by_node, by_reader, doors, resolve};
 use super::token::{Cursor, Mark, PageToken};
-use super::{markers, page, read, routes, sources};
+use super::{columns, markers, page, read, routes, sources};
 use crate::app::AppState;
 use crate::audit::Outcome;
 use crate::gateway::problem::Problem;
@@ -134,7 +134,7 @@ impl Pump {
             ask.mode = Mode::All;
         }
         let slot = app.logs.slots.take(ctx)?;
-        let found = resolve(app, ctx, &query.sources)?;
+        let found = columns::meant(resolve(app, ctx, &query.sources)?, &ask.filter);
         let numbered = routes::numbered(found.clone())?;
         let grant = app.auditor.decide::<LogsOp>(ctx, routes::target(&query, &numbered)).await?;
         let events = match ask.with_events {
@@ -379,7 +379,7 @@ impl Pump {
 
     fn look_around(&mut self) {
         if let Ok(found) = resolve(&self.app, &self.ctx, &self.query.sources) {
-            self.join(found, false);
+            self.join(columns::meant(found, &self.ask.filter), false);
         }
     }
 

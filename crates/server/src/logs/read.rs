@@ -1,9 +1,12 @@
 //! Reading the files of many nodes at once: what each source gives from where it stands, and how far it was read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
+use ph_api::LogSource;
+use ph_filter::Filter;
 use ph_link::API_SEGMENT;
 use ph_link::v1::logs_client::LogsClient;
 use ph_link::v1::read_control::M as Control;
@@ -14,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use super::ask::{Ask, Mode, Shape};
+use super::columns;
 use super::record::{Record, position, records, wire};
 use super::ticket::{self, Admitted, TicketDesk};
 use super::token::{Mark, PageToken};
@@ -38,6 +42,8 @@ pub struct Source {
     pub wire: SourceRef,
     /// Number of its current run.
     pub restarts: u32,
+    /// What all its lines have in common, for conditions on it.
+    pub columns: Arc<LogSource>,
 }
 
 /// Who can read the logs of one node now.
@@ -184,9 +190,28 @@ pub struct Lane {
     behind: BTreeMap<u32, Position>,
 }
 
-/// The calls that a page or stream needs of one node: sources that go on where they stand, and those that begin at a time; of
-/// a run's number those apart that have it as far before their current one.
+/// The calls that a page or stream needs of one node: sources that go on where they stand, and those that begin at a time; those
+/// apart of which a condition on pods, nodes and the like leaves another question.
 pub fn lanes(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
+    if !columns::asked_by(&ask.filter) {
+        return lanes_of_runs(node, ask);
+    }
+    let mut alike: Vec<(Filter, Vec<Source>)> = Vec::new();
+    for s in &node.sources {
+        let left = columns::left(&ask.filter, &s.columns);
+        match alike.iter_mut().find(|(filter, _)| *filter == left) {
+            Some((_, sources)) => sources.push(s.clone()),
+            None => alike.push((left, vec![s.clone()])),
+        }
+    }
+    let of = |(filter, sources)| {
+        lanes_of_runs(&NodeSources { sources, ..node.clone() }, &Ask { filter, ..ask.clone() })
+    };
+    alike.into_iter().flat_map(of).collect()
+}
+
+/// Of a run's number those apart that have it as far before their current one.
+fn lanes_of_runs(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
     let Some(run) = ask.restart else { return lanes_alike(node, ask) };
     let mut back: BTreeMap<u32, Vec<Source>> = BTreeMap::new();
     for s in &node.sources {

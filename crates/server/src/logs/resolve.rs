@@ -1,6 +1,6 @@
 //! From what a caller names to the containers that it means, and the nodes that can read them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ph_access::TenantCtx;
@@ -11,7 +11,7 @@ use ph_model::ClusterId;
 use serde_json::Value;
 
 use super::read::{Doors, FIRST_ANSWER, NodeSources, Source, whole};
-use super::select::Selector;
+use super::select::{Selector, ZONE};
 use super::ticket::TicketDesk;
 use super::token::{Cursor, Named};
 use crate::app::AppState;
@@ -122,6 +122,7 @@ pub fn of_row(cluster: ClusterId, row: &ph_model::LogRow) -> Resolved {
             pod_uid: row.pod_uid.clone(),
             container: row.container.clone(),
             node: row.node.clone(),
+            zone: String::new(),
             state: "gone".to_owned(),
             runs: Vec::new(),
             bytes: 0,
@@ -140,8 +141,15 @@ fn of_room(room: &Arc<ClusterRoom>, (select, ready): (&LogSelect, &Selector<'_>)
             Some(uid) => home.objects.pods_of(uid).into_iter().cloned().collect(),
             None => home.objects.of_kind("Pod").cloned().collect(),
         };
-        let mut out: Vec<Resolved> =
-            pods.iter().filter(|p| ready.means_pod(home, p)).flat_map(|p| of_pod(home, ready, p)).collect();
+        let zones: HashMap<&str, &str> = home
+            .objects
+            .of_kind("Node")
+            .filter_map(|n| {
+                Some((text(n, "/metadata/name"), n.pointer("/metadata/labels")?.get(ZONE)?.as_str()?))
+            })
+            .collect();
+        let meant = pods.iter().filter(|p| ready.means_pod(home, p));
+        let mut out: Vec<Resolved> = meant.flat_map(|p| of_pod(home, (ready, &zones), p)).collect();
         let own = home.objects.of_kind("Container").filter(|c| ready.means_container(c));
         out.extend(own.map(|c| of_container(home, c)));
         out
@@ -152,7 +160,12 @@ fn text<'a>(o: &'a Value, p: &str) -> &'a str {
     o.pointer(p).and_then(Value::as_str).unwrap_or("")
 }
 
-fn of_pod(home: Home<'_>, select: &Selector<'_>, pod: &Value) -> Vec<Resolved> {
+fn of_pod(
+    home: Home<'_>,
+    (select, zones): (&Selector<'_>, &HashMap<&str, &str>),
+    pod: &Value,
+) -> Vec<Resolved> {
+    let zone = zones.get(text(pod, "/spec/nodeName")).copied().unwrap_or_default();
     // Static pods' files lie under their config hash, which the mirror pod names.
     let uid = text(pod, "/metadata/uid");
     let file_uid = match text(pod, "/metadata/annotations/kubernetes.io~1config.hash") {
@@ -185,6 +198,7 @@ fn of_pod(home: Home<'_>, select: &Selector<'_>, pod: &Value) -> Vec<Resolved> {
                     pod_uid: uid.to_owned(),
                     container: c.name.clone(),
                     node: text(pod, "/spec/nodeName").to_owned(),
+                    zone: zone.to_owned(),
                     state: c.state.clone(),
                     runs: Vec::new(),
                     bytes: 0,
@@ -236,6 +250,7 @@ fn of_container(home: Home<'_>, c: &Value) -> Resolved {
             pod_uid: id.to_owned(),
             container: name.to_owned(),
             node,
+            zone: String::new(),
             state: text(c, "/state").to_owned(),
             runs: Vec::new(),
             bytes: 0,
@@ -286,7 +301,8 @@ fn grouped(
     let mut groups: BTreeMap<(ClusterId, String), Vec<Source>> = BTreeMap::new();
     for (index, r) in sources.iter().filter(|(_, r)| r.waiting.is_none()) {
         let restarts = r.json.restarts;
-        let source = Source { index: *index, id: r.json.id.clone(), wire: r.wire.clone(), restarts };
+        let columns = Arc::new(r.json.clone());
+        let source = Source { index: *index, id: r.json.id.clone(), wire: r.wire.clone(), restarts, columns };
         groups.entry((r.cluster, reader(r))).or_default().push(source);
     }
     groups

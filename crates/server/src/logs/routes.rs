@@ -16,7 +16,7 @@ use super::download::Downloads;
 use super::history::{self, Asked};
 use super::resolve::{Resolved, resolve};
 use super::streams::Waiting;
-use super::{around, complete, count, download, markers, page, sources, streams, views};
+use super::{around, columns, complete, count, download, markers, page, sources, streams, views};
 use crate::app::AppState;
 use crate::audit::Outcome;
 use crate::gateway::extract::Json;
@@ -125,7 +125,7 @@ pub async fn query(
     let started = std::time::Instant::now();
     let ask = ready(&ctx, (&query, Shape::Page))?;
     let _slot = app.logs.slots.take(&ctx)?;
-    let sources = numbered(resolve(&app, &ctx, &query.sources)?)?;
+    let sources = numbered(columns::meant(resolve(&app, &ctx, &query.sources)?, &ask.filter))?;
     if ask.per_source && u64::from(ask.limit) * sources.len() as u64 > MAX_PER_SOURCE {
         let text = format!(
             "{} lines of each of {} sources are more than {MAX_PER_SOURCE}",

@@ -16,7 +16,7 @@ use requirement::{Requirement, parse_fields, parse_labels};
 
 const STATES: [&str; 4] = ["running", "waiting", "terminated", "gone"];
 const REGION: &str = "topology.kubernetes.io/region";
-const ZONE: &str = "topology.kubernetes.io/zone";
+pub const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// A select, ready to be held against the objects of a cluster.
 pub struct Selector<'a> {

@@ -7,6 +7,7 @@ use ph_model::{Level, LogRow, Position, RangeNs, Signal};
 use ph_store::{Order, SearchAsk, SearchRows};
 
 use super::ask::Ask;
+use super::columns;
 use super::history::Asked;
 use super::record::Record;
 use super::resolve::Resolved;
@@ -133,6 +134,8 @@ impl Skip {
 }
 
 fn filter(ask: &Ask, shelf: &Shelf<'_>) -> Filter {
+    // A condition on a container's own columns leaves another question for each.
+    let apart = columns::asked_by(&ask.filter);
     let one = |(index, r): &(u32, Resolved)| {
         let mut all = vec![
             Filter::equal("pod_uid", r.json.pod_uid.clone()),
@@ -165,10 +168,13 @@ fn filter(ask: &Ask, shelf: &Shelf<'_>) -> Filter {
         if let Some(restart) = ask.restart {
             all.push(Filter::equal("restart", restart.to_string()));
         }
+        if apart {
+            all.push(columns::left(&ask.filter, &r.json));
+        }
         Filter::And(all)
     };
     let mut all = vec![Filter::Or(shelf.sources.iter().map(|s| one(s)).collect())];
-    if ask.filter != Filter::All {
+    if ask.filter != Filter::All && !apart {
         all.push(ask.filter.clone());
     }
     if !ask.streams.is_empty() {

@@ -150,3 +150,29 @@ async fn rights_in_one_namespace_are_enough_to_list_read_search_and_follow() {
     let asked: Vec<String> = kubelet.api.asked().into_iter().map(|a| a.path).filter(|p| beyond(p)).collect();
     assert!(asked.is_empty(), "{asked:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_condition_on_the_pod_reads_that_pod_alone() {
+    let kubelet = Kubelet::start().await;
+    kubelet.change(|w| {
+        for name in ["web-1", "web-2", "db-0"] {
+            w.pods.push(kubelet::pod(name, &["app"]));
+            let lines = (0..4).map(|n| (kubelet::START + n * 1_000, format!("n={n}"))).collect();
+            w.logs.insert(format!("{name}/app/0"), lines);
+        }
+    });
+    let asked = |text: &str| LogAsk {
+        filter: Arc::new(Compiled::new(&ph_filter::query::parse_filter(text).unwrap()).unwrap()),
+        ..ask(Extent::All)
+    };
+    let lines = async |text: &str| {
+        let mut lines = read(&kubelet, everywhere(), asked(text)).await.lines;
+        lines.sort();
+        lines
+    };
+    assert_eq!(lines("pod=web-1 n>=2").await, ["web-1/app n=2", "web-1/app n=3"]);
+    assert_eq!(lines("not pod:web and n=0").await, ["db-0/app n=0"]);
+    assert_eq!(lines("pod=db-0 n=1 or pod=web-2 n=2").await, ["db-0/app n=1", "web-2/app n=2"]);
+    assert_eq!(lines("namespace=shop n=3").await.len(), 3);
+    assert!(lines("node=elsewhere").await.is_empty());
+}

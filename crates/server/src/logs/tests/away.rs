@@ -140,7 +140,7 @@ fn node(index: u32, channel: Option<Channel>, authority: Authority) -> NodeSourc
     NodeSources {
         node: format!("n{index}"),
         doors: Doors { files: channel, api: None },
-        sources: vec![Source { index, id: pod, wire, restarts: 0 }],
+        sources: vec![Source { index, id: pod, wire, restarts: 0, columns: Arc::default() }],
         tickets: TicketDesk::of(authority),
         mask_key: Secret::new(vec![1; 32]),
         patience: PATIENCE,

@@ -1,5 +1,7 @@
 //! Who reads what: places in files go to the node's agent, places of the Kubernetes API to the cluster's.
 
+use std::sync::Arc;
+
 use ph_link::API_SEGMENT;
 use ph_link::v1::SourceRef;
 use ph_model::{Position, Secret};
@@ -16,8 +18,13 @@ fn agent() -> Option<Channel> {
 
 /// Each lane's sources, and whether somebody can read them.
 fn told(doors: Doors, token: bool) -> Vec<(Vec<String>, bool)> {
-    let source =
-        |(index, id): (u32, &str)| Source { index, id: id.into(), wire: SourceRef::default(), restarts: 0 };
+    let source = |(index, id): (u32, &str)| Source {
+        index,
+        id: id.into(),
+        wire: SourceRef::default(),
+        restarts: 0,
+        columns: Arc::default(),
+    };
     let node = NodeSources {
         node: "n1".into(),
         doors,

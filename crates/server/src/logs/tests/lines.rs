@@ -38,6 +38,13 @@ async fn a_permalink_names_one_line_for_ever() {
     let page = room.query(around).await;
     assert!(texts(&page).contains(&"a3".to_owned()), "{page}");
     assert!(page["next"].is_string(), "{page}");
+    // The line alone: its tokens go on right behind it, and right before it.
+    let alone = room.query(json!({"sources": [], "at": cursor, "limit": 1})).await;
+    assert_eq!(texts(&alone), ["a3"]);
+    let pages = room.query(json!({"sources": [], "limit": 50, "mode": "head", "after": alone["next"]})).await;
+    assert_eq!(texts(&pages), ["a4", "a5", "b0", "b1", "b2", "b3", "b4", "b5", "a6"]);
+    let pages = room.query(json!({"sources": [], "limit": 50, "mode": "tail", "before": alone["prev"]})).await;
+    assert_eq!(texts(&pages), ["a0", "a1", "a2"]);
     // Gone from the disk and not shipped.
     room.disk.forget("a");
     let (status, problem) = line(&room, &cursor).await;

@@ -298,3 +298,45 @@ async fn rows_are_left_to_the_api_from_its_oldest_line_on() {
     let (_, count) = room.post("/api/v1/logs/count", count).await;
     assert_eq!(count["buckets"][0]["count"], 5, "{count}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_condition_on_the_container_chooses_containers_whatever_it_is_joined_with() {
+    let room = Room::start(&["a", "b"]).await;
+    let mut kept = Vec::new();
+    for i in 0..20 {
+        kept.push(room.write("a", i * 2, &format!("a{i} n={i}")));
+        room.write("b", i * 2 + 1, &format!("b{i} n={i}"));
+    }
+    let ask = |expr: &str| json!({"sources": [], "limit": 100, "filter": {"expr": expr}});
+    let both: Vec<String> = (0..20).flat_map(|i| [format!("a{i} n={i}"), format!("b{i} n={i}")]).collect();
+    let of = |keep: &dyn Fn(&str, usize) -> bool| -> Vec<String> {
+        both.iter().enumerate().filter(|(i, t)| keep(t, i / 2)).map(|(_, t)| t.clone()).collect()
+    };
+    for (expr, want) in [
+        ("container=c-a", of(&|t, _| t.starts_with('a'))),
+        ("container!=c-a n>=18", of(&|t, n| t.starts_with('b') && n >= 18)),
+        ("container:c-b and node=h1 and n=3", of(&|t, n| t.starts_with('b') && n == 3)),
+        ("(container=c-a n=1) or (container=c-b n=2)", vec!["a1 n=1".into(), "b2 n=2".into()]),
+        ("container=c-a or n=7", of(&|t, n| t.starts_with('a') || n == 7)),
+        ("node=elsewhere", Vec::new()),
+        ("cluster=h n=5", of(&|_, n| n == 5)),
+    ] {
+        assert_eq!(texts(&room.query(ask(expr)).await), want, "{expr}");
+    }
+    assert_eq!(room.query(ask("container=c-a n=1")).await["sources"].as_array().unwrap().len(), 1);
+    let counted = json!({"query": ask("container=c-a or n=7"), "by": "field", "field": "container"});
+    let (_, counted) = room.post("/api/v1/logs/count", counted).await;
+    assert_eq!((&counted["buckets"][0]["key"], &counted["buckets"][0]["count"]), (&"c-a".into(), &20.into()));
+    assert_eq!((&counted["buckets"][1]["key"], &counted["buckets"][1]["count"]), (&"c-b".into(), &1.into()));
+    // Pages of such a question go on where they stopped, each line once.
+    let mut query = ask("container=c-a or n>=15");
+    query["limit"] = 4.into();
+    query["mode"] = "head".into();
+    assert_eq!(walk(&room, query, false).await, of(&|t, n| t.starts_with('a') || n >= 15));
+    // What the files no longer hold is asked the same of the store.
+    room.disk.rotate("a");
+    room.ship("a", &[(0, "a0 n=0", kept[0]), (2, "a1 n=1", kept[1])]).await;
+    let mut stored = ask("container=c-b or n=1");
+    stored["origin"] = "store".into();
+    assert_eq!(texts(&room.query(stored).await), ["a1 n=1"]);
+}

@@ -50,6 +50,7 @@ fn of(authority: Authority) -> NodeSources {
         id: pod.to_owned(),
         wire: SourceRef { namespace: "shop".into(), pod: pod.into(), ..SourceRef::default() },
         restarts: 0,
+        columns: std::sync::Arc::default(),
     };
     NodeSources {
         node: "n1".into(),
