@@ -95,6 +95,17 @@ await inBrowser(async (page, step) => {
   });
 
   await step("the keys reach the first line", async () => {
+    // The tree of sources is one stop of the tab key; arrows move within it.
+    const tree = page.getByRole("tree", { name: "Sources" });
+    await tree.locator('[tabindex="0"]').focus();
+    const at = () => page.evaluate(() => document.activeElement?.getAttribute("title"));
+    const first = await at();
+    await page.keyboard.press("ArrowUp");
+    const above = await at();
+    await page.keyboard.press("ArrowDown");
+    if (first === above || (await at()) !== first) throw new Error(`arrows went from ${first} to ${above} and to ${await at()}`);
+    await page.keyboard.press("Tab");
+    if (await tree.evaluate((t) => t.contains(document.activeElement))) throw new Error("the tab key stays in the tree");
     for (let i = 0; i < 200 && !(await foot.getByRole("button", { name: "Start" }).evaluate((b) => b === document.activeElement)); i += 1) await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => window.drawnLines()[0]?.n === 0, undefined, { timeout: 30_000 });

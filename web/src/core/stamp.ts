@@ -18,6 +18,17 @@ export const readStamp = (text: string | undefined): Stamp => STAMPS.find((s) =>
 /** ms of an RFC 3339 stamp with nanoseconds. */
 export const msOf = (ts: string): number => Date.parse(`${ts.slice(0, 23)}Z`);
 
+/** The zone that an address names: `local`, an IANA name, otherwise UTC. */
+export function readZone(text: string | undefined): string {
+  if (text === undefined || text === "") return "UTC";
+  if (text === "local") return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  try {
+    return new Intl.DateTimeFormat("en-GB", { timeZone: text }).resolvedOptions().timeZone;
+  } catch {
+    return "UTC";
+  }
+}
+
 const zones = new Map<string, Intl.DateTimeFormat>();
 
 /** Lines that stand together share their second: the calendar is asked once for it. */

@@ -10,11 +10,12 @@ import { printList, readList } from "../../core/list";
 import { Icon, Mark } from "../../ui/Mark";
 import { useChangeView, useView } from "../../ui/view";
 import { lacks, useCount } from "./ask";
+import { Name } from "./Name";
 import type { Pane } from "./pane";
 
 const LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "unknown"] as const;
 const MARKS: Readonly<Record<string, "crit" | "warn">> = { fatal: "crit", error: "crit", warn: "warn" };
-const STANDARD = ["stream", "pod", "container", "node"] as const;
+const STANDARD = ["stream", "pod", "container", "node", "zone"] as const;
 const OPEN: readonly string[] = ["stream", "pod"];
 const VALUES = 8;
 
@@ -102,7 +103,7 @@ function Group({ pane, name, open, counting, onOpen, onSet, onDrop }: GroupProps
         return (
           <div className="fv two" key={b.key}>
             <button type="button" className="fp" aria-pressed={on} title={b.key} onClick={() => onSet(on ? flip(pane.typed, term) : only(pane.typed, name, b.key))}>
-              <span className={`cbx${on ? " on" : ""}`}>{on ? <Icon name="check" /> : null}</span><span className="trunc">{b.key === "" ? "empty" : b.key}</span><Count n={b.count} /><i className="bar" style={{ width: `${(b.count / most) * 70}%` }} />
+              <span className={`cbx${on ? " on" : ""}`}>{on ? <Icon name="check" /> : null}</span><Name text={b.key === "" ? "empty" : b.key} /><Count n={b.count} /><i className="bar" style={{ width: `${(b.count / most) * 70}%` }} />
             </button>
             <button type="button" className="fn" aria-label={`Not ${name} ${b.key}`} title="not this" onClick={() => onSet(not(pane.typed, name, b.key))}>!</button>
           </div>

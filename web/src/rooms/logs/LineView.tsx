@@ -159,8 +159,8 @@ interface MarkProps {
 export function MarkRow({ row, sources, stamp, now, onJump }: MarkProps) {
   const time = row.time ? stampOf(row.time, stamp, now) : "";
   if (row.kind === "event") {
-    const mark = row.tone === "change" ? "hand" : row.tone === "bad" ? "warn" : "off";
-    return <div className={`rec ${row.tone === "change" ? "chg" : row.tone === "bad" ? "evt" : "plain"}`} role="note"><time>{time}</time><Mark kind={mark} label={row.tone === "change" ? "change" : "event"} /><b className={row.tone === "change" ? "" : "strong"}>{row.title}</b><span className={row.tone === "change" ? "trunc" : "quote trunc"} title={row.said}>{row.said}</span><span className="t3">{row.node}</span></div>;
+    const mark = row.tone === "change" ? "hand" : row.tone === "alert" ? "crit" : row.tone === "bad" ? "warn" : "off";
+    return <div className={`rec ${row.tone === "change" ? "chg" : row.tone === "plain" ? "plain" : "evt"}`} role="note"><time>{time}</time><Mark kind={mark} label={row.tone === "change" ? "change" : row.tone === "alert" ? "alert" : "event"} /><b className={row.tone === "change" ? "" : "strong"}>{row.title}</b><span className={row.tone === "change" ? "trunc" : "quote trunc"} title={row.said}>{row.said}</span><span className="t3">{row.node}</span></div>;
   }
   if (row.kind === "gap") {
     const { gap } = row;

@@ -9,7 +9,7 @@ import { readColumns } from "../../core/columns";
 import { also } from "../../core/expr";
 import { plural } from "../../core/format";
 import { seriesIndex } from "../../core/palette";
-import { readStamp, type StampStyle } from "../../core/stamp";
+import { readStamp, readZone, type StampStyle } from "../../core/stamp";
 import { CrumbSep, Frame, Here } from "../../ui/Frame";
 import { useKeys } from "../../ui/keys";
 import { Icon } from "../../ui/Mark";
@@ -71,7 +71,7 @@ export function Logs() {
   const other = pane === a ? b : a;
   const hues = useHues([a, b]);
   const columns = useMemo(() => readColumns(address.cols), [address.cols]);
-  const stamp = useMemo<StampStyle>(() => ({ format: readStamp(address.ts), zone: address.tz === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : "UTC" }), [address.ts, address.tz]);
+  const stamp = useMemo<StampStyle>(() => ({ format: readStamp(address.ts), zone: readZone(address.tz) }), [address.ts, address.tz]);
   const countA = useTimeCount(a, true);
   const countB = useTimeCount(b, two);
   const [picking, setPicking] = useState(false);

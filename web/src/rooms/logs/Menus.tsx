@@ -2,14 +2,14 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { Popover } from "radix-ui";
-import { useState, type FormEvent } from "react";
+import { useMemo, useState, type FormEvent } from "react";
 
 import { post, remove } from "../../api/client";
 import type { LogView } from "../../api/types";
 import { moved, OWN_COLUMNS, printColumns, readColumns } from "../../core/columns";
 import { also, equal, not, only } from "../../core/expr";
 import { printList, readList, toggle } from "../../core/list";
-import { readStamp, STAMP_NAMES, STAMPS } from "../../core/stamp";
+import { readStamp, readZone, STAMP_NAMES, STAMPS } from "../../core/stamp";
 import { Icon } from "../../ui/Mark";
 import { copyText } from "../../ui/parts";
 import { toast } from "../../ui/toast";
@@ -88,11 +88,26 @@ export function ColumnsMenu({ known }: { readonly known: readonly string[] }) {
           <h3 className="s11 t3">time</h3>
           {STAMPS.map((s) => <button type="button" className="opt" role="radio" aria-checked={readStamp(address.ts) === s} key={s} onClick={() => change({ ts: s === "time" ? undefined : s }, true)}><span className={`cbx${readStamp(address.ts) === s ? " on" : ""}`} />{STAMP_NAMES[s]}</button>)}
           <button type="button" className="opt" role="checkbox" aria-checked={zone} onClick={() => change({ tz: zone ? undefined : "local" }, true)}><span className={`cbx${zone ? " on" : ""}`}>{zone ? <Icon name="check" /> : null}</span>in my time zone, else UTC</button>
+          <ZoneBox zone={address.tz} onZone={(tz) => change({ tz }, true)} />
           <h3 className="s11 t3">lines</h3>
           <button type="button" className="opt" role="checkbox" aria-checked={address.fold !== "off"} onClick={() => change({ fold: address.fold === "off" ? undefined : "off" }, true)}><span className={`cbx${address.fold === "off" ? "" : " on"}`}>{address.fold === "off" ? null : <Icon name="check" />}</span>fold stack traces and repeats</button>
         </Popover.Content>
       </Popover.Portal>
     </Popover.Root>
+  );
+}
+
+/** Another zone by its name; a name that is none is said, and nothing changes. */
+function ZoneBox({ zone, onZone }: { readonly zone: string | undefined; readonly onZone: (zone: string | undefined) => void }) {
+  const [typed, setTyped] = useState(zone === "local" ? "" : (zone ?? ""));
+  const known = useMemo(() => Intl.supportedValuesOf("timeZone"), []);
+  const right = typed.trim() === "" || readZone(typed.trim()) !== "UTC" || /^(utc|gmt|etc\/utc)$/i.test(typed.trim());
+  return (
+    <form onSubmit={(e) => { e.preventDefault(); if (right) onZone(typed.trim() === "" ? undefined : typed.trim()); }}>
+      <div className="inp"><Icon name="clock" small className="t3" /><input aria-label="Another time zone" aria-invalid={!right} list="zones" placeholder="another zone: Europe/Berlin" value={typed} spellCheck={false} onChange={(e) => { setTyped(e.target.value); if (known.includes(e.target.value)) onZone(e.target.value); }} /></div>
+      <datalist id="zones">{known.map((z) => <option key={z} value={z} />)}</datalist>
+      {right ? null : <p className="s11 c-warn">no time zone of this name</p>}
+    </form>
   );
 }
 

@@ -1,6 +1,6 @@
 /** Where lines come from: a tree of clusters, namespaces, workloads, pods and containers; below it the sources in view with colour, rate, last line and mute. */
 
-import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
 import { useClusters, useFleetObjects } from "../../api/queries";
 import type { LogSource } from "../../api/types";
@@ -13,9 +13,10 @@ import { Empty, Fault, Loading } from "../../ui/parts";
 import { useChangeView, useNow, useScope, useView } from "../../ui/view";
 import { useSources } from "./ask";
 import { muteText } from "./Menus";
+import { Name } from "./Name";
 import type { Pane } from "./pane";
 import { flatten, places, tickOf, tree, type TreeNode } from "./select";
-import { sourceName } from "./text";
+import { shortName, sourceName } from "./text";
 
 const MOST_NODES = 400;
 const MOST_IN_VIEW = 40;
@@ -51,20 +52,23 @@ export function Sources({ pane, hues, children, onDone }: SourcesProps) {
   const box = useRef<HTMLDivElement>(null);
   const ready = rows.length > 0;
   useEffect(() => { if (ready) box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "center" }); }, [ready]);
+  /** The tree is one stop of the tab key; arrows move within it. */
+  const [at, setAt] = useState("");
   const { src } = pane.names;
   const line = pane.names.line;
   // The tree stands while lines stream beside it.
   const drawn = useMemo(() => {
     const flip = (id: string): void => setOpen((old) => new Set(toggle([...old], id)));
-    return rows.slice(0, MOST_NODES).map((n) => <Node key={n.id} node={n} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ [src]: printList(pick(chosen, n.id)), [line]: undefined })} />);
-  }, [rows, opened, typed, chosen, change, src, line]);
+    const stop = rows.find((n) => n.id === at) ?? rows.find((n) => chosen.includes(n.id)) ?? rows[0];
+    return rows.slice(0, MOST_NODES).map((n) => <Node key={n.id} node={n} stop={n === stop} chosen={chosen} open={opened.has(n.id) || typed !== ""} onOpen={() => flip(n.id)} onPick={() => change({ [src]: printList(pick(chosen, n.id)), [line]: undefined })} />);
+  }, [rows, opened, typed, chosen, change, src, line, at]);
   return (
     <section className="pane" aria-label="Sources and facets">
       <div className="ph"><h2>Sources</h2><span className="n">{chosen.length === 0 ? "none chosen" : plural(files, "container")}</span><span className="sp" />{chosen.length > 0 ? <button type="button" className="btn on-phone" onClick={onDone}>Show lines</button> : null}{chosen.length > 0 ? <button type="button" className="btn quiet icon sm" aria-label="Choose none" title="Choose none" onClick={() => change({ [pane.names.src]: undefined, [pane.names.line]: undefined })}><Icon name="x" /></button> : null}</div>
       <div style={{ padding: "7px 12px 3px" }}><div className="inp"><Icon name="search" small className="t3" /><input aria-label="Search sources" placeholder="pod, workload, container" value={typed} onChange={(e) => setTyped(e.target.value)} /></div></div>
       <div className="tree" ref={box}>
         {objects.status === "loading" && (clusters.status === "loading" || inScope.length > 0) ? <Loading rows={6} what="log sources" /> : objects.status === "denied" ? <Fault error={new Error(objects.reason)} what="log sources" /> : rows.length === 0 ? <Empty title={typed ? "None matches" : "No log source yet"}>{typed ? "" : "Containers appear here when a node-agent is connected."}</Empty> : (
-          <div role="tree" aria-label="Sources">
+          <div role="tree" aria-label="Sources" onKeyDown={inTree} onFocus={(e) => setAt(e.target.closest<HTMLElement>("[data-id]")?.dataset["id"] ?? "")}>
             {drawn}
           </div>
         )}
@@ -83,21 +87,45 @@ function pick(chosen: readonly string[], id: string): string[] {
   return [...chosen.filter((c) => !c.startsWith(`${id}/`) && !id.startsWith(`${c}/`)), id];
 }
 
+/** Up and down, first and last; right opens or goes in, left closes or goes out. */
+function inTree(event: KeyboardEvent<HTMLElement>): void {
+  const items = [...event.currentTarget.querySelectorAll<HTMLElement>('[role="treeitem"]')];
+  const i = items.findIndex((item) => item.contains(document.activeElement));
+  const item = items[i];
+  if (!item) return;
+  const level = Number(item.ariaLevel);
+  const open = item.getAttribute("aria-expanded");
+  const flip = (): void => item.querySelector<HTMLElement>(".tw")?.click();
+  const go = (to: HTMLElement | undefined): void => to?.querySelector<HTMLElement>(".pick")?.focus();
+  switch (event.key) {
+    case "ArrowDown": go(items[i + 1]); break;
+    case "ArrowUp": go(items[i - 1]); break;
+    case "Home": go(items[0]); break;
+    case "End": go(items.at(-1)); break;
+    case "ArrowRight": if (open === "false") flip(); else if (open === "true") go(items[i + 1]); break;
+    case "ArrowLeft": if (open === "true") flip(); else go(items.slice(0, i).findLast((other) => Number(other.ariaLevel) < level)); break;
+    default: return;
+  }
+  event.preventDefault();
+}
+
 interface NodeProps {
   readonly node: TreeNode;
+  /** The tab key stops here. */
+  readonly stop: boolean;
   readonly chosen: readonly string[];
   readonly open: boolean;
   readonly onOpen: () => void;
   readonly onPick: () => void;
 }
 
-function Node({ node: n, chosen, open, onOpen, onPick }: NodeProps) {
+function Node({ node: n, stop, chosen, open, onOpen, onPick }: NodeProps) {
   const covered = chosen.some((c) => n.id.startsWith(`${c}/`));
   const tick = tickOf(n, chosen, covered);
   return (
-    <div className="tn0" role="treeitem" aria-level={n.depth + 1} aria-expanded={n.children.length > 0 ? open : undefined} aria-selected={tick === "on"} style={{ paddingLeft: 4 + n.depth * 11 }}>
-      {n.children.length > 0 ? <button type="button" className="tw" aria-label={`${open ? "Close" : "Open"} ${n.name}`} aria-expanded={open} onClick={onOpen}><Icon name="chevron-right" /></button> : <span className="tw" />}
-      <button type="button" className="pick" role="checkbox" aria-checked={tick === "half" ? "mixed" : tick === "on"} title={n.id} onClick={onPick}>
+    <div className="tn0" data-id={n.id} role="treeitem" aria-level={n.depth + 1} aria-expanded={n.children.length > 0 ? open : undefined} aria-selected={tick === "on"} style={{ paddingLeft: 4 + n.depth * 11 }}>
+      {n.children.length > 0 ? <button type="button" className="tw" tabIndex={-1} aria-label={`${open ? "Close" : "Open"} ${n.name}`} aria-expanded={open} onClick={onOpen}><Icon name="chevron-right" /></button> : <span className="tw" />}
+      <button type="button" className="pick" tabIndex={stop ? 0 : -1} role="checkbox" aria-checked={tick === "half" ? "mixed" : tick === "on"} title={n.id} onClick={onPick}>
         <span className={`cbx ${tick}`}>{tick === "on" ? <Icon name="check" /> : null}</span>
         <Name text={n.name} faint={tick === ""} />
         <span className="t3 s11 trunc">{n.note}</span>
@@ -105,13 +133,6 @@ function Node({ node: n, chosen, open, onOpen, onPick }: NodeProps) {
       </button>
     </div>
   );
-}
-
-/** A name cut in its middle when it is too long: pods of one workload differ at the end. */
-function Name({ text, faint }: { readonly text: string; readonly faint: boolean }) {
-  const cut = text.lastIndexOf("-");
-  const tail = cut > 0 && text.length - cut <= 12 ? text.slice(cut) : "";
-  return <span className={`nm${faint ? " t2" : ""}`}><span className="trunc">{tail === "" ? text : text.slice(0, cut)}</span>{tail}</span>;
 }
 
 /** The sources whose lines are shown: their colour, how fast they write, when last, and whether they are shown. */
@@ -152,7 +173,7 @@ function InView({ pane, hues, listed }: { readonly pane: Pane; readonly hues: Re
         return (
           <div className="iv" key={s.id} data-muted={off || undefined}>
             <button type="button" className="hue" aria-label={`Colour of ${name}: ${hues.get(name) ?? 0} of ${HUES}; change`} title="another colour" onClick={() => repaint(name)}><i style={{ background: `var(--s${hues.get(name) ?? 1})` }} /></button>
-            <span className="trunc" title={`${s.cluster} / ${s.namespace} / ${name}`}>{s.pod.split("-").at(-1) || s.container}<span className="t3"> {s.pod ? s.container : ""}{s.state === "running" ? "" : `, ${s.state}`}</span></span>
+            <span className="trunc" title={`${s.cluster} / ${s.namespace} / ${name}`}>{shortName(s)}<span className="t3"> {s.pod ? s.container : ""}{s.state === "running" ? "" : `, ${s.state}`}</span></span>
             <span className="num t3">{rate === null || rate === undefined ? "" : `${significant(rate)}/s`}</span><span className="num t3">{last > 0 ? age(now - last) : "none"}</span>
             <button type="button" className="tg" aria-pressed={off} aria-label={`Mute ${name}`} title={off ? "show its lines" : "hide its lines here"} onClick={() => change({ mute: muteText(pane.muted, name) }, true)}><Icon name={off ? "ban" : "eye"} /></button>
           </div>

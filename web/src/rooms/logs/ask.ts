@@ -1,15 +1,15 @@
 /** What the logs room asks of the server beside lines: counts, completion, context, sources, saved views. */
 
 import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useMemo, useRef } from "react";
 
 import { ApiError, get, post } from "../../api/client";
-import { eventsQuery, itemsOf } from "../../api/queries";
-import type { Event, LogCompletion, LogCount, LogLines, LogQuery, LogSelect, LogSource, LogSources, LogView, Page } from "../../api/types";
+import { eventsQuery, itemsOf, useProblems } from "../../api/queries";
+import type { Event, LogCompletion, LogCount, LogLines, LogQuery, LogSelect, LogSource, LogSources, LogView, Page, ProblemRow } from "../../api/types";
 import { changesOf } from "../../core/changes";
 import { byteOf } from "../../core/expr";
 import { useAskSpan } from "../../ui/view";
-import { parseSource } from "./select";
+import { concerns, parseSource } from "./select";
 
 const REFRESH_MS = 15_000;
 /** A query that reads more than this says so and waits to be run. */
@@ -88,4 +88,14 @@ export function useEvents(sources: readonly LogSource[]): readonly { readonly ev
     const changed = changesOf(changes.data?.items ?? [], scaling.data?.items ?? []).filter(ours);
     return [...(warnings.data?.items ?? []).filter(ours).map((event) => ({ event, change: false })), ...changed.map((event) => ({ event, change: true }))].sort((a, b) => a.event.at_ms - b.event.at_ms);
   }, [warnings.data, changes.data, scaling.data, pods, workloads]);
+}
+
+/** Alerts on the sources' pods, workloads and nodes: what is wrong now, by when it began. The same while none begins or ends. */
+export function useAlerts(sources: readonly LogSource[]): readonly ProblemRow[] {
+  const problems = useProblems();
+  const found = useMemo(() => problems.items.filter((p) => sources.some((s) => concerns(p, s))), [problems.items, sources]);
+  const kept = useRef(found);
+  const same = found.length === kept.current.length && found.every((p, i) => p.id === kept.current[i]?.id && p.effect === kept.current[i]?.effect);
+  if (!same) kept.current = found;
+  return kept.current;
 }

@@ -8,7 +8,7 @@ import { finder as makeFinder, step, type Finder, type Match } from "../../core/
 import { Fold, type FoldStyle, type Shape } from "../../core/fold";
 import { readList } from "../../core/list";
 import { useView, useWindow, type ViewKey } from "../../ui/view";
-import { CONFIRM_BYTES, selectsOf, useEvents, useFault, useSources } from "./ask";
+import { CONFIRM_BYTES, selectsOf, useAlerts, useEvents, useFault, useSources } from "./ask";
 import { LogFeed, type FeedAsk, type FeedView, type LineRow, type Row } from "./feed";
 import { remember } from "./recent";
 import { sourceName, textOf } from "./text";
@@ -16,13 +16,13 @@ import { sourceName, textOf } from "./text";
 const TYPING_MS = 400;
 const COUNT_MS = 1000;
 
-/** A row that stands between lines: an event of the cluster or a change of ours. */
+/** A row that stands between lines: an event of the cluster, a change, an alert that began. */
 export interface EventRow extends Shape {
   readonly kind: "event";
   readonly title: string;
   readonly said: string;
   readonly node: string;
-  readonly tone: "change" | "bad" | "plain";
+  readonly tone: "change" | "alert" | "bad" | "plain";
 }
 
 export type Shown = Row | EventRow;
@@ -134,6 +134,10 @@ function useSlowVersion(view: FeedView): number {
 
 const eventStamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, -1)}000000Z`;
 
+const eventRow = ({ event: e, change }: ReturnType<typeof useEvents>[number]): EventRow => ({ kind: "event", key: `event ${e.uid} ${e.at_ms}`, time: eventStamp(e.at_ms), source: -1, text: null, goesOn: false, title: change && e.reason === "ScalingReplicaSet" ? `Rollout ${e.object_name}` : `${e.reason || e.action} ${e.object_name}`, said: `${e.message}${e.count > 1 ? ` ×${e.count}` : ""}`, node: e.node, tone: change ? "change" : e.type === "Warning" ? "bad" : "plain" });
+
+const alertRow = (p: ReturnType<typeof useAlerts>[number]): EventRow => ({ kind: "event", key: `alert ${p.id}`, time: eventStamp(p.since_ms), source: -1, text: null, goesOn: false, title: `Alert ${p.object.name}`, said: p.effect, node: "", tone: "alert" });
+
 const GAP_PX = 26;
 const MARK_PX = 22;
 /** Two lines a record: time, level and pod above the message. */
@@ -151,7 +155,8 @@ function useFoldStyle(view: FeedView, { phone, wrap, heights }: Looks, open: Rea
   const events = useEvents(view.sources);
   const linePx = phone ? PHONE_PX : document.documentElement.dataset["density"] === "comfortable" ? 24 : 20;
   const mutedNumbers = useMemo(() => new Set(view.sources.flatMap((s, i) => (muted.includes(sourceName(s)) ? [i] : []))), [view.sources, muted]);
-  const extras = useMemo<readonly EventRow[]>(() => events.map(({ event: e, change }) => ({ kind: "event", key: `event ${e.uid} ${e.at_ms}`, time: eventStamp(e.at_ms), source: -1, text: null, goesOn: false, title: change && e.reason === "ScalingReplicaSet" ? `Rollout ${e.object_name}` : `${e.reason || e.action} ${e.object_name}`, said: `${e.message}${e.count > 1 ? ` ×${e.count}` : ""}`, node: e.node, tone: change ? "change" : e.type === "Warning" ? "bad" : "plain" })), [events]);
+  const alerts = useAlerts(view.sources);
+  const extras = useMemo<readonly EventRow[]>(() => [...events.map(eventRow), ...alerts.map(alertRow)].sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0)), [events, alerts]);
   return useMemo<FoldStyle<Shown>>(() => ({ fold: folding, open, muted: mutedNumbers, extras, heightOf: (row) => (row.kind === "line" ? (wrap ? (heights.get(row.key) ?? linePx) : linePx) : row.kind === "gap" ? GAP_PX : MARK_PX) }), [folding, open, mutedNumbers, extras, wrap, heights, linePx]);
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { flatten, parseSource, pathOf, tickOf, tree, type LogPlace } from "./select";
+import type { LogSource, ProblemRow } from "../../api/types";
+import { concerns, flatten, parseSource, pathOf, tickOf, tree, type LogPlace } from "./select";
 
 const place = (pod: string, container = "app"): LogPlace => ({ cluster: "prod", namespace: "shop", workload_kind: "Deployment", workload: "web", pod, container, state: "running", restarts: 0, bytes: 10 });
 const docker: LogPlace = { cluster: "host-1", namespace: "", workload_kind: "", workload: "", pod: "", container: "db", state: "running", restarts: 0, bytes: 5 };
@@ -32,4 +33,11 @@ describe("log sources", () => {
     expect(tickOf(web, [], true)).toBe("on");
     expect(tickOf(web, [], false)).toBe("");
   });
+});
+
+it("hears of alerts on its own pod, workload and node alone", () => {
+  const source = { cluster: "prod", namespace: "shop", workload: "web", pod: "web-7c-x1", node: "n1" } as LogSource;
+  const alert = (kind: string, name: string, namespace = "shop", cluster = "prod"): boolean => concerns({ cluster, object: { kind, name, namespace } } as ProblemRow, source);
+  expect([alert("Pod", "web-7c-x1"), alert("Deployment", "web"), alert("ReplicaSet", "web-7c"), alert("Node", "n1", "")]).toEqual([true, true, true, true]);
+  expect([alert("Pod", "web-7c-x2"), alert("Deployment", "we"), alert("Deployment", "web", "other"), alert("Node", "n2", ""), alert("Deployment", "web", "shop", "stage")]).toEqual([false, false, false, false, false]);
 });

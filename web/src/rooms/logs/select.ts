@@ -1,6 +1,6 @@
 /** Sources of a view: how they stand in the address, what is asked of the server, and the tree they are picked from. */
 
-import type { LogSelect, Object as KubeObject } from "../../api/types";
+import type { LogSelect, LogSource, Object as KubeObject, ProblemRow } from "../../api/types";
 import { NO_NAMESPACE } from "../../ui/links";
 
 /** `cluster[/namespace[/Kind/name[/container]]]` as a selection; `null` when it is not one. */
@@ -108,4 +108,11 @@ export function tickOf(node: TreeNode, chosen: readonly string[], covered: boole
 /** Rows of the tree that are open, flat and in order. */
 export function flatten(nodes: readonly TreeNode[], open: ReadonlySet<string>, all: boolean): readonly TreeNode[] {
   return nodes.flatMap((n) => [n, ...(all || open.has(n.id) ? flatten(n.children, open, all) : [])]);
+}
+
+/** Whether an alert is about a source: its pod, its workload, or its node. */
+export function concerns(p: ProblemRow, s: LogSource): boolean {
+  if (p.cluster !== s.cluster) return false;
+  if (p.object.kind === "Node") return p.object.name === s.node;
+  return p.object.namespace === s.namespace && (p.object.name === s.pod || p.object.name === s.workload || s.pod.startsWith(`${p.object.name}-`));
 }

@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, it } from "vitest";
 
-import type { LogRecord } from "../../api/types";
+import type { LogRecord, LogSource } from "../../api/types";
 import { jsonOf } from "./JsonTree";
 import { forgetRecent, recent, remember } from "./recent";
-import { asJson, asText, drawnOf, fieldOf, textOf } from "./text";
+import { asJson, asText, drawnOf, fieldOf, shortName, textOf } from "./text";
 
 const line = (message: string): LogRecord => ({ ts: "2026-11-18T14:00:00.000000000Z", source: 0, stream: "stdout", level: "info", message, restart: 0, cursor: "c", origin: "files" });
 
@@ -35,4 +35,9 @@ describe("filters that were run", () => {
     for (let i = 0; i < 30; i += 1) remember(`${i} q`);
     expect([recent().length, recent()[0]]).toEqual([20, "29 q"]);
   });
+});
+
+it("shortens a pod to what tells it from its like", () => {
+  const of = (pod: string): string => shortName({ pod, container: "app" } as LogSource);
+  expect([of("checkout-7c9f6d-hw2rc"), of("payments-db-0"), of("web"), of("")]).toEqual(["hw2rc", "db-0", "web", "app"]);
 });

@@ -88,7 +88,10 @@ export const LEVEL_WORD: Readonly<Record<string, string>> = { fatal: "FTL", erro
 /** Short name of a source: the end of the pod's name tells pods apart. */
 export function shortName(source: LogSource | undefined): string {
   if (!source) return "";
-  return source.pod === "" ? source.container : (source.pod.split("-").at(-1) ?? source.pod);
+  if (source.pod === "") return source.container;
+  const parts = source.pod.split("-");
+  // A number alone, as of a StatefulSet, names nothing.
+  return parts.slice(/^\d+$/.test(parts.at(-1) ?? "") ? -2 : -1).join("-");
 }
 
 /** Identity of a source for its colour and for muting: stands in the address. */
