@@ -29,6 +29,8 @@ use crate::failure::{Failure, Outcome, code};
 
 /// Most lines of a person's page.
 const PAGE: u32 = 1000;
+/// How the cursor of one line begins.
+const LINE_CURSOR: &str = "pc1_";
 /// How long a stream that is left may take to say what was read.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
@@ -77,7 +79,7 @@ pub async fn run(api: &Api, args: &Args, (ask, named): (&Ask, Vec<Source>), out:
         return history::around(api, ask, (cursor, out)).await;
     }
     let sources = resolve::resolve(api, args, named).await?;
-    let query = LogQuery { sources, ..base(ask) };
+    let query = placed(api, LogQuery { sources, ..base(ask) }).await?;
     if args.limits.dry_run {
         return resolve::plan(api, ask, &query).await;
     }
@@ -90,6 +92,29 @@ pub async fn run(api: &Api, args: &Args, (ask, named): (&Ask, Vec<Source>), out:
     }
     let (summary, end) = read(api, ask, (query, &mut *out)).await?;
     out.finish(&summary, end)
+}
+
+/// The query with a line's cursor in `after` or `before` made into the place right behind it, or right before it.
+async fn placed(api: &Api, mut query: LogQuery) -> Result<LogQuery, Failure> {
+    let is_line = |text: &Option<String>| text.as_ref().is_some_and(|t| t.starts_with(LINE_CURSOR));
+    let back = is_line(&query.before);
+    if !back && !is_line(&query.after) {
+        return Ok(query);
+    }
+    let (after, before) = (query.after.take(), query.before.take());
+    let at = LogQuery {
+        at: before.or(after),
+        limit: Some(1),
+        context: LogContext::default(),
+        follow: false,
+        ..query.clone()
+    };
+    let page: LogPage = api.post("logs/query", &at).await?;
+    match back {
+        true => query.before = page.prev,
+        false => query.after = page.next,
+    }
+    Ok(query)
 }
 
 /// Reads until all is read, or as long as it is wanted; either way the summary of what was read.

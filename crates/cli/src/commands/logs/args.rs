@@ -133,7 +133,7 @@ pub struct Choose {
 #[command(next_help_heading = "Range")]
 pub struct Range {
     /// The last N lines of all sources together. Default: 10; with --since, --until, --after or --stdin all.
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10", value_parser = super::ask::lines)]
     pub tail: Option<u64>,
     /// The first N lines of all sources together.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10", conflicts_with_all = ["tail", "follow"])]

@@ -20,6 +20,14 @@ const AROUND: u32 = 5;
 /// What the engines take for a line.
 const LINE: std::ops::RangeInclusive<u64> = (64 << 10)..=(16 << 20);
 
+/// A number of lines, as flags give it.
+pub fn lines(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| match text {
+        "-1" => "all lines are asked for with --all".to_owned(),
+        _ => "write a number of lines; --all gives all of them".to_owned(),
+    })
+}
+
 /// What a record waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {

@@ -298,6 +298,9 @@ fn failure(error: &ph_cluster::Error) -> Failure {
         _ => code::UNREACHABLE,
     };
     let next = match error.kind() {
+        _ if matches!(error, ph_cluster::Error::Kubeconfig(_)) => {
+            "sign in to a server: pilothouse login URL; or name a kubeconfig: --kubeconfig FILE, --context NAME; file:PATH and --stdin need neither"
+        }
         ErrorKind::NotFound => "kubectl get pods shows what there is; -A looks in all namespaces",
         ErrorKind::Denied => {
             "get, list and watch on pods and get on pods/log are enough; kubectl auth can-i --list shows what you may"

@@ -16,6 +16,13 @@ fn ask(flags: &[&str]) -> Result<Ask, u8> {
 }
 
 #[test]
+fn a_number_of_lines_is_asked_for_in_words_that_help() {
+    assert_eq!(lines("5"), Ok(5));
+    assert!(lines("-1").unwrap_err().contains("--all"));
+    assert!(lines("ten").unwrap_err().contains("number of lines"));
+}
+
+#[test]
 fn defaults_depend_on_what_is_asked() {
     let of = |flags: &[&str]| ask(flags).map(|a| (a.extent, a.runs));
     assert_eq!(of(&[]), Ok((Extent::Tail(10), Runs::Current)));
