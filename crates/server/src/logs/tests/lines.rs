@@ -43,7 +43,8 @@ async fn a_permalink_names_one_line_for_ever() {
     assert_eq!(texts(&alone), ["a3"]);
     let pages = room.query(json!({"sources": [], "limit": 50, "mode": "head", "after": alone["next"]})).await;
     assert_eq!(texts(&pages), ["a4", "a5", "b0", "b1", "b2", "b3", "b4", "b5", "a6"]);
-    let pages = room.query(json!({"sources": [], "limit": 50, "mode": "tail", "before": alone["prev"]})).await;
+    let pages =
+        room.query(json!({"sources": [], "limit": 50, "mode": "tail", "before": alone["prev"]})).await;
     assert_eq!(texts(&pages), ["a0", "a1", "a2"]);
     // Gone from the disk and not shipped.
     room.disk.forget("a");
