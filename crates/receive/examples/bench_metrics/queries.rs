@@ -1,8 +1,10 @@
 //! A dozen questions over a week of samples, by their times; answers of two servers have to be the same.
 
+use std::sync::Barrier;
+
 use serde_json::Value;
 
-use super::{Bench, Fault, Plan, SENDERS, load, post};
+use super::{Bench, Fault, Plan, SENDERS, in_step, load, post};
 use crate::subject::{Kind, Subject};
 
 const ROUNDS: usize = 5;
@@ -92,6 +94,7 @@ impl Bench {
 }
 
 fn fill(subject: &Subject, plan: &Plan) -> Result<(), Fault> {
+    let together = &Barrier::new(SENDERS as usize);
     std::thread::scope(|scope| {
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
@@ -99,7 +102,7 @@ fn fill(subject: &Subject, plan: &Plan) -> Result<(), Fault> {
                     let mut client = subject.writer();
                     let mine: Vec<(u64, Vec<u8>)> =
                         (0..plan.series).filter(|n| n % SENDERS == sender).map(|n| (n, labels(n))).collect();
-                    (0..plan.steps).try_for_each(|step| {
+                    in_step(0..plan.steps, together, &mut |step| {
                         let all = mine.iter().map(|(n, l)| (l.as_slice(), value(*n, step)));
                         post(subject, &mut client, &load::body(all, plan.at(step)))
                     })
