@@ -93,8 +93,17 @@ impl Shared {
 
 /// What a batch holds, ready for the log.
 pub(crate) enum Body {
-    Series { series: Vec<Series>, now_ms: i64 },
-    Rows { signal: Signal, batch: RecordBatch, raw: Vec<u8> },
+    /// The places are found when the batch is written.
+    Series {
+        series: Vec<Series>,
+        places: Vec<ph_tsdb::Place>,
+        now_ms: i64,
+    },
+    Rows {
+        signal: Signal,
+        batch: RecordBatch,
+        raw: Vec<u8>,
+    },
 }
 
 /// A batch on its way.

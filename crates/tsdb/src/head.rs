@@ -72,6 +72,17 @@ pub struct HeadStats {
     pub last_ms: Option<i64>,
 }
 
+/// Where a series is in its head.
+#[derive(Clone, Debug)]
+pub struct Place(Arc<MemSeries>);
+
+impl Place {
+    /// See [`Head::series_ref`].
+    pub fn series_ref(&self) -> u64 {
+        self.0.series_ref
+    }
+}
+
 /// Recent samples of one organisation. See the module's description.
 #[derive(Debug)]
 pub struct Head {
@@ -112,18 +123,37 @@ impl Head {
             }
         }
         drop(index);
-        if !unknown.is_empty() {
-            let mut index = self.write();
-            for (hash, series) in unknown {
-                if run.has_acceptable(series) {
-                    let memory = self.create(&mut index, hash, &series.labels);
-                    run.add(series, &memory);
-                } else {
-                    run.refuse_future(series);
-                }
+        self.append_new(unknown, &mut run);
+        run.outcome
+    }
+
+    /// As [`Head::append`], for series whose places in this head are known, one for each.
+    pub fn append_at(&self, batch: &[Series], places: &[Place], now_ms: i64) -> AppendOutcome {
+        let mut run = Run::new(&self.config, now_ms.saturating_add(self.config.future_ms));
+        let mut unknown = Vec::new();
+        for (series, place) in batch.iter().zip(places) {
+            // A series that left the head meanwhile says so.
+            if !run.add(series, &place.0) {
+                unknown.push(((self.config.hash)(&series.labels), series));
             }
         }
+        self.append_new(unknown, &mut run);
         run.outcome
+    }
+
+    fn append_new(&self, unknown: Vec<(u128, &Series)>, run: &mut Run) {
+        if unknown.is_empty() {
+            return;
+        }
+        let mut index = self.write();
+        for (hash, series) in unknown {
+            if run.has_acceptable(series) {
+                let memory = self.create(&mut index, hash, &series.labels);
+                run.add(series, &memory);
+            } else {
+                run.refuse_future(series);
+            }
+        }
     }
 
     /// Adds the samples of one log payload that are not older than `from_ms`, as [`Head::append`] did at `now_ms`.
@@ -160,15 +190,20 @@ impl Head {
     ///
     /// Numbers are never used twice by one head. `None` for labels that `append` refuses.
     pub fn series_ref(&self, labels: &Labels) -> Option<u64> {
+        self.place(labels).map(|place| place.series_ref())
+    }
+
+    /// The place of a series, so that it is looked up once; the series enters the head if it is new. `None` as above.
+    pub fn place(&self, labels: &Labels) -> Option<Place> {
         if !valid_labels(labels) {
             return None;
         }
         let hash = (self.config.hash)(labels);
         if let Some(memory) = self.read().find(hash, labels) {
-            return Some(memory.series_ref);
+            return Some(Place(memory.clone()));
         }
         let mut index = self.write();
-        Some(self.create(&mut index, hash, labels).series_ref)
+        Some(Place(self.create(&mut index, hash, labels)))
     }
 
     /// Whether a series is in the head.

@@ -103,7 +103,7 @@ impl Embedded {
         let rows = match rows {
             Rows::Metrics(mut series) => {
                 too_old(&mut series, first_ns / 1_000_000, rejected);
-                return Ok(Body::Series { series, now_ms });
+                return Ok(Body::Series { series, places: Vec::new(), now_ms });
             }
             Rows::Logs(list) => Rows::Logs(in_time(list, |r| r.ts, (first_ns, last_ns), rejected)),
             Rows::Spans(list) => Rows::Spans(in_time(list, |r| r.start, (first_ns, last_ns), rejected)),

@@ -12,6 +12,7 @@ mod managing;
 mod merging;
 mod model;
 mod questions;
+mod scale;
 mod spansets;
 mod traces;
 mod versions;

@@ -78,13 +78,14 @@ impl Shard {
         let mut out = append.hash.to_le_bytes().to_vec();
         match &mut append.body {
             Body::Rows { raw, .. } => out.append(raw),
-            Body::Series { series, now_ms } => {
+            Body::Series { series, places, now_ms } => {
                 let head = self.shared.head_or_new(append.org);
                 let limit = self.shared.settings(append.org).limits.active_series;
-                let refs = screen((&head, limit), series, &mut append.rejected);
+                *places = screen((&head, limit), series, &mut append.rejected);
+                let refs = places.iter().map(ph_tsdb::Place::series_ref);
                 let encoder = self.log.encoders.entry(append.org).or_default();
                 out.extend_from_slice(&now_ms.to_le_bytes());
-                out.extend_from_slice(&encoder.encode(refs.into_iter().zip(series.iter())));
+                out.extend_from_slice(&encoder.encode(refs.zip(series.iter())));
             }
         }
         out
@@ -127,11 +128,11 @@ impl Shard {
         self.applied = lsn;
         let mut answer = Appended { accepted: 0, rejected, lsn, repeated: false };
         match body {
-            Body::Series { series, now_ms } => {
+            Body::Series { series, places, now_ms } => {
                 let reach = Reach { lsn, at_ms: newest_ms(&series) };
                 self.handle.newest_ms.fetch_max(reach.at_ms, std::sync::atomic::Ordering::Relaxed);
                 self.log.note((org, Signal::Metrics), reach);
-                let outcome = self.shared.head_or_new(org).append(&series, now_ms);
+                let outcome = self.shared.head_or_new(org).append_at(&series, &places, now_ms);
                 answer.accepted = outcome.accepted;
                 for r in outcome.rejected {
                     add_rejection(&mut answer.rejected, r.reason, r.count, r.example);
@@ -261,13 +262,13 @@ fn now(clock: &Clock) -> i64 {
     clock()
 }
 
-/// The reference of each series; removes those whose labels no head takes.
+/// The place of each series; removes those whose labels no head takes.
 fn screen(
     (head, limit): (&Head, Option<u64>),
     series: &mut Vec<Series>,
     rejected: &mut Vec<Rejection>,
-) -> Vec<u64> {
-    let mut refs = Vec::with_capacity(series.len());
+) -> Vec<ph_tsdb::Place> {
+    let mut places = Vec::with_capacity(series.len());
     // Only a batch that could pass the limit is looked at series by series.
     let near = |limit: &u64| head.series_count() as u64 + series.len() as u64 > *limit;
     if let Some(limit) = limit.filter(near) {
@@ -284,9 +285,9 @@ fn screen(
             takes
         });
     }
-    series.retain(|one| match head.series_ref(&one.labels) {
-        Some(number) => {
-            refs.push(number);
+    series.retain(|one| match head.place(&one.labels) {
+        Some(place) => {
+            places.push(place);
             true
         }
         None => {
@@ -294,7 +295,7 @@ fn screen(
             false
         }
     });
-    refs
+    places
 }
 
 pub(crate) fn add_rejection(to: &mut Vec<Rejection>, reason: &'static str, count: u64, example: String) {
