@@ -160,5 +160,5 @@ async fn killed_under_load() {
             store.shutdown().await;
         }
     }
-    assert!(ledger.len() > 1_000, "{} batches", ledger.len());
+    assert!(ledger.len() as u64 > kills * 20, "{} batches", ledger.len());
 }
