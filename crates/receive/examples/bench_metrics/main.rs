@@ -52,7 +52,7 @@ impl Plan {
 
     /// The series that has a place at a step.
     fn series_at(&self, place: u64, step: u64) -> u64 {
-        let life = if self.churn == 0 { 0 } else { (step / self.churn + 9 - place % 10) / 10 };
+        let life = step.checked_div(self.churn).map_or(0, |turn| (turn + 9 - place % 10) / 10);
         place + life * self.series
     }
 

@@ -183,7 +183,7 @@ async fn all(api: &Reading<'_>, query: LogQuery, out: &mut Output) -> Result<(Lo
             give(&first, out)?;
             let prev = first.prev.clone();
             let rest = LogQuery { after: first.next.clone(), ..files };
-            let (read, next) = follow::whole(api, (rest, &mut *out)).await?;
+            let (read, next) = Box::pin(follow::whole(api, (rest, &mut *out))).await?;
             (added(added(summary, first.summary), read), Tokens { next, prev })
         }
     };
