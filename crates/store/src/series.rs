@@ -37,8 +37,10 @@ pub(crate) fn select(
     ask: &SeriesAsk,
     each: &mut dyn FnMut(Vec<SeriesSamples>) -> bool,
 ) -> Result<(), Error> {
+    // Where samples were deleted, only a look at what is left tells how many series there are.
+    let most = if is_thinned(shared, org, ask.range) { usize::MAX } else { ask.max_series };
     let (head, unread) = match shared.head(org) {
-        Some(head) => head.select_readable(&ask.matchers, ask.range).map_err(lift)?,
+        Some(head) => head.select_readable(&ask.matchers, ask.range, most).map_err(lift)?,
         None => (Vec::new(), None),
     };
     let blocks = blocks(shared, org, ask.range);
@@ -108,11 +110,7 @@ pub(crate) fn select(
 }
 
 fn too_many(ask: &SeriesAsk) -> Error {
-    let what = format!(
-        "the selector matches more than {} series; add matchers or raise the series limit of the query",
-        ask.max_series
-    );
-    Error::new(ErrorKind::Exhausted, what)
+    lift(ph_tsdb::Error::ManySeries { most: ask.max_series })
 }
 
 fn open(block: &BlockPart) -> Result<&ph_tsdb::Block, Error> {

@@ -25,6 +25,9 @@ pub enum Error {
     /// A block's series or samples were not given in strictly ascending order.
     #[error("block writer: {what} out of order at {series}")]
     Order { what: &'static str, series: String },
+    /// A selection finds more series than its reader takes.
+    #[error("the selector matches more than {most} series; add matchers or raise the series limit of the query")]
+    ManySeries { most: usize },
     /// More than a format can hold.
     #[error("block writer: more {what} than one block can hold")]
     TooMany { what: &'static str },
@@ -42,6 +45,7 @@ impl Error {
                 ErrorKind::Exhausted
             }
             Error::Io { .. } => ErrorKind::Unavailable,
+            Error::ManySeries { .. } => ErrorKind::Exhausted,
             _ => ErrorKind::Internal,
         }
     }

@@ -34,6 +34,8 @@ spec:
       printf 'progress 10%%\rprogress 90%%\r\n'
       printf 'broken \377\376 bytes\n'
       head -c 40000 /dev/zero | tr '\0' 'x'; echo " end of the long one"
+      # The engine copies both streams side by side: this one waits until the other is surely written.
+      sleep 2
       echo "last line"
       sleep 86400
   - name: side

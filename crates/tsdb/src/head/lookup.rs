@@ -26,19 +26,21 @@ impl Head {
     ///
     /// Errors: `Invalid` for a regular expression that does not compile; those of files that hold closed chunks.
     pub fn select(&self, matchers: &[Matcher], range: RangeMs) -> Result<Vec<SeriesSamples>, Error> {
-        let (series, fault) = self.select_readable(matchers, range)?;
+        let (series, fault) = self.select_readable(matchers, range, usize::MAX)?;
         fault.map_or(Ok(series), Err)
     }
 
-    /// As [`Head::select`], without the series of which a chunk cannot be read; with the first such fault.
+    /// As [`Head::select`], without the series of which a chunk cannot be read; with the first such fault. More than
+    /// `most` are `Exhausted`, before any of them is put together.
     pub fn select_readable(
         &self,
         matchers: &[Matcher],
         range: RangeMs,
+        most: usize,
     ) -> Result<(Vec<SeriesSamples>, Option<Error>), Error> {
         let tests = LabelTest::all(matchers)?;
         let (mut out, mut fault) = (Vec::new(), None);
-        for (labels, series) in self.matching(&tests, range)? {
+        for (labels, series) in self.matching(&tests, range, most)? {
             let state = series.state();
             let samples = match state.samples(range) {
                 Ok(samples) if samples.is_empty() => continue,
@@ -68,7 +70,7 @@ impl Head {
         limit: usize,
     ) -> Result<Listing<Labels>, Error> {
         let tests = LabelTest::all(matchers)?;
-        let found = self.matching(&tests, range)?;
+        let found = self.matching(&tests, range, usize::MAX)?;
         Ok(Listing::cut(found.into_iter().map(|(labels, _)| labels).collect(), limit))
     }
 
@@ -118,9 +120,19 @@ impl Head {
         }
     }
 
-    fn matching(&self, tests: &[LabelTest], range: RangeMs) -> Result<Vec<(Labels, Arc<MemSeries>)>, Error> {
+    fn matching(
+        &self,
+        tests: &[LabelTest],
+        range: RangeMs,
+        most: usize,
+    ) -> Result<Vec<(Labels, Arc<MemSeries>)>, Error> {
         let index = self.read();
         let found = slots(&index, tests, range)?;
+        // A series that spans the range may have nothing within it: only those that have count.
+        let has_some = |slot: &&&Slot| slot.series.state().samples(range).is_ok_and(|s| !s.is_empty());
+        if found.len() > most && found.iter().filter(has_some).take(most.saturating_add(1)).count() > most {
+            return Err(Error::ManySeries { most });
+        }
         Ok(found.into_iter().map(|slot| (index.labels(&slot.pairs), slot.series.clone())).collect())
     }
 }

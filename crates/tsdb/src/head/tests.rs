@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ph_model::{MatchOp, Matcher, RangeMs, STALE_NAN_BITS, Sample, SeriesKind, stale_marker};
+use ph_model::{ErrorKind, MatchOp, Matcher, RangeMs, STALE_NAN_BITS, Sample, SeriesKind, stale_marker};
 use proptest::prelude::*;
 
 use super::*;
@@ -47,6 +47,21 @@ fn each_rule_of_acceptance() {
     let expected =
         vec![(9 * hour, 3.0_f64.to_bits()), (10 * hour, 1.0_f64.to_bits()), (ahead[0].0, 6.0_f64.to_bits())];
     assert_eq!(all(&head), vec![("{a=\"1\"}".to_owned(), expected)]);
+}
+
+#[test]
+fn more_series_than_wanted_are_refused_and_those_without_samples_do_not_count() {
+    let head = Head::new(HeadConfig::default());
+    let here = [(10, 1.0), (50, 1.0)];
+    let around = [(10, 1.0), (90, 1.0)];
+    head.append(&[series("a=1", &here), series("a=2", &here), series("a=3", &around)], 100);
+    let range = RangeMs::new(40, 60);
+    let found = |most| head.select_readable(&[], range, most).map(|(series, _)| series.len());
+    assert_eq!(found(3).unwrap(), 2);
+    assert_eq!(found(2).unwrap(), 2);
+    let refused = found(1).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exhausted);
+    assert!(refused.to_string().contains("more than 1 series"), "{refused}");
 }
 
 #[test]
