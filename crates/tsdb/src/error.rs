@@ -26,7 +26,9 @@ pub enum Error {
     #[error("block writer: {what} out of order at {series}")]
     Order { what: &'static str, series: String },
     /// A selection finds more series than its reader takes.
-    #[error("the selector matches more than {most} series; add matchers or raise the series limit of the query")]
+    #[error(
+        "the selector matches more than {most} series; add matchers or raise the series limit of the query"
+    )]
     ManySeries { most: usize },
     /// More than a format can hold.
     #[error("block writer: more {what} than one block can hold")]
