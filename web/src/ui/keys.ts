@@ -1,6 +1,6 @@
 /** Keyboard: layers of single keys, the newest layer first; nothing fires while typing, in a terminal, or behind a dialog. */
 
-import { useEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useRef } from "react";
 
 export type KeyMap = Readonly<Record<string, (event: KeyboardEvent) => void>>;
 
@@ -46,7 +46,8 @@ let started = false;
 /** Adds a layer of keys while the component stands. */
 export function useKeys(map: KeyMap): void {
   const current = useRef(map);
-  useEffect(() => {
+  // With the frame, not after it: a key acts on what is seen.
+  useLayoutEffect(() => {
     current.current = map;
   });
   useEffect(() => {
