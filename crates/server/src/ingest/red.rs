@@ -148,8 +148,8 @@ fn series_of(key: &Key, calls: &Calls, (zero_ms, now_ms): (Option<i64>, i64), ou
             ("k8s.namespace.name", &key.namespace),
             ("service.name", &key.service),
             ("name", &key.name),
-            ("kind", kind(key.kind)),
-            ("status", status(key.status)),
+            ("kind", key.kind.as_str()),
+            ("status", key.status.as_str()),
         ];
         let pairs =
             pairs.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.to_owned(), v.to_owned()));
@@ -173,25 +173,6 @@ fn series_of(key: &Key, calls: &Calls, (zero_ms, now_ms): (Option<i64>, i64), ou
     }
     let all = classic::bound(f64::INFINITY);
     push("pilothouse_span_duration_seconds_bucket", Some(all), calls.count as f64);
-}
-
-fn kind(of: SpanKind) -> &'static str {
-    match of {
-        SpanKind::Unspecified => "unspecified",
-        SpanKind::Internal => "internal",
-        SpanKind::Server => "server",
-        SpanKind::Client => "client",
-        SpanKind::Producer => "producer",
-        SpanKind::Consumer => "consumer",
-    }
-}
-
-fn status(of: SpanStatus) -> &'static str {
-    match of {
-        SpanStatus::Unset => "unset",
-        SpanStatus::Ok => "ok",
-        SpanStatus::Error => "error",
-    }
 }
 
 #[cfg(test)]

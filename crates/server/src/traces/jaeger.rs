@@ -18,7 +18,7 @@ use ph_access::{Permission, TenantCtx};
 use ph_model::{ErrorKind, RangeNs};
 use serde_json::{Value, json};
 
-use super::{ask, view as own};
+use super::ask;
 use crate::app::AppState;
 use crate::gateway::extract::Path;
 use crate::gateway::problem::Problem;
@@ -117,7 +117,7 @@ async fn operations(
     let page = known(&app, &ctx?).await?;
     let found = page.services.into_iter().filter(|s| s.name == service).flat_map(|s| s.operations);
     let found = found
-        .map(|o| (o.name, own::kind(o.kind)))
+        .map(|o| (o.name, o.kind.as_str()))
         .filter(|(_, k)| kind.is_none_or(|kind| kind.eq_ignore_ascii_case(k)))
         .map(|(name, kind)| json!({"name": name, "spanKind": span_kind(kind)}))
         .collect();

@@ -6,7 +6,7 @@ use ph_api::{
     Dependency, Operation, SelectedSpan, Service, Span, SpanEvent, SpanLink, Trace, TraceService,
     TraceSummary,
 };
-use ph_model::{Attributes, SpanKind, SpanRow, SpanStatus};
+use ph_model::{Attributes, SpanRow, SpanStatus};
 use serde_json::Value;
 
 /// What a child may lie outside of its parent by before it is marked: clocks of one machine differ less.
@@ -14,25 +14,6 @@ const SLACK_NS: i64 = 1_000_000;
 
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-pub fn kind(kind: SpanKind) -> &'static str {
-    match kind {
-        SpanKind::Unspecified => "unspecified",
-        SpanKind::Internal => "internal",
-        SpanKind::Server => "server",
-        SpanKind::Client => "client",
-        SpanKind::Producer => "producer",
-        SpanKind::Consumer => "consumer",
-    }
-}
-
-fn status(status: SpanStatus) -> &'static str {
-    match status {
-        SpanStatus::Unset => "unset",
-        SpanStatus::Ok => "ok",
-        SpanStatus::Error => "error",
-    }
 }
 
 pub fn json(a: &Attributes) -> BTreeMap<String, Value> {
@@ -90,8 +71,8 @@ fn span(row: &SpanRow, flags: &[&'static str]) -> Span {
         parent_id: row.parent_id.map(|p| hex(&p)),
         service: row.service.clone(),
         name: row.name.clone(),
-        kind: kind(row.kind).to_owned(),
-        status: status(row.status).to_owned(),
+        kind: row.kind.as_str().to_owned(),
+        status: row.status.as_str().to_owned(),
         status_text: row.status_text.clone(),
         start_ns: row.start.to_string(),
         duration_ns: row.duration_ns,
@@ -174,7 +155,12 @@ pub fn service(s: ph_store::Service) -> Service {
     let operations: Vec<Operation> = s
         .operations
         .into_iter()
-        .map(|o| Operation { name: o.name, kind: kind(o.kind).to_owned(), spans: o.spans, errors: o.errors })
+        .map(|o| Operation {
+            name: o.name,
+            kind: o.kind.as_str().to_owned(),
+            spans: o.spans,
+            errors: o.errors,
+        })
         .collect();
     Service {
         name: s.name,

@@ -242,19 +242,8 @@ impl<'a> RowView<'a> {
     /// Small numbers that people know as words.
     fn word(&self, name: &str, n: u8) -> Cow<'a, str> {
         match (self.signal, name) {
-            (Signal::Spans, "kind") => Cow::Borrowed(match SpanKind::from_u8(n) {
-                SpanKind::Unspecified => "unspecified",
-                SpanKind::Internal => "internal",
-                SpanKind::Server => "server",
-                SpanKind::Client => "client",
-                SpanKind::Producer => "producer",
-                SpanKind::Consumer => "consumer",
-            }),
-            (Signal::Spans, "status") => Cow::Borrowed(match SpanStatus::from_u8(n) {
-                SpanStatus::Unset => "unset",
-                SpanStatus::Ok => "ok",
-                SpanStatus::Error => "error",
-            }),
+            (Signal::Spans, "kind") => Cow::Borrowed(SpanKind::from_u8(n).as_str()),
+            (Signal::Spans, "status") => Cow::Borrowed(SpanStatus::from_u8(n).as_str()),
             _ => n.to_string().into(),
         }
     }

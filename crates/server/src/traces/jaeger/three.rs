@@ -249,7 +249,7 @@ async fn operations(
     let page = known(&app, &ctx?).await?;
     let found = page.services.into_iter().filter(|s| s.name == service).flat_map(|s| s.operations);
     let all: Vec<Value> = found
-        .map(|o| (o.name, view::kind(o.kind)))
+        .map(|o| (o.name, o.kind.as_str()))
         .filter(|(_, k)| kind.is_none_or(|kind| kind.eq_ignore_ascii_case(k)))
         .map(|(name, kind)| json!({"name": name, "spanKind": span_kind(kind)}))
         .collect();

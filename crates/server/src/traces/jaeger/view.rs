@@ -3,7 +3,7 @@
 use ph_model::{Attributes, SpanKind, SpanRow, SpanStatus, Value};
 use serde_json::{Value as Json, json};
 
-use crate::traces::view::{events, flags, hex, kind, links};
+use crate::traces::view::{events, flags, hex, links};
 
 /// One trace: spans, and the processes they ran in.
 pub fn trace(id: [u8; 16], trace: &ph_store::Trace) -> Json {
@@ -81,7 +81,7 @@ fn tags(row: &SpanRow) -> Vec<Json> {
     };
     text("otel.scope.name", &row.scope);
     if row.kind != SpanKind::Unspecified {
-        text("span.kind", kind(row.kind));
+        text("span.kind", row.kind.as_str());
     }
     match row.status {
         SpanStatus::Unset => {}
