@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use ph_api::{LogQuery, LogStreamAsk, LogStreamFrame, LogStreamOpened, LogSummary};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::sync::CancellationToken;
 
 use super::{Reading, history, record};
 use crate::api::Api;
@@ -55,8 +56,7 @@ pub async fn run(
     let mode = if tail.is_some() { "tail" } else { "all" };
     let limit = tail.map_or(reading.rows, |n| u32::try_from(n).unwrap_or(reading.rows));
     let mut query = LogQuery { mode: Some(mode.into()), limit: Some(limit), follow: true, ..query };
-    let mut wait = RETRY_FIRST;
-    let mut lost_since: Option<tokio::time::Instant> = None;
+    let mut absence = Absence::default();
     let mut connected = false;
     loop {
         let before = query.after.clone();
@@ -66,12 +66,12 @@ pub async fn run(
             Err(e) => Err(e),
         };
         if begun {
-            (connected, lost_since) = (true, None);
+            (connected, absence.since) = (true, None);
         }
         let end = match end {
             Ok(end) => end,
             // The first connection either works or is a failure; later ones are tried again.
-            Err(e) if !connected || !passes(&e, lost_since) => return Err(e),
+            Err(e) if !connected || !passes(&e, absence.since) => return Err(e),
             Err(e) => End::Lost(e.text().to_owned()),
         };
         let why = match end {
@@ -80,70 +80,86 @@ pub async fn run(
             End::Lost(why) => why,
         };
         if query.after != before {
-            wait = RETRY_FIRST;
+            absence.tries = 0;
         }
-        let since = *lost_since.get_or_insert_with(tokio::time::Instant::now);
-        if since.elapsed() > PATIENCE {
-            return Err(Failure::new(
-                code::UNREACHABLE,
-                format!("the server has been away for 10 min: {why}"),
-            ));
+        if absence.wait(&why, &reading.stop).await? {
+            return Ok(reading.told());
         }
-        notice(&format!("-- connection lost ({why}); going on behind the last line"));
-        tokio::select! {
-            () = reading.stop.cancelled() => return Ok(reading.told()),
-            () = tokio::time::sleep(wait) => {}
-        }
-        wait = (wait * 2).min(RETRY_MAX);
     }
 }
 
 /// Everything from where the query begins to the end of its files, in the order of time. A stream that spent its budget
 /// is gone on with by another; one that is lost, behind the last line that was printed.
 ///
-/// What was read, and where a later command goes on. Errors: the server's refusal, and a server that stays away while
-/// nothing more comes.
+/// What was read, and where to go on when more may come: the last stream spent its budget on lines that do not pass.
+/// Errors: the server's refusal, and a server that stays away while nothing more comes.
 pub async fn whole(
     reading: &Reading<'_>,
     (query, out): (LogQuery, &mut Output),
-) -> Result<(LogSummary, Option<String>), Failure> {
+) -> Result<(LogSummary, Reached), Failure> {
     let (mode, order) = (Some("all".into()), Some("strict".into()));
     let mut query = LogQuery { mode, order, limit: None, follow: false, ..query };
     let mut summary = LogSummary::default();
-    let (mut wait, mut lost_since) = (RETRY_FIRST, None);
+    let mut absence = Absence::default();
     loop {
         let before = query.after.clone();
         let mut begun = false;
         let end = match open(reading.api, &query).await {
-            Ok(socket) => stream(socket, (&mut query, &mut begun), (&mut *out, reading)).await,
-            Err(e) if lost_since.is_some() && passes(&e, lost_since) => Ok(End::Lost(e.text().to_owned())),
-            Err(e) => Err(e),
+            Ok(socket) => stream(socket, (&mut query, &mut begun), (&mut *out, reading)).await?,
+            Err(e) if absence.since.is_some() && passes(&e, absence.since) => End::Lost(e.text().to_owned()),
+            Err(e) => return Err(e),
         };
         let moved = query.after != before;
-        let why = match end? {
+        let why = match end {
             End::Done(last) => {
                 let spent = matches!(last.stopped.as_str(), "rows" | "bytes" | "time");
                 summary = history::added(summary, *last);
-                if !spent || !moved || reading.stop.is_cancelled() {
-                    return Ok((summary, query.after));
+                match spent && !reading.stop.is_cancelled() {
+                    true if moved => continue,
+                    more => return Ok((summary, Reached { next: query.after, more })),
                 }
-                continue;
             }
             End::Lost(why) => why,
         };
         if moved {
-            (wait, lost_since) = (RETRY_FIRST, None);
+            absence = Absence::default();
         }
-        let since = *lost_since.get_or_insert_with(tokio::time::Instant::now);
+        if reading.stop.is_cancelled() || absence.wait(&why, &reading.stop).await? {
+            return Ok((summary, Reached { next: query.after, more: false }));
+        }
+    }
+}
+
+/// How far a reader came.
+pub struct Reached {
+    pub next: Option<String>,
+    /// There may be more behind it.
+    pub more: bool,
+}
+
+/// A server that is away, and how long this has been borne.
+#[derive(Default)]
+struct Absence {
+    since: Option<tokio::time::Instant>,
+    /// Without a line between them.
+    tries: u32,
+}
+
+impl Absence {
+    /// Waits before the next try, longer each time; whether no more is wanted. Error: patience is at its end.
+    async fn wait(&mut self, why: &str, stop: &CancellationToken) -> Result<bool, Failure> {
+        let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
         if since.elapsed() > PATIENCE {
-            return Err(Failure::new(
-                code::UNREACHABLE,
-                format!("the server has been away for 10 min: {why}"),
-            ));
+            let text = format!("the server has been away for 10 min: {why}");
+            return Err(Failure::new(code::UNREACHABLE, text));
         }
         notice(&format!("-- connection lost ({why}); going on behind the last line"));
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(RETRY_MAX);
+        let pause = RETRY_FIRST.saturating_mul(1 << self.tries.min(16)).min(RETRY_MAX);
+        self.tries += 1;
+        tokio::select! {
+            () = stop.cancelled() => Ok(true),
+            () = tokio::time::sleep(pause) => Ok(false),
+        }
     }
 }
 

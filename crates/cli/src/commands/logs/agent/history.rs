@@ -183,8 +183,19 @@ async fn all(api: &Reading<'_>, query: LogQuery, out: &mut Output) -> Result<(Lo
             give(&first, out)?;
             let prev = first.prev.clone();
             let rest = LogQuery { after: first.next.clone(), ..files };
-            let (read, next) = Box::pin(follow::whole(api, (rest, &mut *out))).await?;
-            (added(added(summary, first.summary), read), Tokens { next, prev })
+            let (read, reached) = Box::pin(follow::whole(api, (rest.clone(), &mut *out))).await?;
+            let summary = added(added(summary, first.summary), read);
+            match reached.more {
+                false => (summary, Tokens { next: reached.next, prev }),
+                // A page says how far it looked also where nothing passed.
+                true => {
+                    let rest = LogQuery { after: reached.next, ..rest };
+                    let page = api.page(&rest).await?;
+                    let (summary, tokens) =
+                        forward(api, (rest, page), (summary, &mut *out), u64::MAX).await?;
+                    (summary, Tokens { prev, ..tokens })
+                }
+            }
         }
     };
     Ok((sum, tokens))
