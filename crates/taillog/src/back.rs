@@ -51,6 +51,8 @@ pub(crate) struct Back {
     scouts: Option<Scouts>,
     /// Which streams (stdout, stderr) were met so far.
     pub seen: [bool; 2],
+    /// The newest time of the block that was read last: what lies before is taken as no newer.
+    pub reached_ns: Option<i64>,
 }
 
 impl Back {
@@ -77,6 +79,21 @@ impl Back {
             threads: 0,
             scouts: None,
             seen: [false, false],
+            reached_ns: None,
+        }
+    }
+
+    /// Whether a gzip file is held inflated, of which a part is still to be read.
+    pub fn holds_inflated(&self) -> bool {
+        self.held.as_ref().is_some_and(|(_, cur)| cur.content.is_inflated())
+            && !self.done
+            && self.hi != Some(0)
+    }
+
+    /// Gives back what is held of gzip files; the next block opens its file anew.
+    pub fn park(&mut self) {
+        if self.held.take_if(|(_, cur)| cur.content.is_inflated()).is_some() {
+            self.scouts = None;
         }
     }
 
@@ -324,6 +341,7 @@ impl Back {
         let too_old = is_old && (shares || seek::ordered(&mut cur.content)?);
         let most = if batch.records.len() == first { MAX_BLOCK } else { BLOCK };
         self.block = (self.block * 2).min(most).max(self.block);
+        self.reached_ns = asm.block_max_ns().or(self.reached_ns);
         asm.begin_block(0);
         self.hi = Some(lo);
         self.held = Some((held, cur));

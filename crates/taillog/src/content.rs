@@ -121,6 +121,11 @@ impl Content {
         }
     }
 
+    /// Whether it is gzip that is held inflated.
+    pub fn is_inflated(&self) -> bool {
+        matches!(self, Content::Gzip(gz) if gz.is_whole())
+    }
+
     /// Whether it is a plain file.
     pub fn is_file(&self) -> bool {
         matches!(self, Content::Plain(_))

@@ -309,6 +309,23 @@ impl Reader {
         self.asm.is_in_context()
     }
 
+    /// Backwards: the newest time that what was not read yet is taken to have; ns UTC. `None` before anything was read.
+    pub(crate) fn reached_ns(&self) -> Option<i64> {
+        self.back.as_ref().and_then(|back| back.reached_ns)
+    }
+
+    /// Backwards: whether a gzip file is held inflated of which a part is still to be read.
+    pub(crate) fn holds_inflated(&self) -> bool {
+        self.back.as_ref().is_some_and(Back::holds_inflated)
+    }
+
+    /// Backwards: gives back what is held of gzip files, while other readers are asked. It is inflated again when this one is.
+    pub(crate) fn park(&mut self) {
+        if let Some(back) = &mut self.back {
+            back.park();
+        }
+    }
+
     pub fn seek(&self) -> Seek {
         self.seek
     }

@@ -54,6 +54,11 @@ impl Inflated {
         (bytes <= self.each && used.saturating_add(bytes) <= self.all).then_some(room)
     }
 
+    /// Whether more than half of the room is taken.
+    pub fn is_tight(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.all / 2
+    }
+
     /// As [`Inflated::room`], after waiting for it until `leave` says no more. What is too large is not waited for.
     pub fn room_or(self: &Arc<Self>, bytes: u64, leave: &dyn Fn() -> bool) -> Option<Room> {
         loop {

@@ -99,6 +99,8 @@ pub struct Together {
     /// Of the tail, newest first.
     found: Vec<Event>,
     found_records: u64,
+    /// Index of the source that was read last on the way back.
+    pulled: Option<usize>,
 }
 
 /// While following, an idle source counts as read up to this long ago; ns.
@@ -107,6 +109,8 @@ const IDLE_NS: i64 = 200_000_000;
 const BATCH_BYTES: usize = 256 << 10;
 /// The same of a tail, which needs little of most sources: a block of the file.
 const TAIL_BYTES: usize = 1;
+/// So much is looked through in one turn for a tail, or a little more; bytes.
+const TAIL_SCAN: u64 = 4 << 20;
 
 impl Together {
     /// Opens every source. One that fails is an event of the first turn; it hinders no other.
@@ -128,6 +132,7 @@ impl Together {
             failed: Vec::new(),
             found: Vec::new(),
             found_records: 0,
+            pulled: None,
             ask,
         };
         for (index, source) in sources.iter().enumerate() {
@@ -280,18 +285,15 @@ impl Together {
 
     /// The last matches of all sources, found backwards and given forwards. True when all were found.
     fn take_tail(&mut self, wanted: u64, now_ns: i64) -> bool {
-        for lane in &mut self.lanes {
-            if lane.wants() {
-                lane.pull(TAIL_BYTES, now_ns, &mut self.found);
-            }
-        }
+        self.look_back(wanted, now_ns);
         while self.found_records < wanted {
-            if self.lanes.iter().any(Lane::wants) {
+            let newest = self.newest();
+            if self.lanes.iter().any(|l| l.may_hold_newer(newest)) {
                 return false;
             }
-            let newest = self.lanes.iter().enumerate().filter_map(|(i, l)| Some((l.back_head()?, i))).max();
-            let Some((_, i)) = newest else { break };
-            let Some(lane) = self.lanes.get_mut(i) else { break };
+            let Some(lane) = newest.and_then(|(_, i)| self.lanes.iter_mut().find(|l| l.index == i)) else {
+                break;
+            };
             if lane.give_newest(&mut self.found, self.ask.context.before) {
                 self.found_records += 1;
             }
@@ -309,6 +311,40 @@ impl Together {
         }
         self.drop_strays();
         true
+    }
+
+    /// What goes out next of all that was found: time and source.
+    fn newest(&self) -> Option<(i64, usize)> {
+        self.lanes.iter().filter_map(Lane::back_head).max()
+    }
+
+    /// Reads a little of the sources that what was found waits for, those first that may hold the newest.
+    fn look_back(&mut self, wanted: u64, now_ns: i64) {
+        let newest = self.newest();
+        let searched = self.found_records >= wanted;
+        let mut scanned = 0;
+        while scanned < TAIL_SCAN {
+            let asked = |l: &&Lane| if searched { l.owed > 0 && l.wants() } else { l.may_hold_newer(newest) };
+            let last = self.lanes.iter().position(|l| self.pulled == Some(l.index));
+            // What was inflated is read to its start before anything else is inflated.
+            let amid = last.and_then(|i| self.lanes.get(i)).filter(|l| l.reader.holds_inflated());
+            let next = amid
+                .filter(asked)
+                .or_else(|| self.lanes.iter().filter(asked).max_by_key(|l| (l.reached_ns, l.index)));
+            let Some(next) = next.map(|l| l.index) else { return };
+            if self.pulled != Some(next)
+                && self.roots.inflated().is_tight()
+                && let Some(lane) = last.and_then(|i| self.lanes.get_mut(i))
+            {
+                lane.reader.park();
+            }
+            let Some(lane) = self.lanes.iter_mut().find(|l| l.index == next) else { return };
+            self.pulled = Some(next);
+            scanned += lane.pull_back(TAIL_BYTES, now_ns, &mut self.found);
+            if lane.reader.holds_inflated() {
+                return;
+            }
+        }
     }
 
     /// Of each source, what stands around a match that was not reached.

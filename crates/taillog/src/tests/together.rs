@@ -138,6 +138,47 @@ fn a_filtered_tail_of_many_files_is_the_end_of_the_whole() {
     assert!(together.stats().scanned_bytes < 2 << 20, "{}", together.stats().scanned_bytes);
 }
 
+/// Ten gzipped files, of which room is there for one inflated; the first few lines hold what is looked for.
+fn packed(dir: &Path, at: impl Fn(i64, i64) -> i64) -> (Vec<SourceId>, Vec<String>) {
+    let files: Vec<Vec<(i64, String)>> = (0..10)
+        .map(|s| {
+            let text = |i: i64| {
+                let hit = if s < 2 && i < 20 { "hit" } else { "pad" };
+                format!("{s}.{i} {hit} {}", "x".repeat(60))
+            };
+            (0..3_000).map(|i| (1_700_000_000 * SECOND + at(s, i), text(i))).collect()
+        })
+        .collect();
+    let sources = files.iter().enumerate().map(|(s, lines)| {
+        let name = format!("{s}.log");
+        write(dir, &name, lines);
+        gzip(&dir.join(&name));
+        SourceId::File { path: dir.join(format!("{name}.gz")) }
+    });
+    (sources.collect(), model(&files).into_iter().filter(|t| t.contains("hit")).collect())
+}
+
+#[test]
+fn a_tail_that_lies_far_back_in_gzipped_files_opens_each_only_twice() {
+    let in_turn = |s: i64, i: i64| (s * 3_000 + i) * 1_000;
+    let side_by_side = |s: i64, i: i64| i * 1_000 + s;
+    for at in [&in_turn as &dyn Fn(i64, i64) -> i64, &side_by_side] {
+        let temp = tempfile::tempdir().unwrap();
+        let (sources, want) = packed(temp.path(), at);
+        let filter = Arc::new(Compiled::new(&Filter::contains("hit")).unwrap());
+        let ask = ReadAsk { filter, ..ReadAsk::default() };
+        let roots = roots().with_inflated(400 << 10, 500 << 10);
+        let before = crate::content::counted::OPENED.get();
+        let mut together = Together::open(&roots, &sources, ask, (Extent::Tail(25), Order::Strict));
+        assert_eq!(all(&mut together, 0), want[want.len() - 25..]);
+        let opened = crate::content::counted::OPENED.get() - before;
+        // Once for the time of its end, once to be read.
+        assert!(opened <= 2 * sources.len() as u64, "{opened}");
+        let read = together.stats().scanned_bytes;
+        assert!(read < 30_000 * 120, "{read}");
+    }
+}
+
 #[test]
 fn a_tail_goes_on_with_what_comes() {
     let mut node = Node::new();

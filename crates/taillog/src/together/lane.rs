@@ -30,6 +30,8 @@ pub(super) struct Lane {
     pub owed: u32,
     /// The same before the last record went out.
     owed_before: u32,
+    /// Backwards: what was not read yet is not newer; ns UTC.
+    pub reached_ns: i64,
 }
 
 impl Lane {
@@ -50,6 +52,7 @@ impl Lane {
             touched: false,
             owed: 0,
             owed_before: 0,
+            reached_ns: i64::MAX,
         }
     }
 
@@ -108,6 +111,23 @@ impl Lane {
         }
         (self.at, self.note) = (0, 0);
         self.arrived_ns = now_ns;
+    }
+
+    /// Reads on toward older lines; so many bytes were looked through. What is found goes out by [`Lane::give_newest`].
+    pub fn pull_back(&mut self, max_bytes: usize, now_ns: i64, events: &mut Vec<Event>) -> u64 {
+        self.pull(max_bytes, now_ns, events);
+        self.reached_ns = self.reached_ns.min(self.reader.reached_ns().unwrap_or(i64::MAX));
+        if self.batch.records.is_empty() {
+            // Nothing will take them along.
+            events.extend(self.batch.notes.iter().map(|(_, note)| Event::Note(self.index, note.clone())));
+            self.note = self.batch.notes.len();
+        }
+        self.batch.scanned_bytes
+    }
+
+    /// Whether something may lie in what was not read yet that is to go out before this (backwards; any, if `None`).
+    pub fn may_hold_newer(&self, than: Option<(i64, usize)>) -> bool {
+        self.wants() && than.is_none_or(|than| (self.reached_ns, self.index) > than)
     }
 
     /// Up to where nothing older can come from this source any more.
