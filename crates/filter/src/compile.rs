@@ -4,6 +4,7 @@
 //! for a message, except where a field's text has to be unescaped.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use ph_model::Level;
@@ -42,13 +43,35 @@ enum Node {
     And(Vec<Node>),
     Or(Vec<Node>),
     Not(Box<Node>),
-    Text { field: Field, text: Text },
-    Equal { field: Field, value: String },
-    Compare { field: Field, op: Order, value: Quantity },
-    Between { field: Field, low: Quantity, high: Quantity },
+    Text {
+        field: Field,
+        text: Text,
+    },
+    Equal {
+        field: Field,
+        value: String,
+    },
+    /// The field has one of these values.
+    OneOf {
+        name: String,
+        values: HashSet<Vec<u8>>,
+    },
+    Compare {
+        field: Field,
+        op: Order,
+        value: Quantity,
+    },
+    Between {
+        field: Field,
+        low: Quantity,
+        high: Quantity,
+    },
     Has(Field),
     Level(LevelTest),
-    Time { from: i64, to: i64 },
+    Time {
+        from: i64,
+        to: i64,
+    },
 }
 
 #[derive(Debug)]
@@ -165,7 +188,7 @@ fn node(filter: &Filter) -> Result<Node, Error> {
     Ok(match filter {
         Filter::All => Node::All,
         Filter::And(parts) => Node::And(list(parts)?),
-        Filter::Or(parts) => Node::Or(list(parts)?),
+        Filter::Or(parts) => either(parts)?,
         Filter::Not(part) => Node::Not(Box::new(node(part)?)),
         Filter::Contains { field, text, case } => text_node(field, text, Text::substring(text, *case))?,
         Filter::Words { field, text, ends, case } => text_node(field, text, Text::words(text, *ends, *case))?,
@@ -183,6 +206,24 @@ fn node(filter: &Filter) -> Result<Node, Error> {
             Node::Time { from: from.unwrap_or(i64::MIN), to: to.unwrap_or(i64::MAX) }
         }
     })
+}
+
+/// Many values of one field are looked up together.
+fn either(parts: &[Filter]) -> Result<Node, Error> {
+    let mut values: HashMap<&str, HashSet<Vec<u8>>> = HashMap::new();
+    let mut nodes = Vec::new();
+    for part in parts {
+        match part {
+            Filter::Equal { field: name, value } if matches!(field(name), Field::Other(_)) => {
+                values.entry(name).or_default().insert(value.clone().into_bytes());
+            }
+            other => nodes.push(node(other)?),
+        }
+    }
+    let mut values: Vec<(&str, HashSet<Vec<u8>>)> = values.into_iter().collect();
+    values.sort_unstable_by_key(|(name, _)| *name);
+    nodes.extend(values.into_iter().map(|(name, values)| Node::OneOf { name: name.to_owned(), values }));
+    Ok(Node::Or(nodes))
 }
 
 fn quantity(field: &str, text: &str) -> Result<Quantity, Error> {
@@ -227,6 +268,7 @@ fn eval(node: &Node, record: &impl Record, message: &[u8], plain: &mut Plain) ->
             Field::Time => value.parse() == Ok(record.ts_ns()),
             Field::Other(name) => with_field(name, record, plain, |v| v == value.as_bytes()),
         },
+        Node::OneOf { name, values } => with_field(name, record, plain, |v| values.contains(v)),
         Node::Compare { field, op, value } => compared(field, record, &|name, text, unit| {
             value.compare(name, text, unit).is_some_and(|found| op.holds(found))
         }),

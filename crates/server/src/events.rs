@@ -55,6 +55,7 @@ pub async fn list(
         order: Order::Descending,
         limit: limit as usize,
         cursor: query.cursor.clone(),
+        within: None,
     };
     let page = app.telemetry.search(&ctx, ask).await?;
     let SearchRows::Events(rows) = page.rows else {

@@ -274,6 +274,7 @@ impl Bench {
                     order: Order::Descending,
                     limit: 100,
                     cursor: None,
+                    within: None,
                 };
                 let began = Instant::now();
                 self.store.search(&self.ctx, ask).await?;
@@ -318,6 +319,7 @@ impl Bench {
             order: Order::Descending,
             limit: 10,
             cursor: None,
+            within: None,
         };
         let (ours, found) = best(|| async {
             match self.store.search(&self.ctx, ask.clone()).await?.rows {

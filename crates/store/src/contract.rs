@@ -8,6 +8,8 @@ mod facts;
 mod spanset;
 mod traces;
 
+use std::time::Duration;
+
 use futures::stream::BoxStream;
 use ph_access::{Grant, TelemetryErase, TenantCtx};
 use ph_filter::Filter;
@@ -146,6 +148,8 @@ pub struct SearchAsk {
     pub limit: usize,
     /// From an earlier [`SearchPage::next`] of the same ask.
     pub cursor: Option<String>,
+    /// After so long a page ends with what it has, and says how far it came; a little is looked at in any case.
+    pub within: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -160,6 +164,8 @@ pub enum SearchRows {
 pub struct SearchPage {
     pub rows: SearchRows,
     pub next: Option<String>,
+    /// It ended because its time was up. Descending: rows from this time on were all looked at; ascending: all before it; ns UTC.
+    pub reached: Option<i64>,
     pub scanned_rows: u64,
     pub scanned_bytes: u64,
     /// What could not be read, in words.

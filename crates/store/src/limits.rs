@@ -160,7 +160,7 @@ impl Usage {
 impl Limits {
     /// What one question may read of parts.
     pub(crate) fn budget(&self) -> Budget {
-        Budget { rows: self.query_rows, bytes: self.query_bytes }
+        Budget { rows: self.query_rows, bytes: self.query_bytes, ..Budget::default() }
     }
 
     /// Takes rows out that are beyond the limits of their kind, and cuts long messages.

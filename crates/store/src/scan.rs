@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use ph_filter::{Compiled, Filter};
@@ -71,15 +72,47 @@ fn narrow(range: RangeNs, filter: &Filter) -> RangeNs {
             RangeNs::new(range.from.max(from.unwrap_or(i64::MIN)), range.to.min(to.unwrap_or(i64::MAX)))
         }
         Filter::And(parts) => parts.iter().fold(range, narrow),
+        Filter::Or(parts) => {
+            let each = || parts.iter().map(|part| narrow(range, part));
+            match (each().map(|r| r.from).min(), each().map(|r| r.to).max()) {
+                (Some(from), Some(to)) => RangeNs::new(from, to),
+                _ => range,
+            }
+        }
         _ => range,
     }
 }
 
 /// What one question may read. `None`: as much as it needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Budget {
     pub rows: Option<u64>,
     pub bytes: Option<u64>,
+    pub leave: Leave,
+}
+
+/// Whether nobody waits for an answer any more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leave(Arc<AtomicBool>);
+
+/// Tells it when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting(Leave);
+
+impl Leave {
+    pub fn unless_waited_for(&self) -> Waiting {
+        Waiting(self.clone())
+    }
+
+    pub fn is_told(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a scan touched.
@@ -98,12 +131,16 @@ impl Scanned {
 
     /// Whether more was read than may be, `reading` bytes of a file that is being read included.
     pub fn is_over(&self, reading: u64) -> bool {
-        self.budget.rows.is_some_and(|most| self.rows > most)
+        self.budget.leave.is_told()
+            || self.budget.rows.is_some_and(|most| self.rows > most)
             || self.budget.bytes.is_some_and(|most| self.bytes + reading > most)
     }
 
-    /// Errors: `Exhausted`, with the limit named, when the question was ended because it read too much.
+    /// Errors: `Gone` when nobody waits any more, `Exhausted`, with the limit named, when the question was ended because it read too much.
     pub fn within(&self) -> Result<(), Error> {
+        if self.budget.leave.is_told() {
+            return Err(Error::new(ErrorKind::Gone, "nobody waits for the answer any more"));
+        }
         let next = "ask for less time or with a narrower filter, or have it raised";
         let what = match (self.budget.rows, self.budget.bytes) {
             (Some(most), _) if self.rows > most => {

@@ -5,10 +5,11 @@
 
 use std::collections::BinaryHeap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{concat_batches, take_record_batch};
-use ph_model::{ErrorKind, Signal};
+use ph_model::{ErrorKind, RangeNs, Signal};
 
 use crate::contract::{Error, Order, SearchAsk, SearchPage, SearchRows};
 use crate::part::Part;
@@ -89,6 +90,14 @@ fn cursor_text(key: &Key) -> String {
     format!("{:x}.{:x}.{:x}.{:x}", key.ts as u64, key.stream, key.lsn, key.row)
 }
 
+/// Between all rows from a time on and those before it.
+fn border_text(at: i64, order: Order) -> String {
+    cursor_text(&match order {
+        Order::Ascending => Key { ts: at.saturating_sub(1), stream: u128::MAX, lsn: u64::MAX, row: u32::MAX },
+        Order::Descending => Key { ts: at, stream: 0, lsn: 0, row: 0 },
+    })
+}
+
 fn cursor_key(text: &str) -> Result<Key, Error> {
     let mut fields = text.split('.');
     let mut field = || fields.next().and_then(|f| u128::from_str_radix(f, 16).ok());
@@ -108,8 +117,16 @@ pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk, budget: Budget) -> 
             format!("limit {} is not between 1 and {MAX_PAGE}; ask for less and follow `next`", ask.limit);
         return Err(Error::new(ErrorKind::Invalid, what));
     }
-    let plan = Plan::new(table, ask.signal, &ask.filter, ask.range)?;
-    let after = ask.cursor.as_deref().map(cursor_key).transpose()?.map(|key| Ranked::new(key, ask.order));
+    let from = ask.cursor.as_deref().map(cursor_key).transpose()?;
+    let range = match (from, ask.order) {
+        (None, _) => ask.range,
+        (Some(key), Order::Ascending) => RangeNs::new(ask.range.from.max(key.ts), ask.range.to),
+        (Some(key), Order::Descending) => {
+            RangeNs::new(ask.range.from, ask.range.to.min(key.ts.saturating_add(1)))
+        }
+    };
+    let plan = Plan::new(table, ask.signal, &ask.filter, range)?;
+    let after = from.map(|key| Ranked::new(key, ask.order));
     let mut best = Best { heap: BinaryHeap::new(), keep: ask.limit + 1, order: ask.order, after };
     let mut scanned = Scanned::new(budget);
     let Some(table) = table else {
@@ -129,18 +146,47 @@ pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk, budget: Budget) -> 
         Order::Ascending => parts.sort_by_key(|p| p.row.first),
         Order::Descending => parts.sort_by_key(|p| std::cmp::Reverse(p.row.last)),
     }
+    let ends_at = ask.within.and_then(|within| Instant::now().checked_add(within));
+    let mut reached = None;
     for (number, part) in parts.iter().enumerate() {
         if best.closed_to(part.row.first, part.row.last) {
             break;
         }
         scanned.within()?;
+        if number > 0 && ends_at.is_some_and(|at| Instant::now() >= at) {
+            let (border, further) = match ask.order {
+                Order::Ascending => (part.row.first, part.row.first > plan.range.from.saturating_add(1)),
+                Order::Descending => {
+                    let border = part.row.last.saturating_add(1);
+                    (border, border < plan.range.to.saturating_sub(1))
+                }
+            };
+            // Each page has to come further than the one before.
+            if further {
+                reached = Some(border);
+                break;
+            }
+        }
         scan::part(part, &plan, &mut scanned, &mut |keys, _, row, part_row| {
             best.offer(keys.at(row), Place::Part { part: number, row: part_row });
         });
     }
     scanned.within()?;
-    let chosen = best.heap.into_sorted_vec();
-    page(ask, chosen, &Found { memory: &memory, parts: &parts }, scanned)
+    let mut chosen = best.heap.into_sorted_vec();
+    if let Some(border) = reached {
+        // Beyond it rows may lie between these.
+        chosen.retain(|(ranked, _)| match ask.order {
+            Order::Ascending => ranked.key().ts < border,
+            Order::Descending => ranked.key().ts >= border,
+        });
+        reached = reached.filter(|_| chosen.len() <= ask.limit);
+    }
+    let found = page(ask, chosen, &Found { memory: &memory, parts: &parts }, scanned)?;
+    Ok(SearchPage {
+        next: found.next.or_else(|| reached.map(|at| border_text(at, ask.order))),
+        reached,
+        ..found
+    })
 }
 
 /// What the places of a page refer to.
@@ -162,6 +208,7 @@ fn page(
     Ok(SearchPage {
         rows,
         next,
+        reached: None,
         scanned_rows: scanned.rows,
         scanned_bytes: scanned.bytes,
         incomplete: scanned.incomplete,

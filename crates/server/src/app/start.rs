@@ -53,7 +53,7 @@ pub struct Running {
     /// What the operator should read: a busy port, say.
     pub warnings: Vec<String>,
     pub app: AppState,
-    pub(super) telemetry: Arc<ph_store::Embedded>,
+    pub(crate) telemetry: Arc<ph_store::Embedded>,
     doors: CancellationToken,
     _lock: File,
 }

@@ -116,6 +116,7 @@ async fn events(app: &AppState, ctx: &TenantCtx, room: &ClusterRoom) -> Option<S
         order: Order::Descending,
         limit: EVENTS,
         cursor: None,
+        within: None,
     };
     let SearchRows::Events(rows) = app.telemetry.search(ctx, ask).await.ok()?.rows else { return None };
     let rooms = picked_clusters(&app.inventories, ctx, None).ok()?;

@@ -101,6 +101,7 @@ async fn resolved(app: &AppState, ctx: &TenantCtx, named: &Named) -> Result<Reso
         order: Order::Descending,
         limit: 10,
         cursor: None,
+        within: None,
     };
     let rows = match app.telemetry.search(ctx, search).await?.rows {
         SearchRows::Logs(rows) => rows,

@@ -21,6 +21,8 @@ pub struct Ends {
     /// Sources of which the store stands for the files.
     pub whole: BTreeSet<u32>,
     pub store_exhausted: bool,
+    /// How far the store was looked at, where its time was up.
+    pub store_reached: Option<i64>,
 }
 
 /// First and last record of one source, as found and as kept.
@@ -50,6 +52,8 @@ struct Side<'a> {
     /// Nothing is left in the direction of reading.
     ended: bool,
     whole: bool,
+    /// How far the store was looked at for it, where its time was up.
+    reached: Option<i64>,
     /// Records were read toward newer ones, so that their resume points are exact.
     ahead: bool,
 }
@@ -87,6 +91,7 @@ pub fn cut(found: Found, (sources, ask): (&[(u32, Resolved)], &Ask), ends: &Ends
                 false => files_ended && (!shelved || ends.store_exhausted),
             },
             whole: ends.whole.contains(index),
+            reached: ends.store_reached.filter(|_| shelved),
             ahead: !back || ask.token.is_none(),
         };
         let (p, n) = if back { (side.prev_of_back(), side.next_of_back()) } else { side.of_forward() };
@@ -230,6 +235,19 @@ impl Side<'_> {
         to.map(|p| Mark::file(&p, ns))
     }
 
+    /// Where looking into the store stopped; not before the place where it began, which may be further than others'.
+    fn looked_in_store(&self, back: bool) -> Option<Mark> {
+        let reached = self.reached?;
+        let began = match self.old {
+            Some(Mark::Store { ns, .. } | Mark::Time { ns, .. }) => Some(ns),
+            _ => None,
+        };
+        match began {
+            Some(ns) if (back && ns < reached) || (!back && ns >= reached) => self.old,
+            _ => Some(Mark::Time { ns: reached, whole: self.whole }),
+        }
+    }
+
     fn all_kept(&self) -> bool {
         self.found.count == self.kept.count
     }
@@ -239,6 +257,7 @@ impl Side<'_> {
             return Some(Mark::Done);
         }
         match (self.kept.first, self.found.last) {
+            (Some(_), _) if self.all_kept() && self.reached.is_some() => self.looked_in_store(true),
             (Some(first), _) if self.all_kept() && !first.stored => {
                 self.looked(first.ts_ns).or_else(|| Some(self.at(first, true)))
             }
@@ -248,17 +267,16 @@ impl Side<'_> {
                 (false, true) => Some(self.after(last)),
                 (false, false) => None,
             }),
-            (None, None) => self.looked(0).filter(|_| !self.ended).or(self.old),
+            (None, None) => {
+                self.looked_in_store(true).or_else(|| self.looked(0).filter(|_| !self.ended)).or(self.old)
+            }
         }
     }
 
     fn next_of_back(&self) -> Option<Mark> {
         match self.old {
-            Some(Mark::Store { ns, key, offset, past, whole }) => {
-                Some(Mark::Store { ns, key, offset, past: !past, whole })
-            }
             Some(Mark::Done) => None,
-            Some(mark) => Some(mark),
+            Some(mark) => Some(mark.turned()),
             None => match self.found.last {
                 // Its newest lines were looked at, whether they match or not.
                 Some(last) if self.ahead && !last.stored => {
@@ -272,20 +290,18 @@ impl Side<'_> {
 
     /// Places before and after a page that goes toward newer records.
     fn of_forward(&self) -> (Option<Mark>, Option<Mark>) {
-        let turned = match self.old {
-            Some(Mark::Store { ns, key, offset, past, whole }) => {
-                Some(Mark::Store { ns, key, offset, past: !past, whole })
-            }
-            other => other,
-        };
+        let turned = self.old.map(Mark::turned);
         let prev = self.kept.first.or(self.found.first).map(|r| self.at(r, true)).or(turned);
         let next = match (self.kept.last, self.found.first) {
+            (Some(last), _) if self.all_kept() && last.stored && self.reached.is_some() => {
+                self.looked_in_store(false)
+            }
             (Some(last), _) if self.all_kept() && !last.stored => {
                 self.scanned(last.ts_ns).or_else(|| Some(self.after(last)))
             }
             (Some(last), _) => Some(self.after(last)),
             (None, Some(first)) => Some(self.at(first, false)),
-            (None, None) => self.scanned(0).or(self.old),
+            (None, None) => self.looked_in_store(false).or_else(|| self.scanned(0)).or(self.old),
         };
         (prev, next)
     }

@@ -5,13 +5,14 @@
 //! the files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use ph_access::TenantCtx;
 use ph_link::v1::{LogGap, LogMarker, LogSummary};
 
 use super::ask::{Ask, Origin};
 use super::cut::{self, Ends};
-use super::read::{self, Found, Missing, NodeSources};
+use super::read::{self, DEADLINE, Found, Missing, NodeSources};
 use super::record::Record;
 use super::resolve::{Resolved, by_reader};
 use super::sources;
@@ -47,12 +48,21 @@ pub struct Page {
 
 /// Reads a page.
 pub async fn page(asked: &Asked<'_>, ask: &Ask) -> Result<Page, Problem> {
+    let by = Instant::now() + DEADLINE.min(Duration::from_millis(ask.budget.scan_ms));
     let (mut found, stored, shelf) =
-        if ask.is_back() { back(asked, ask).await? } else { forward(asked, ask).await? };
+        if ask.is_back() { back(asked, ask, by).await? } else { forward(asked, ask, by).await? };
+    if let Some(reached) = stored.reached {
+        found.summary.stopped = "time".into();
+        for (i, _) in shelf.sources.iter().filter(|_| ask.is_back()) {
+            found.ended.remove(i);
+            found.looked.insert(*i, reached);
+        }
+    }
     let mut ends = Ends { files_only: ask.origin == Origin::Files, ..Ends::default() };
     ends.shelved = shelf.sources.iter().map(|(i, _)| *i).collect();
     ends.whole = shelf.whole.clone();
     ends.store_exhausted = stored.exhausted;
+    ends.store_reached = stored.reached;
     add_stored(&mut found, stored, ask);
     for (index, r) in asked.sources {
         if let Some(marker) = r.marker(*index) {
@@ -70,7 +80,7 @@ fn mark(ask: &Ask, r: &Resolved) -> Option<Mark> {
 }
 
 /// Files first; then the store for the sources of which files have nothing more.
-async fn back<'a>(asked: &Asked<'a>, ask: &Ask) -> Result<Parts<'a>, Problem> {
+async fn back<'a>(asked: &Asked<'a>, ask: &Ask, by: Instant) -> Result<Parts<'a>, Problem> {
     let nodes = nodes(asked, |_| ask.origin != Origin::Store);
     let found = read::files(&nodes, ask).await;
     let mut shelf = Shelf::default();
@@ -81,14 +91,16 @@ async fn back<'a>(asked: &Asked<'a>, ask: &Ask) -> Result<Parts<'a>, Problem> {
         let at = mark(ask, &s.1);
         let whole = ask.origin == Origin::Store
             || found.unread.contains(&s.0)
-            || matches!(at, Some(Mark::Store { whole: true, .. }));
-        let over = whole || found.ended.contains(&s.0) || matches!(at, Some(Mark::Store { .. }));
+            || at.is_some_and(|m| m.is_of_store_alone());
+        let over = whole || found.ended.contains(&s.0) || at.is_some_and(|m| m.is_in_store());
         if !over || at == Some(Mark::Done) {
             continue;
         }
         shelf.sources.push(s);
         if whole {
             shelf.whole.insert(s.0);
+        } else if let Some(oldest) = found.lists.get(&s.0).and_then(|list| list.first()) {
+            shelf.before.insert(s.0, oldest.ts_ns);
         }
     }
     let asked_whole = shelf.whole.clone();
@@ -98,7 +110,7 @@ async fn back<'a>(asked: &Asked<'a>, ask: &Ask) -> Result<Parts<'a>, Problem> {
     let kept: BTreeSet<u32> = shelf.sources.iter().map(|(i, _)| *i).filter(told).collect();
     shelf.sources.retain(|(i, _)| kept.contains(i));
     shelf.whole.retain(|i| kept.contains(i));
-    let stored = stored::read(asked, ask, (&shelf, wanted(asked, ask))).await?;
+    let stored = stored::read(asked, ask, (&shelf, wanted(asked, ask), by)).await?;
     Ok((found, stored, shelf))
 }
 
@@ -109,29 +121,36 @@ fn given(found: &Found, source: u32) -> bool {
 
 /// The store for sources that stand before their files, and the files of all. While the store has more, lines of files go out
 /// only up to the time of its last row: what it still has is not older.
-async fn forward<'a>(asked: &Asked<'a>, ask: &Ask) -> Result<Parts<'a>, Problem> {
+async fn forward<'a>(asked: &Asked<'a>, ask: &Ask, by: Instant) -> Result<Parts<'a>, Problem> {
     let mut shelf = Shelf::default();
     for s in asked.sources.iter().filter(|_| ask.origin != Origin::Files) {
         let at = mark(ask, &s.1);
-        if at.is_none() || matches!(at, Some(Mark::Store { .. })) || ask.origin == Origin::Store {
+        if at.is_none_or(|m| m.is_in_store()) || ask.origin == Origin::Store {
             shelf.sources.push(s);
-            if ask.origin == Origin::Store || matches!(at, Some(Mark::Store { whole: true, .. })) {
+            if ask.origin == Origin::Store || at.is_some_and(|m| m.is_of_store_alone()) {
                 shelf.whole.insert(s.0);
             }
         }
     }
     look(asked, &mut shelf).await;
-    let stored = stored::read(asked, ask, (&shelf, wanted(asked, ask))).await?;
+    let stored = stored::read(asked, ask, (&shelf, wanted(asked, ask), by)).await?;
     let nodes = nodes(asked, |s| ask.origin != Origin::Store && !shelf.whole.contains(&s.0));
     let mut found = read::files(&nodes, ask).await;
-    if let Some(border) = stored.records.last().map(|r| r.ts_ns).filter(|_| !stored.exhausted) {
-        for (i, _) in &shelf.sources {
-            found.scans.remove(i);
-            if let Some(list) = found.lists.get_mut(i) {
-                let n = list.iter().position(|r| r.ts_ns >= border).unwrap_or(list.len());
+    let last = stored.records.last().map(|r| r.ts_ns);
+    if let Some(border) = stored.reached.or(last).filter(|_| !stored.exhausted) {
+        let on_shelf: BTreeSet<u32> = shelf.sources.iter().map(|(i, _)| *i).collect();
+        // A full page of rows is older than all that follows. When its time was up there are fewer, and other files wait, too.
+        for (i, list) in &mut found.lists {
+            let n = list.iter().position(|r| r.ts_ns >= border).unwrap_or(list.len());
+            if on_shelf.contains(i) || (stored.reached.is_some() && n < list.len()) {
                 list.truncate(n);
+                found.scans.remove(i);
+                found.ended.remove(i);
             }
         }
+        on_shelf.iter().for_each(|i| {
+            found.scans.remove(i);
+        });
     }
     Ok((found, stored, shelf))
 }

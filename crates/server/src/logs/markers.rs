@@ -36,6 +36,7 @@ pub async fn events(
         order: Order::Ascending,
         limit: MOST,
         cursor: None,
+        within: None,
     };
     let page = asked.app.telemetry.search(asked.ctx, search).await?;
     let SearchRows::Events(rows) = page.rows else { return Ok((Vec::new(), None)) };

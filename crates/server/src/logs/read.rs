@@ -239,8 +239,7 @@ fn lanes_alike(node: &NodeSources, ask: &Ask) -> Vec<Lane> {
             None => node.doors.files.is_none() && node.doors.api.is_some(),
         };
         match mark {
-            Some(Mark::Done) if token.back => {}
-            Some(Mark::Store { .. }) if token.back => {}
+            Some(Mark::Done | Mark::Store { .. } | Mark::Time { .. }) if token.back => {}
             None if token.since.is_some() || ask.shape == Shape::Stream => timed.sources.push(s.clone()),
             _ if by_api => over_api.sources.push(s.clone()),
             _ => in_files.sources.push(s.clone()),

@@ -1,6 +1,7 @@
 //! Lines that were shipped: the same records, from the store, without those that are still in files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
 
 use ph_filter::Filter;
 use ph_model::{Level, LogRow, Position, RangeNs, Signal};
@@ -24,6 +25,8 @@ pub struct Shelf<'a> {
     pub kept: BTreeMap<u32, BTreeSet<u128>>,
     /// Sources that are read over the Kubernetes API, which names no segments: rows from this time on are left to it, ns UTC.
     pub until: BTreeMap<u32, i64>,
+    /// Toward older rows: the oldest line that files gave, ns UTC. What only the store has is older.
+    pub before: BTreeMap<u32, i64>,
     /// Sources whose files cannot be read: the store stands for them.
     pub whole: BTreeSet<u32>,
 }
@@ -34,16 +37,18 @@ pub struct Stored {
     pub records: Vec<Record>,
     /// There is nothing more in this direction.
     pub exhausted: bool,
+    /// Its time was up. Toward older rows, those from this time on were looked at; toward newer ones, those before it; ns UTC.
+    pub reached: Option<i64>,
     pub scanned_bytes: u64,
     /// What could not be read, in words.
     pub incomplete: Vec<String>,
 }
 
-/// At most `want` rows over all sources of the shelf, the nearest to where they stand.
+/// At most `want` rows over all sources of the shelf, the nearest to where they stand, as far as they are found by then.
 pub async fn read(
     asked: &Asked<'_>,
     ask: &Ask,
-    (shelf, want): (&Shelf<'_>, usize),
+    (shelf, want, by): (&Shelf<'_>, usize, Instant),
 ) -> Result<Stored, ph_store::Error> {
     let mut out = Stored::default();
     if shelf.sources.is_empty() || want == 0 {
@@ -70,8 +75,10 @@ pub async fn read(
         order: if back { Order::Descending } else { Order::Ascending },
         limit: want.clamp(1, ROWS),
         cursor: None,
+        within: None,
     };
     loop {
+        search.within = Some(by.saturating_duration_since(Instant::now()));
         let page = asked.app.telemetry.search(asked.ctx, search.clone()).await?;
         out.scanned_bytes += page.scanned_bytes;
         out.incomplete.extend(page.incomplete);
@@ -85,6 +92,10 @@ pub async fn read(
             } else if !given {
                 return Ok(finished(out, back));
             }
+        }
+        if page.reached.is_some() {
+            out.reached = page.reached;
+            break;
         }
         match page.next {
             Some(next) => search.cursor = Some(next),
@@ -128,6 +139,13 @@ impl Skip {
                 self.met = (row.segment_key, row.offset) == (key, offset) && row.ts == ns;
                 !self.met || past
             }
+            Mark::Time { ns, .. } => {
+                if back {
+                    row.ts >= ns
+                } else {
+                    row.ts < ns
+                }
+            }
             Mark::Done => true,
         }
     }
@@ -148,7 +166,10 @@ fn filter(ask: &Ask, shelf: &Shelf<'_>) -> Filter {
             Some((Some(Mark::Store { ns, .. }), true, _)) => {
                 all.push(Filter::Time { from: None, to: Some(ns.saturating_add(1)) });
             }
-            Some((Some(Mark::Store { ns, .. }), false, _)) => {
+            Some((Some(Mark::Time { ns, .. }), true, _)) => {
+                all.push(Filter::Time { from: None, to: Some(ns) })
+            }
+            Some((Some(Mark::Store { ns, .. } | Mark::Time { ns, .. }), false, _)) => {
                 all.push(Filter::Time { from: Some(ns), to: None });
             }
             Some((None, true, Some(since))) => all.push(Filter::Time { from: None, to: Some(since) }),
@@ -158,6 +179,9 @@ fn filter(ask: &Ask, shelf: &Shelf<'_>) -> Filter {
         if let Some(keys) = shelf.kept.get(index).filter(|k| !k.is_empty()) {
             let held = keys.iter().map(|k| Filter::equal("segment_key", format!("{k:032x}"))).collect();
             all.push(Filter::Or(held).negated());
+        }
+        if let Some(ns) = shelf.before.get(index) {
+            all.push(Filter::Time { from: None, to: Some(ns.saturating_add(1)) });
         }
         if let Some(ns) = shelf.until.get(index) {
             all.push(Filter::Time { from: None, to: Some(*ns) });

@@ -122,6 +122,9 @@ pub enum Mark {
         /// Its files could not be read: the store stands for them.
         whole: bool,
     },
+    /// Between the rows of the store from a time on and those before it; ns UTC.
+    #[serde(rename = "t")]
+    Time { ns: i64, whole: bool },
     /// Nothing is left in this direction.
     #[serde(rename = "d")]
     Done,
@@ -141,7 +144,28 @@ impl Mark {
             Self::Behind { run, key, offset, .. } => {
                 Some(Position { run, segment_key: key, offset, rewind: 0 })
             }
-            Self::Store { .. } | Self::Done => None,
+            Self::Store { .. } | Self::Time { .. } | Self::Done => None,
+        }
+    }
+
+    /// Whether files hold nothing more in this direction.
+    pub fn is_in_store(&self) -> bool {
+        matches!(self, Self::Store { .. } | Self::Time { .. })
+    }
+
+    /// Whether the store stands for files that cannot be read.
+    pub fn is_of_store_alone(&self) -> bool {
+        matches!(self, Self::Store { whole: true, .. } | Self::Time { whole: true, .. })
+    }
+
+    /// The same place for the other direction.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Store { ns, key, offset, past, whole } => {
+                Self::Store { ns, key, offset, past: !past, whole }
+            }
+            other => other,
         }
     }
 }
@@ -249,6 +273,7 @@ mod tests {
         t.set("a/b", &cursor().position);
         t.put("a/c", Mark::Store { ns: 5, key: 1 << 100, offset: 7, past: true, whole: false });
         t.put("a/d", Mark::Done);
+        t.put("a/e", Mark::Time { ns: 6, whole: true });
         let read = PageToken::parse(&t.to_text(), 1).unwrap();
         assert_eq!((read.position("a/b"), &read), (Some(cursor().position), &t));
         assert!(PageToken::parse(&t.to_text(), 2).is_err());

@@ -90,7 +90,15 @@ impl<'a> Scan<'a> {
         filter: Filter,
         (range, order): (RangeNs, Order),
     ) -> Self {
-        let ask = SearchAsk { signal: Signal::Logs, filter, range, order, limit: MAX_PAGE, cursor: None };
+        let ask = SearchAsk {
+            signal: Signal::Logs,
+            filter,
+            range,
+            order,
+            limit: MAX_PAGE,
+            cursor: None,
+            within: None,
+        };
         Self { app, ctx, ask, ended: false, seen: Seen::default() }
     }
 

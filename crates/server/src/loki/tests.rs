@@ -234,6 +234,7 @@ async fn inside_the_subset_it_equals_our_filter() {
             order: ph_store::Order::Descending,
             limit: 10_000,
             cursor: None,
+            within: None,
         };
         let page = bed.stack.running.app.telemetry.search(&bed.ctx, ask).await.unwrap();
         let ph_store::SearchRows::Logs(rows) = page.rows else { panic!() };

@@ -64,6 +64,7 @@ async fn last_line(app: &AppState, ctx: &TenantCtx, reason: &Reason) -> Option<S
         order: Order::Descending,
         limit: 1,
         cursor: None,
+        within: None,
     };
     let SearchRows::Logs(found) = app.telemetry.search(ctx, ask).await.ok()?.rows else { return None };
     let line = found

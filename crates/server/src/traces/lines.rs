@@ -36,6 +36,7 @@ pub async fn of_trace(
         order: Order::Ascending,
         limit: MOST,
         cursor: None,
+        within: None,
     };
     let target = Target {
         object: format!("logs of trace {id}"),

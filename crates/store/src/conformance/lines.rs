@@ -169,6 +169,7 @@ fn ask(signal: Signal, filter: &Filter) -> SearchAsk {
         order: Order::Ascending,
         limit: 10_000,
         cursor: None,
+        within: None,
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) async fn check<S: Store + ?Sized>(asker: &mut Asker<'_, S>) {
             order: Order::Descending,
             limit: 1_000,
             cursor: None,
+            within: None,
         };
         let SearchRows::Spans(found) = asker.store.search(&asker.ctx, ask).await.unwrap().rows else {
             panic!("not spans")

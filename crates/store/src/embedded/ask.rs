@@ -16,6 +16,7 @@ use crate::contract::{
     SeriesSamples, ServicePage, Stats, Store, TailEvent, Trace, TracePage, TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
+use crate::scan::{Budget, Leave};
 use crate::snapshot::Table;
 use crate::{count, exemplars, facts, fields, scan, search, series, traces};
 
@@ -124,9 +125,11 @@ impl Store for Embedded {
         rows_only(ask.signal)?;
         ask.range = self.visible_ns(ctx, ask.signal, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        let leave = Leave::default();
+        let _waiting = leave.unless_waited_for();
         run(move || {
             let snapshot = shared.snapshots.load();
-            let budget = shared.settings(org).limits.budget();
+            let budget = Budget { leave, ..shared.settings(org).limits.budget() };
             let page = search::search(snapshot.table(org, ask.signal).map(Arc::as_ref), &ask, budget)?;
             if let Some(first) = page.incomplete.first() {
                 shared.meter.failed(first.clone());
@@ -140,10 +143,13 @@ impl Store for Embedded {
         rows_only(ask.signal)?;
         ask.range = self.visible_ns(ctx, ask.signal, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        let leave = Leave::default();
+        let _waiting = leave.unless_waited_for();
         run(move || {
             let snapshot = shared.snapshots.load();
             let table = snapshot.table(org, ask.signal).map(Arc::as_ref);
-            let (buckets, scanned) = count::count(table, &ask, shared.settings(org).limits.budget())?;
+            let budget = Budget { leave, ..shared.settings(org).limits.budget() };
+            let (buckets, scanned) = count::count(table, &ask, budget)?;
             scan::complete(&shared.meter, &scanned)?;
             Ok(buckets)
         })

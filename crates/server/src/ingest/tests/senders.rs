@@ -30,7 +30,8 @@ pub async fn stored(stack: &Stack, signal: Signal) -> SearchRows {
     let ctx = ph_access::TenantCtx::system(org, "test");
     let range = RangeNs::new(0, i64::MAX);
     let filter = ph_filter::Filter::All;
-    let ask = SearchAsk { signal, filter, range, order: Order::Ascending, limit: 100, cursor: None };
+    let ask =
+        SearchAsk { signal, filter, range, order: Order::Ascending, limit: 100, cursor: None, within: None };
     app.telemetry.search(&ctx, ask).await.unwrap().rows
 }
 

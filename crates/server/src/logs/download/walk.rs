@@ -169,7 +169,7 @@ impl Walk {
     }
 
     fn whole(&self, id: &str) -> bool {
-        matches!(self.at.mark(id), Some(Mark::Store { whole: true, .. }))
+        self.at.mark(id).is_some_and(|m| m.is_of_store_alone())
     }
 }
 
@@ -197,9 +197,7 @@ fn turned(mut token: PageToken) -> PageToken {
     token.given = 0;
     token.at.retain(|_, mark| *mark != Mark::Done);
     for mark in token.at.values_mut() {
-        if let Mark::Store { past, .. } = mark {
-            *past = !*past;
-        }
+        *mark = mark.turned();
     }
     token
 }

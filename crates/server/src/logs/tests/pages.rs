@@ -235,6 +235,62 @@ async fn shipped_lines_and_files_meet_with_no_line_twice_and_none_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_in_the_store_stops_when_its_time_is_up_and_goes_on_exactly() {
+    let room = Room::start(&["a", "b"]).await;
+    let mut expected = Vec::new();
+    for part in 0..6 {
+        let mut shipped: Vec<(i64, String, (u128, u64))> = Vec::new();
+        for i in part * 20..part * 20 + 20 {
+            if i % 10 == 0 && i > 0 {
+                room.disk.rotate("a");
+            }
+            let text = format!("{} a{i}", if [3, 4, 77, 118].contains(&i) { "hit" } else { "miss" });
+            let at = room.write("a", i, &text);
+            expected.extend(text.starts_with("hit").then(|| (i, text.clone())));
+            shipped.push((i, text, at));
+        }
+        let rows: Vec<_> = shipped.iter().map(|(ms, t, at)| (*ms, t.as_str(), *at)).collect();
+        room.ship("a", &rows).await;
+        room.bed.stack.running.telemetry.flush().await.unwrap();
+    }
+    // 12 files; the last one stays.
+    (0..11).for_each(|_| room.disk.forget("a"));
+    for i in [1, 50, 110] {
+        room.write("b", i, &format!("hit b{i}"));
+        expected.push((i, format!("hit b{i}")));
+    }
+    expected.sort();
+    let expected: Vec<String> = expected.into_iter().map(|(_, text)| text).collect();
+    let (app, ctx) = (&room.bed.stack.running.app, room.ctx().await);
+    let sources = numbered(resolve(app, &ctx, &[]).unwrap()).unwrap();
+    let asked = Asked { app, ctx: &ctx, sources: &sources };
+    for (mode, back) in [(Mode::Head, false), (Mode::Tail, true)] {
+        let filter = ph_filter::Filter::contains("hit");
+        let mut ask = Ask { mode, origin: Origin::Auto, filter, limit: 3, ..Ask::everything() };
+        ask.budget.scan_ms = 0;
+        let (mut got, mut stops) = (Vec::new(), 0);
+        for _ in 0..100 {
+            let mut found = page(&asked, &ask).await.unwrap();
+            stops += usize::from(found.summary.stopped == "time");
+            if back {
+                found.records.reverse();
+            }
+            got.extend(found.records.iter().map(|r| String::from_utf8(r.message.to_vec()).unwrap()));
+            let token = if back { found.prev } else { found.next };
+            if token.is_none() || (!back && found.summary.stopped == "done") {
+                break;
+            }
+            ask.token = token;
+        }
+        if back {
+            got.reverse();
+        }
+        assert_eq!(got, expected, "{mode:?}");
+        assert!(stops > 2, "{mode:?}: its time was up {stops} times");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_language_selects_and_faults_are_named_with_their_place() {
     let room = Room::start(&["a"]).await;
     room.write("a", 0, r#"{"status":200,"path":"/healthz"}"#);

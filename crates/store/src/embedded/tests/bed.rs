@@ -164,7 +164,15 @@ pub async fn put_as(
 }
 
 pub fn ask(signal: Signal, filter: Filter) -> SearchAsk {
-    SearchAsk { signal, filter, range: RangeNs::ALL, order: Order::Ascending, limit: 10_000, cursor: None }
+    SearchAsk {
+        signal,
+        filter,
+        range: RangeNs::ALL,
+        order: Order::Ascending,
+        limit: 10_000,
+        cursor: None,
+        within: None,
+    }
 }
 
 pub async fn page(store: &Embedded, ctx: &TenantCtx, ask: SearchAsk) -> SearchPage {

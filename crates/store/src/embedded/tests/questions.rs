@@ -243,3 +243,45 @@ async fn bad_asks_are_refused_by_name() {
     let mut found = store.select_series(&ctx, many).await.unwrap();
     assert!(found.next().await.unwrap().unwrap_err().text.contains("more than 0 series"));
 }
+
+/// A page whose time is up gives what is certain and says how far it came; the pages behind it give the rest, each row once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_time_is_up_says_how_far_it_came() {
+    let bed = Bed::new();
+    let ctx = org(1);
+    let store = bed.open().await;
+    // Parts in turn, of which each fourth reaches into its neighbours.
+    for batch in 0..12_u64 {
+        let mut rows = lines(batch * 100, batch * 100 + 100);
+        let wide = if batch % 4 == 0 { 40_000_000 } else { 1 };
+        rows.iter_mut()
+            .enumerate()
+            .for_each(|(i, r)| r.ts = NOW_NS + batch as i64 * 1_000_000_000 + i as i64 * wide);
+        put(&store, &ctx, Rows::Logs(rows)).await;
+        store.flush().await.unwrap();
+    }
+    let whole = |order| crate::SearchAsk { order, ..ask(Signal::Logs, Filter::All) };
+    for (order, limit) in
+        [Order::Ascending, Order::Descending].into_iter().flat_map(|o| [(o, 10_000), (o, 30)])
+    {
+        let want: Vec<_> =
+            logs(&page(&store, &ctx, whole(order)).await).into_iter().map(|r| (r.ts, r.offset)).collect();
+        let (mut seen, mut last, mut cut) = (Vec::new(), None, 0);
+        let mut next = crate::SearchAsk { limit, within: Some(std::time::Duration::ZERO), ..whole(order) };
+        loop {
+            let page = page(&store, &ctx, next.clone()).await;
+            seen.extend(logs(&page).into_iter().map(|r| (r.ts, r.offset)));
+            if let Some(reached) = page.reached {
+                let further =
+                    |last: i64| if order == Order::Ascending { reached > last } else { reached < last };
+                assert!(last.is_none_or(further), "{last:?} {reached}");
+                (last, cut) = (Some(reached), cut + 1);
+            }
+            let Some(cursor) = page.next else { break };
+            next.cursor = Some(cursor);
+        }
+        assert!(seen == want, "{order:?} {limit}: {} of {}", seen.len(), want.len());
+        assert!(cut > 2 || limit < 100, "{cut}");
+    }
+    store.shutdown().await;
+}
