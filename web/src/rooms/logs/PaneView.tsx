@@ -12,7 +12,7 @@ import { Empty, Fault, Loading } from "../../ui/parts";
 import { useChangeView, useNow, useWindow } from "../../ui/view";
 import { DownloadDialog } from "./Download";
 import { whyNotCounted } from "./Facets";
-import { MOST_ROWS, type FeedView, type LineRow } from "./feed";
+import { MOST_ROWS, type FeedView, type LineRow, type Looked } from "./feed";
 import { Histogram } from "./Histogram";
 import { Lines, type LinesHandle } from "./Lines";
 import type { ActOn } from "./LineView";
@@ -98,8 +98,23 @@ function Body({ pane, onRetry, children }: { readonly pane: Pane; readonly onRet
   if (view.status === "failed" && view.rows.length === 0) return <Fault error={view.error} what="the lines" retry={onRetry} />;
   if (view.rows.some((r) => r.kind === "line")) return <>{children}</>;
   if (view.status === "loading") return <><p className="t3 s11 askline" role="status">{view.knownBytes > 0 ? `read ${bytes(view.scannedBytes)} of ${bytes(view.knownBytes)}` : pane.estimate ? `asking ${plural(pane.estimate.sources, "container")}, at most ${bytes(pane.estimate.bytes)}` : ""}</p><Loading rows={14} what="lines" /></>;
+  if (view.looked !== null && view.looked.state !== "end") return <Looking pane={pane} looked={view.looked} onClear={() => change({ [pane.names.q]: undefined })} />;
   return <Nothing view={view} live={live} fromMs={span.fromMs} toMs={span.toMs} expr={pane.expr} onClear={() => change({ [pane.names.q]: undefined })} onWindow={(t) => change({ t })} />;
 }
+
+/** No line passed yet, and there is more to look at: how far it came, and how to end it or go on. */
+function Looking({ pane, looked, onClear }: { readonly pane: Pane; readonly looked: Looked; readonly onClear: () => void }) {
+  const { view, feed } = pane;
+  const back = looked.to === null ? "" : `Looked back to ${lookedText(looked.to)}. `;
+  const read = `${bytes(view.scannedBytes)} read, ${plural(looked.pages + 1, "page")}. `;
+  const error = looked.state === "stopped" && view.error instanceof Error ? `${view.error.message}. ` : "";
+  const clear = pane.expr === "" ? null : <button type="button" className="btn quiet" onClick={onClear}>Clear filter</button>;
+  if (looked.state === "on") return <Empty title="No line matches so far" action={<button type="button" className="btn" onClick={() => feed.stopLooking()}>Stop</button>}><span role="status">{back}{read}It goes on toward older lines by itself.</span></Empty>;
+  return <Empty title="No line matches so far" action={<><button type="button" className="btn" onClick={() => void feed.older()}>Look further back</button>{clear}</>}>{error}{back}{read}{looked.state === "limit" ? "It stopped there by itself; what is older was not looked at." : "It was stopped there; what is older was not looked at."}</Empty>;
+}
+
+/** `2026-11-18 14:00:03`, UTC. */
+const lookedText = (stamp: string): string => `${stamp.slice(0, 10)} ${stamp.slice(11, 19)} UTC`;
 
 interface NothingProps {
   readonly view: FeedView;
@@ -136,7 +151,8 @@ function Stay({ pane, onFollow }: { readonly pane: Pane; readonly onFollow: () =
     <div className="stay" role="status">
       {view.notice !== "" ? <><Mark kind="warn" /><b className="strong">Not there</b><span className="quote trunc">{view.notice}</span></> : view.status === "reconnecting" ? <><Mark kind="unknown" label="reconnecting" /><b className="strong">Connection lost</b><span className="t2 trunc">what is shown stays; it goes on where it stopped, nothing is left out</span></> : view.status === "failed" ? <><Mark kind="crit" /><b className="strong">Stopped</b><span className="quote trunc">{failed}</span></> : view.lag ? <><Mark kind="warn" /><b className="strong">Behind</b><span className="t2 trunc">{count(view.lag.lines)} lines, {bytes(view.lag.bytes)} are still in the file</span></> : view.following ? <><Mark kind="move" label="following" /><b className="strong">Following</b><span className="t2 trunc">{plural(view.sources.length, "container")}{view.older && view.lines > MOST_ROWS ? `; older lines are read again on the way up` : ""}</span></> : live ? <><Icon name="pause" small /><b className="strong">Held</b><span className="t2 trunc">{reading}{view.newer > 0 ? `${view.newer.toLocaleString("en")} newer lines` : view.cut ? "newer lines are read on the way down" : "0 newer lines"}</span></> : <><Icon name="clock" small /><b className="strong">Past</b><span className="t2 trunc">{reading}a fixed window; nothing new is added</span></>}
       <span className="sp" />
-      {view.loading !== null ? <span className="t3">reading {view.loading} lines</span> : null}
+      {view.loading !== null ? <span className="t3">reading {view.loading} lines{view.looked?.to ? `, back to ${lookedText(view.looked.to)}` : ""}</span> : view.looked !== null && view.looked.state !== "end" && view.looked.to ? <span className="t3">looked back to {lookedText(view.looked.to)}</span> : null}
+      {view.loading === "older" && view.looked?.state === "on" ? <button type="button" className="btn quiet" onClick={() => feed.stopLooking()}>Stop</button> : null}
       <button type="button" className="btn quiet" disabled={view.rows.length === 0} title="to the first line of the window" onClick={() => void feed.jump("start")}><Icon name="arrow-up" />Start</button>
       {view.older && view.loading === null ? <button type="button" className="btn quiet" onClick={() => void feed.older()}>Older lines</button> : null}
       {live ? (view.following && view.status !== "failed" ? <button type="button" className="btn" onClick={() => feed.hold()}>Hold <kbd>f</kbd></button> : <button type="button" className="btn" onClick={onFollow}><Icon name="play" />Follow <kbd>f</kbd></button>) : <button type="button" className="btn" onClick={() => void feed.jump("end")}><Icon name="arrow-down" />End</button>}

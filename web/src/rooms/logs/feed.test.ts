@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import type { LogPage, LogRecord, LogStreamFrame } from "../../api/types";
-import { LogFeed, MOST_ROWS, type FeedAsk } from "./feed";
+import { LogFeed, MOST_ROWS, SEEK_PAGES, type FeedAsk } from "./feed";
 
 /** A WebSocket whose other end is the test. */
 class Wire {
@@ -111,6 +111,95 @@ it("passes over pages in which no line matches", async () => {
   await feed.older();
   await painted();
   expect([text(feed), bodies.slice(-3).map((b) => b.body["before"])]).toEqual(["1 4 5", ["p4", "p3", "p2"]]);
+  feed.stop();
+});
+
+/** A page whose time was up: nothing passed back to that minute, and there is more before. */
+const fruitless = (minute: number, more: Partial<LogPage> = {}): LogPage => ({ ...page(0, 0), next: "n", prev: `p${minute}`, ...more, summary: { ...page(0, 0).summary, stopped: "time", looked_to: `2026-11-18T13:${String(minute).padStart(2, "0")}:00.000000000Z` } });
+
+/** Waits until the feed stands still: nothing more is asked. */
+async function settled(feed: LogFeed): Promise<void> {
+  await vi.waitFor(() => expect(feed.read().loading).toBeNull(), { timeout: 10_000 });
+  await painted();
+}
+
+it("goes on toward older pages by itself when the end has no line that passes, and follows meanwhile", async () => {
+  answers = [fruitless(50), fruitless(40), { id: "s1", expires_ms: 0 }, fruitless(30), page(1, 3)];
+  // The stream is opened beside the search: whichever asks first, each gets its own answer.
+  vi.stubGlobal("fetch", (path: string, init: RequestInit) => {
+    bodies.push({ path, body: JSON.parse(String(init.body)) as Record<string, unknown> });
+    const stream = path.endsWith("/streams");
+    const at = answers.findIndex((a) => "expires_ms" in (a as object) === stream);
+    return Promise.resolve(new Response(JSON.stringify(answers.splice(at, 1)[0] ?? {}), { status: 200 }));
+  });
+  const feed = new LogFeed({ ...ask, expr: "needle" });
+  await feed.start();
+  await settled(feed);
+  expect([text(feed), feed.read().looked, feed.read().following]).toEqual(["1 2", null, true]);
+  expect(bodies.filter((b) => b.path.endsWith("/query")).map((b) => b.body["before"])).toEqual([undefined, "p50", "p40", "p30"]);
+  expect(bodies.filter((b) => b.path.endsWith("/streams")).map((b) => b.body["after"])).toEqual(["n"]);
+  feed.stop();
+});
+
+it("says how far it looked when there is nothing at all", async () => {
+  answers = [fruitless(50), fruitless(40), { ...fruitless(30), prev: null }];
+  const feed = new LogFeed({ ...ask, to: 1 });
+  await feed.start();
+  await settled(feed);
+  expect([feed.read().looked, feed.read().older]).toEqual([{ to: "2026-11-18T13:30:00.000000000Z", pages: 2, state: "end" }, false]);
+  feed.stop();
+});
+
+it("stops looking when a person says so, and goes on from there when asked", async () => {
+  let release: (() => void) | null = null;
+  answers = [fruitless(50), fruitless(40)];
+  vi.stubGlobal("fetch", (path: string, init: RequestInit) => {
+    bodies.push({ path, body: JSON.parse(String(init.body)) as Record<string, unknown> });
+    const next = answers.shift();
+    if (next !== undefined) return Promise.resolve(new Response(JSON.stringify(next), { status: 200 }));
+    return new Promise((_, fail) => { release = () => fail(new DOMException("stopped", "AbortError")); init.signal?.addEventListener("abort", () => release?.()); });
+  });
+  const feed = new LogFeed({ ...ask, to: 1 });
+  const started = feed.start();
+  await vi.waitFor(() => expect(release).not.toBeNull());
+  expect(feed.read().looked).toEqual({ to: "2026-11-18T13:40:00.000000000Z", pages: 1, state: "on" });
+  feed.stopLooking();
+  await started;
+  await settled(feed);
+  expect([feed.read().looked?.state, feed.read().error, feed.read().status]).toEqual(["stopped", null, "ended"]);
+  answers = [page(1, 2)];
+  await feed.older();
+  await painted();
+  expect([text(feed), bodies.at(-1)?.body["before"], feed.read().looked]).toEqual(["1", "p40", null]);
+  feed.stop();
+});
+
+it("asks the person after many pages in which nothing passed", async () => {
+  answers = Array.from({ length: SEEK_PAGES + 5 }, (_, i) => fruitless(59 - i));
+  const feed = new LogFeed({ ...ask, to: 1 });
+  await feed.start();
+  await settled(feed);
+  expect([feed.read().looked?.state, feed.read().looked?.pages, bodies.length, feed.read().older]).toEqual(["limit", SEEK_PAGES, SEEK_PAGES + 1, true]);
+  feed.stop();
+});
+
+it("drops a search when another place is shown", async () => {
+  answers = [fruitless(50)];
+  let waiting = 0;
+  vi.stubGlobal("fetch", (path: string, init: RequestInit) => {
+    bodies.push({ path, body: JSON.parse(String(init.body)) as Record<string, unknown> });
+    const next = answers.shift();
+    if (next !== undefined) return Promise.resolve(new Response(JSON.stringify(next), { status: 200 }));
+    waiting += 1;
+    return new Promise((_, fail) => init.signal?.addEventListener("abort", () => fail(new DOMException("stopped", "AbortError"))));
+  });
+  const feed = new LogFeed({ ...ask, to: 1 });
+  void feed.start();
+  await vi.waitFor(() => expect(waiting).toBe(1));
+  answers = [page(0, 3)];
+  await feed.jump("start");
+  await settled(feed);
+  expect([text(feed), feed.read().looked]).toEqual(["0 1 2", null]);
   feed.stop();
 });
 

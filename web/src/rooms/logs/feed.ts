@@ -23,6 +23,14 @@ export interface FeedAsk {
   readonly to: number | null;
 }
 
+export interface Looked {
+  /** RFC 3339: back to here every source was looked at. `null` when no page said so. */
+  readonly to: string | null;
+  readonly pages: number;
+  /** `on`: it goes on by itself; `stopped`: a person or a fault ended it; `limit`: so many pages passed; `end`: there is nothing older. */
+  readonly state: "on" | "stopped" | "limit" | "end";
+}
+
 export type FeedStatus = "idle" | "loading" | "open" | "reconnecting" | "ended" | "failed";
 export type Place = "start" | "end" | { readonly cursor: string } | { readonly ms: number };
 
@@ -42,6 +50,8 @@ export interface FeedView {
   /** Lines that were read, before any left the window. */
   readonly lines: number;
   readonly loading: "older" | "newer" | null;
+  /** How far a search toward older lines came that found nothing yet, or found nothing at the end. */
+  readonly looked: Looked | null;
   readonly older: boolean;
   readonly lag: { readonly bytes: number; readonly lines: number } | null;
   readonly summary: LogSummary | null;
@@ -59,8 +69,10 @@ export interface FeedView {
 export const MOST_ROWS = 20_000;
 const FIRST_PAGE = 500;
 const PAGE = 1000;
-/** Pages without a line that are passed over before the person is asked. */
+/** Pages without a line that are passed over before the person is asked. The server ends each after half a minute at most. */
 const EMPTY_PAGES = 8;
+/** The same for a view that has no line at all: nobody is served by asking sooner. */
+export const SEEK_PAGES = 40;
 /** Credit is given back in pieces of this size, well below what the server lends at first. */
 const CREDIT_BYTES = 128 * 1024;
 const PROTOCOL = "pilothouse.logs.v1";
@@ -85,10 +97,12 @@ export class LogFeed {
   private streamSources: number[] = [];
   private readonly progress = new Map<number, { scanned: number; total: number }>();
   private readonly abort = new AbortController();
+  /** Ends a search toward older lines, and nothing else. */
+  private looking: AbortController | null = null;
 
   constructor(private readonly ask: FeedAsk) {
     this.view = {
-      version: 0, status: ask.sources.length === 0 ? "idle" : "loading", error: null, sources: [], rows: [], shape: 0, following: ask.to === null, newer: 0, cut: false, lines: 0, loading: null, older: false, lag: null,
+      version: 0, status: ask.sources.length === 0 ? "idle" : "loading", error: null, sources: [], rows: [], shape: 0, following: ask.to === null, newer: 0, cut: false, lines: 0, loading: null, looked: null, older: false, lag: null,
       summary: null, gaps: 0, lostLines: 0, masked: 0, scannedBytes: 0, knownBytes: 0, reveal: null, notice: "",
     };
   }
@@ -132,8 +146,8 @@ export class LogFeed {
     return { sources: [...sources], filter: expr === "" ? {} : { expr }, ...(from === null ? {} : { from: String(from) }), ...(to === null ? {} : { to: String(to) }), ...more } as LogQuery;
   }
 
-  private page(more: Partial<LogQuery>): Promise<LogPage> {
-    return post<LogPage>("/logs/query", this.query(more), this.abort.signal);
+  private page(more: Partial<LogQuery>, stop?: AbortSignal): Promise<LogPage> {
+    return post<LogPage>("/logs/query", this.query(more), stop ? AbortSignal.any([this.abort.signal, stop]) : this.abort.signal);
   }
 
   /** Begins at a line, when the address names one, else at the end. */
@@ -146,6 +160,8 @@ export class LogFeed {
     if (this.ask.sources.length === 0) return;
     this.epoch += 1;
     const epoch = this.epoch;
+    this.looking?.abort();
+    this.looking = null;
     const kept = this.view.rows.length > 0;
     if (!kept) this.set({ status: "loading" });
     try {
@@ -158,7 +174,9 @@ export class LogFeed {
       this.window.append(this.rowsOf(page), page.next ?? null);
       const end = to === "end";
       this.next = page.next ?? null;
-      this.set({ following: this.live && end, cut: !end && page.next !== null, newer: 0, error: null, notice: "", status: this.live && end ? "loading" : this.live ? "open" : "ended", reveal: to === "end" ? null : this.target(to) });
+      this.set({ following: this.live && end, cut: !end && page.next !== null, newer: 0, loading: null, looked: null, error: null, notice: "", status: this.live && end ? "loading" : this.live ? "open" : "ended", reveal: to === "end" ? null : this.target(to) });
+      // The server gives a page up when its time is up: a rare line may be further back. What is new comes meanwhile.
+      if (end && page.records.length === 0 && page.prev) void this.seek(page.summary.looked_to ?? null, SEEK_PAGES);
       if (this.live && end) await this.stream();
     } catch (error) {
       if (this.stopped || epoch !== this.epoch) return;
@@ -356,25 +374,53 @@ export class LogFeed {
     else this.set({ following: true, newer: 0 });
   }
 
-  /** One page of older lines; pages without a line that passes are passed over. */
+  /** One page of older lines; pages without a line that passes are passed over. A view without a line looks further before it asks. */
   async older(): Promise<void> {
     if (this.window.start === null || this.view.loading !== null) return;
-    this.hold();
-    this.set({ loading: "older" });
+    if (this.hasLines()) this.hold();
+    await this.seek(this.view.looked?.to ?? null, this.hasLines() ? EMPTY_PAGES : SEEK_PAGES);
+  }
+
+  private hasLines(): boolean {
+    return this.window.all().some((r) => r.kind === "line");
+  }
+
+  /** Reads older pages until a line passes, the log begins, so many pages passed, or `stopLooking`. */
+  private async seek(lookedTo: string | null, most: number): Promise<void> {
     const epoch = this.epoch;
+    const look = new AbortController();
+    this.looking = look;
+    let looked: Looked = { to: lookedTo, pages: 0, state: "on" };
+    // Beside lines a page is no news until it brings none.
+    this.set({ loading: "older", looked: this.hasLines() ? null : looked });
     try {
-      for (let i = 0; i < EMPTY_PAGES && this.window.start !== null; i += 1) {
-        const page = await this.page({ mode: "tail", before: this.window.start, limit: PAGE });
+      while (this.window.start !== null) {
+        const page = await this.page({ mode: "tail", before: this.window.start, limit: PAGE }, look.signal);
         if (this.stopped || epoch !== this.epoch) return;
         this.take(page);
         const left = this.window.prepend(this.rowsOf(page), page.prev ?? null);
         if (left > 0) this.set({ cut: true });
-        if (page.records.length > 0) break;
+        if (page.records.length > 0) {
+          this.set({ loading: null, looked: null });
+          return;
+        }
+        looked = { to: page.summary.looked_to ?? looked.to, pages: looked.pages + 1, state: page.prev ? (looked.pages + 1 >= most ? "limit" : "on") : "end" };
+        this.set({ looked });
+        if (looked.state !== "on") break;
       }
       this.set({ loading: null });
     } catch (error) {
-      if (!this.stopped && epoch === this.epoch) this.set({ loading: null, error });
+      if (this.stopped || epoch !== this.epoch) return;
+      if (look.signal.aborted) this.set({ loading: null, looked: { ...looked, state: "stopped" } });
+      else this.set({ loading: null, error, looked: { ...looked, state: "stopped" } });
+    } finally {
+      if (this.looking === look) this.looking = null;
     }
+  }
+
+  /** Ends a search toward older lines; it can go on from there. */
+  stopLooking(): void {
+    this.looking?.abort();
   }
 
   /** One page of newer lines, when they are not in the window; at the end the stream goes on from there. */

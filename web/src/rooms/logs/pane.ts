@@ -96,7 +96,7 @@ const CALM_MS = 1000;
 /** The view for all but the lines themselves: what a person did or must know shows at once, the rest once a second. */
 function calmed(feed: LogFeed): { readonly listen: (listener: () => void) => () => void; readonly read: () => FeedView } {
   let shown = feed.read();
-  const notable = (now: FeedView): boolean => now.status !== shown.status || now.following !== shown.following || now.cut !== shown.cut || now.loading !== shown.loading || now.error !== shown.error || now.notice !== shown.notice || (!now.following && now.shape !== shown.shape) || (now.rows.length > 0 && shown.version < 2);
+  const notable = (now: FeedView): boolean => now.status !== shown.status || now.following !== shown.following || now.cut !== shown.cut || now.loading !== shown.loading || now.looked !== shown.looked || now.error !== shown.error || now.notice !== shown.notice || (!now.following && now.shape !== shown.shape) || (now.rows.length > 0 && shown.version < 2);
   return {
     read: () => shown,
     listen: (listener) => {
