@@ -1,5 +1,6 @@
 /** One line in full: message, fields, where it came from, its neighbours as the files have them, lines like it, and its place in the file. */
 
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
@@ -16,12 +17,14 @@ import { logSource } from "../../ui/links";
 import { Icon, Mark } from "../../ui/Mark";
 import { Copy, copyText, Empty, Spark } from "../../ui/parts";
 import { openTerminal } from "../../ui/terminals";
+import { toast } from "../../ui/toast";
 import { useCarried, useChangeView, useNow, useOrg, useView, useWindow } from "../../ui/view";
 import { lacks, useContext, useCount } from "./ask";
 import type { LineRow } from "./feed";
 import { jsonOf, JsonTree } from "./JsonTree";
 import type { ActOn } from "./LineView";
 import type { Pane } from "./pane";
+import { serviceOf, tracesAround } from "./service";
 import { clockOf, fieldsOf, LEVEL_WORD, saidBy, similarTo, textOf } from "./text";
 
 export const CONTEXTS = [5, 20, 50] as const;
@@ -63,7 +66,7 @@ export function LineDrawer({ pane, row, context, onContext, onCopy, onAct }: Dra
           <div className="t3 s11" style={{ marginTop: 2 }}>{source ? [source.cluster, source.namespace, source.pod, source.container].filter((s) => s !== "").join(" / ") : ""}</div>
           <div className="row wrap0" style={{ gap: 5, marginTop: 8 }}>
             <Metrics source={source} />
-            <TraceOf record={record} />
+            <TraceOf record={record} source={source} />
             <button type="button" className="btn" disabled={similarTo(record) === ""} onClick={() => filter(also(pane.typed, similarTo(record)))}>Similar <kbd>s</kbd></button>
             <button type="button" className="btn" onClick={onCopy}>Copy <kbd>y</kbd></button>
             {source && source.pod !== "" && source.state === "running" ? <button type="button" className="btn" onClick={() => openTerminal({ cluster: source.cluster, namespace: source.namespace, pod: source.pod, podUid: source.pod_uid, container: source.container })}><Icon name="square-terminal" />Terminal</button> : null}
@@ -105,14 +108,41 @@ export function permalink(record: LogRecord): string {
 
 const TRACE_ID = /^[0-9a-f]{32}$/i;
 
-/** The way to the trace that the line names, with window and cursor kept at the line's moment. */
-function TraceOf({ record }: { readonly record: LogRecord }) {
+/** The id of the trace that the line names; `null` when it names none. */
+export function traceIdOf(record: LogRecord): string | null {
+  const named = fieldsOf(record);
+  return ["trace_id", "traceId", "trace.id", "traceID", "TraceId"].map((k) => named.find(([key]) => key === k)?.[1]).find((v) => v !== undefined && TRACE_ID.test(v))?.toLowerCase() ?? null;
+}
+
+/** The way to the trace that the line names, else to those of its pod's service around it; window and cursor are kept at the line's moment. */
+function TraceOf({ record, source }: { readonly record: LogRecord; readonly source: LogSource | undefined }) {
   const org = useOrg();
   const carried = useCarried();
-  const named = fieldsOf(record);
-  const id = ["trace_id", "traceId", "trace.id", "traceID", "TraceId"].map((k) => named.find(([key]) => key === k)?.[1]).find((v) => v !== undefined && TRACE_ID.test(v));
-  if (id === undefined) return null;
-  return <Link className="btn" to="/o/$org/traces/$id" params={{ org, id: id.toLowerCase() }} search={{ ...carried, c: new Date(msOf(record.ts)).toISOString() } as never}><Icon name="waypoints" />Trace</Link>;
+  const id = traceIdOf(record);
+  if (id !== null) return <Link className="btn" to="/o/$org/traces/$id" params={{ org, id }} search={{ ...carried, c: new Date(msOf(record.ts)).toISOString() } as never}><Icon name="waypoints" />Trace <kbd>t</kbd></Link>;
+  if (!source || source.pod === "") return null;
+  return <AroundIt record={record} source={source} />;
+}
+
+function AroundIt({ record, source }: { readonly record: LogRecord; readonly source: LogSource }) {
+  const open = useTracesAround();
+  return <button type="button" className="btn" disabled={open.isPending} title="Traces of the pod's service within a few seconds of this line" onClick={() => open.mutate({ record, source })}><Icon name="waypoints" />Traces around it <kbd>t</kbd></button>;
+}
+
+/** Opens the traces of a line's pod: those of the service that its spans name, a few seconds around the line. */
+export function useTracesAround() {
+  const org = useOrg();
+  const carried = useCarried();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ record, source }: { readonly record: LogRecord; readonly source: LogSource }) => serviceOf(client, source, msOf(record.ts)).catch(() => null),
+    onSuccess: (service, { record, source }) => {
+      const at = msOf(record.ts);
+      if (service === null) toast("warn", `No span of ${source.pod} is stored near this line, so its service is not known; these are traces of ${source.workload || "the pod"}`);
+      void navigate({ to: "/o/$org/traces", params: { org }, search: { ...carried, ...tracesAround(source, service, at) } as never });
+    },
+  });
 }
 
 function Metrics({ source }: { readonly source: LogSource | undefined }) {

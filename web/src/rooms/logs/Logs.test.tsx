@@ -30,6 +30,8 @@ const source = { id: "s", cluster: "prod", namespace: "shop", workload_kind: "De
 const record = (n: number, message: string) => ({ ts: `2026-11-18T14:00:0${n}.000000000Z`, source: 0, stream: "stdout", level: n === 1 ? "error" : "info", message, restart: 0, cursor: `c${n}`, origin: "files" });
 const records = [record(0, "order accepted id=1"), record(1, "pool timeout after 5 ms status=503"), record(2, "order accepted id=2")];
 const summary = { sources_read: 1, sources_known: 1, files_read: 1, files_known: 1, scanned_bytes: 900, known_bytes: 900, lines: 3, matches: 3, cut_lines: 0, gaps: 0, stopped: "done", completeness: "proven", took_ms: 2, redactions: { email: 26 } };
+/** Whether spans of the pod are stored. */
+let spans = true;
 let asked: { path: string; body: Record<string, unknown> }[] = [];
 
 function answer(path: string, body: Record<string, unknown>): unknown {
@@ -43,6 +45,8 @@ function answer(path: string, body: Record<string, unknown>): unknown {
   if (path.includes("/logs/count")) return { buckets: body["by"] === "field" ? [{ key: "stdout", count: 3 }] : [], other: 0, exact: true, error: 0, gaps: [], summary };
   if (path.includes("/logs/lines/")) return { source, records, index: 1, gaps: [] };
   if (path.includes("/events")) return { items: [] };
+  if (path.includes("/api/v1/traces?")) return { items: spans ? [{ trace_id: "a".repeat(32) }] : [] };
+  if (path.includes("/api/v1/traces/")) return { trace_id: "a".repeat(32), start_ns: "0", duration_ns: 5, spans: [{ service: "gateway", pod: "gate-1", namespace: "shop", cluster: "prod" }, { service: "storefront", pod: "web-1", namespace: "shop", cluster: "prod" }].map((s, i) => ({ ...s, span_id: `${i}`, name: "x", kind: "server", status: "ok", start_ns: "0", duration_ns: 5, attributes: {}, resource: {} })), complete: true };
   return {};
 }
 
@@ -68,9 +72,10 @@ afterEach(() => {
 function open(search: string) {
   const root = createRootRoute({ validateSearch: (s: Record<string, unknown>) => s });
   const room = createRoute({ getParentRoute: () => root, path: "/o/$org/logs", component: Logs });
-  const router = createRouter({ routeTree: root.addChildren([room]), history: createMemoryHistory({ initialEntries: [`/o/acme/logs?${search}`] }) });
+  const traces = createRoute({ getParentRoute: () => root, path: "/o/$org/traces", component: () => null });
+  const router = createRouter({ routeTree: root.addChildren([room, traces]), history: createMemoryHistory({ initialEntries: [`/o/acme/logs?${search}`] }) });
   render(<QueryClientProvider client={new QueryClient()}><RouterProvider router={router as never} /></QueryClientProvider>);
-  return () => router.state.location.search as Record<string, string>;
+  return Object.assign(() => router.state.location.search as Record<string, string>, { path: () => router.state.location.pathname });
 }
 
 const SRC = "src=prod/shop/Deployment/web&t=2026-11-18T13:30:00Z..2026-11-18T14:30:00Z";
@@ -122,4 +127,29 @@ it("says what was read, and muted and chosen columns stand in the address", asyn
   expect(document.querySelectorAll(".ln")[1]?.querySelector(".f")?.textContent).toBe("503");
   fireEvent.click(screen.getByRole("button", { name: "Mute web-1/app" }));
   await waitFor(() => expect([address()["mute"], lines().length]).toEqual(["web-1/app", 0]));
+});
+
+it("leads from a line without a trace id to the traces of its pod's service around it", async () => {
+  spans = true;
+  const address = open(SRC);
+  await waitFor(() => expect(lines().length).toBe(3));
+  press("j");
+  press("j");
+  await waitFor(() => expect(address()["line"]).toBe("c1"));
+  await screen.findByRole("button", { name: /Traces around it/ });
+  press("t");
+  await waitFor(() => expect(address.path()).toBe("/o/acme/traces"));
+  expect(address()).toEqual({ q: "service=storefront", t: "2026-11-18T13:59:56Z..2026-11-18T14:00:06Z", c: "2026-11-18T14:00:01.000Z", in: "prod", ns: "shop" });
+  const search = new URL(asked.find((a) => a.path.includes("/traces?"))?.path ?? "", "http://x").searchParams;
+  expect([search.get("q"), Number(search.get("to")) - Number(search.get("from"))]).toEqual(["cluster=prod namespace=shop pod=web-1", 1_800_000]);
+});
+
+it("names the workload in the service's place when no span of the pod is stored", async () => {
+  spans = false;
+  const address = open(SRC);
+  await waitFor(() => expect(lines().length).toBe(3));
+  press("j");
+  fireEvent.click(await screen.findByRole("button", { name: /Traces around it/ }));
+  await waitFor(() => expect(address.path()).toBe("/o/acme/traces"));
+  expect([address()["q"], address()["t"]]).toEqual(["workload=web", "2026-11-18T13:59:55Z..2026-11-18T14:00:05Z"]);
 });

@@ -17,13 +17,13 @@ import { copyText } from "../../ui/parts";
 import { usePhone } from "../../ui/size";
 import { useTape } from "../../ui/tapeData";
 import { toast } from "../../ui/toast";
-import { useChangeView, useOrg, useView, useWindow } from "../../ui/view";
+import { useCarried, useChangeView, useOrg, useView, useWindow } from "../../ui/view";
 import { CONFIRM_BYTES, useCount } from "./ask";
 import { Facets } from "./Facets";
 import { Act, FloatMenu } from "./FloatMenu";
 import type { LineRow } from "./feed";
 import { BUCKETS } from "./Histogram";
-import { CONTEXTS, LineDrawer, metricsAddress, permalink } from "./LineDrawer";
+import { CONTEXTS, LineDrawer, metricsAddress, permalink, traceIdOf, useTracesAround } from "./LineDrawer";
 import type { LinesHandle } from "./Lines";
 import type { ActOn } from "./LineView";
 import { ActMenu, COPIES, type CopyAs } from "./Menus";
@@ -58,6 +58,7 @@ export function Logs() {
   const change = useChangeView();
   const navigate = useNavigate();
   const org = useOrg();
+  const carried = useCarried();
   const { live } = useWindow();
   const tape = useTape();
   const phone = usePhone();
@@ -140,6 +141,7 @@ export function Logs() {
     else change({ [pane.names.q]: also(pane.typed, minus ? `not ${term}` : term) });
   };
   const source = selected ? pane.view.sources[selected.record.source] : undefined;
+  const around = useTracesAround();
   useKeys({
     f: () => (pane.view.following ? pane.feed.hold() : follow(pane)),
     j: () => move(1, false), k: () => move(-1, false), J: () => move(1, true), K: () => move(-1, true), ArrowDown: () => move(1, false), ArrowUp: () => move(-1, false),
@@ -150,6 +152,11 @@ export function Logs() {
     o: () => { if (selected) pane.unfold(pane.fold.hostOf(selected.key) ?? selected.key); },
     y: () => { if (line) setCopying(true); },
     m: () => { const to = source ? metricsAddress(org, source) : null; if (to) void navigate(to as never); },
+    t: () => {
+      const id = selected ? traceIdOf(selected.record) : null;
+      if (id !== null) void navigate({ to: "/o/$org/traces/$id", params: { org, id }, search: carried as never });
+      else if (selected && source && source.pod !== "") around.mutate({ record: selected.record, source });
+    },
     ".": () => { if (selected) setOn({ name: "", value: "", row: selected, x: innerWidth / 2, y: innerHeight / 3 }); },
     "/": () => filters[pane.side].current?.focus(),
     "mod+f": () => finds[pane.side].current?.focus(),
@@ -176,7 +183,7 @@ export function Logs() {
       right={two || phone || a.chosen.length === 0 ? null : <button type="button" className="btn quiet" title="A second pane on the same time axis" onClick={() => { setSide("b"); change({ src2: address.src, q2: address.q }); }}><Icon name="panel-left" />Second pane</button>}
       tape={{ ...tape, left: phone ? 12 : 237, right: line && !phone ? 385 : phone ? 12 : 26, note: plural(a.view.sources.length, "container") }}
       truth={<Truth view={pane.view} />}
-      keys={[["f", "follow"], ["j k", "line"], ["n N", "match"], ["z", "context"], ["s", "similar"], ["-", "exclude"], ["y", "copy as"]]}
+      keys={[["f", "follow"], ["j k", "line"], ["n N", "match"], ["z", "context"], ["t", "traces"], ["s", "similar"], ["-", "exclude"], ["y", "copy as"]]}
     >
       <Sources pane={pane} hues={hues} onDone={() => setPicking(false)}><Facets pane={pane} counted={(pane === a ? countA : countB).data} counting={(pane === a ? countA : countB).cheap} /></Sources>
       {two ? <div className="panes">{drawn(a)}{drawn(b)}</div> : drawn(a)}

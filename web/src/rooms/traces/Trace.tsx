@@ -29,6 +29,7 @@ import { Waterfall, type WaterfallHandle } from "./Waterfall";
 const FAST = 0.01;
 const ALIKE = 500;
 const AROUND_MS = 300_000;
+const NEAR_MS = 5000;
 const MOST_SOURCES = 8;
 const NONE: ReadonlySet<string> = new Set();
 
@@ -104,6 +105,9 @@ function Found({ trace, crumbs }: { readonly trace: TraceAnswer; readonly crumbs
     for (let i = start + by; i >= 0 && i < rows.length; i += by) if (tree.nodes[rows[i] ?? -1]?.span.status === "error") return goTo(i);
   };
   const logs = { to: "/o/$org/logs" as const, params: { org }, search: { ...carried, src: sources.slice(0, MOST_SOURCES).join(","), q: equal("trace_id", trace.trace_id), t: windowText(startMs - AROUND_MS, startMs + trace.duration_ns / 1e6 + AROUND_MS) } as never };
+  // Programs that write no trace ids have lines too: all of these pods, while the trace ran and a few seconds around.
+  const around = { to: "/o/$org/logs" as const, params: { org }, search: { ...carried, src: sources.slice(0, MOST_SOURCES).join(","), t: windowText(Math.floor((startMs - NEAR_MS) / 1000) * 1000, Math.ceil((startMs + trace.duration_ns / 1e6 + NEAR_MS) / 1000) * 1000), c: new Date(startMs).toISOString() } as never };
+  const pods = sources.length > MOST_SOURCES ? `the first ${MOST_SOURCES} of its ${sources.length} pods` : plural(sources.length, "pod");
   const at = rows.indexOf(chosen);
   useKeys({
     j: () => goTo(at + 1), k: () => goTo(at - 1), ArrowDown: () => goTo(at + 1), ArrowUp: () => goTo(at - 1),
@@ -111,6 +115,7 @@ function Found({ trace, crumbs }: { readonly trace: TraceAnswer; readonly crumbs
     ArrowLeft: () => { const n = tree.nodes[chosen]; if (n && (n.children.length === 0 || folded.has(n.span.id)) && n.parent !== -1) goTo(rows.indexOf(n.parent)); else fold(chosen, true); },
     n: () => error(1), N: () => error(-1), f: () => setFolded(folded === fast ? NONE : fast),
     l: () => { if (sources.length > 0) void navigate(logs); },
+    L: () => { if (sources.length > 0) void navigate(around); },
     y: () => void copyText(trace.trace_id, "the trace's id"),
     Escape: () => void navigate({ to: "/o/$org/traces", params: { org }, search: { ...carried, ...(view.q ? { q: view.q } : {}), sel: trace.trace_id } as never }),
   });
@@ -118,7 +123,7 @@ function Found({ trace, crumbs }: { readonly trace: TraceAnswer; readonly crumbs
     <Frame
       title={`${root?.name ?? "Trace"} ${trace.trace_id.slice(0, 8)}`} className="r-trace" crumbs={crumbs} tape={{ ...tape, right: phone ? 12 : 424 }}
       truth={<>{trace.complete ? <span><Mark kind="ok" label="" /><b>{plural(trace.spans.length, "span")}</b>, none younger than 30 s</span> : <span><Mark kind="move" label="" /><b>{plural(trace.spans.length, "span")} so far</b>{trace.incomplete && trace.incomplete.length > 0 ? `, ${trace.incomplete.join("; ")}` : ", more may come"}</span>}{tree.skewed > 0 ? <span><Mark kind="unknown" label="" /><b>clocks</b> {plural(tree.skewed, "span")} before their parents</span> : null}</>}
-      keys={[["j k", "span"], ["← →", "fold, open"], ["n N", "error"], ["f", "fold fast ones"], ["l", "logs"], ["y", "copy id"]]}
+      keys={[["j k", "span"], ["← →", "fold, open"], ["n N", "error"], ["f", "fold fast ones"], ["l L", "logs"], ["y", "copy id"]]}
     >
       <header className="pane hd0">
         <Mark kind={tree.errors > 0 ? "crit" : "ok"} size={15} label={tree.errors > 0 ? "has errors" : "no errors"} /><b className="name trunc" title={root?.name}>{root?.name ?? "no root"}</b><span className="mono t3 s12">{trace.trace_id}</span><Copy text={trace.trace_id} what="the trace's id" />
@@ -131,7 +136,7 @@ function Found({ trace, crumbs }: { readonly trace: TraceAnswer; readonly crumbs
           <div><dt>Began</dt><dd>{new Date(startMs).toISOString().slice(11, 23)} UTC</dd></div>
         </dl>
         <span className="sp" />
-        {sources.length > 0 ? <Link className="btn" {...logs}><Icon name="scroll-text" />Logs <kbd>l</kbd></Link> : null}
+        {sources.length > 0 ? <><Link className="btn" {...logs} title={`Lines of ${pods} that name this trace`}><Icon name="scroll-text" />Logs <kbd>l</kbd></Link><Link className="btn quiet" {...around} title={`All lines of ${pods} while the trace ran, and ${NEAR_MS / 1000} s around it`}>Lines around it <kbd>L</kbd></Link></> : null}
       </header>
       <div className="split wf0">
         <section className="pane" aria-labelledby="h-wf">

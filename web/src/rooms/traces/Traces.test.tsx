@@ -26,7 +26,7 @@ class NoResize {
 const ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 const START = 1_795_000_000_000_000_000n;
 const span = (id: string, parent: string | null, at: number, took: number, more: object = {}) => ({ span_id: id, ...(parent ? { parent_id: parent } : {}), service: "gateway", name: id, kind: "server", status: "unset", start_ns: String(START + BigInt(at * 1e6)), duration_ns: took * 1e6, attributes: { "http.request.method": "POST" }, resource: {}, ...more });
-const spans = [span("root", null, 0, 100), span("slow", "root", 10, 80, { service: "checkout", status: "error", status_text: "503" }), span("quick", "root", 2, 3), span("early", "slow", 8, 4), span("lost", "gone", 40, 5)];
+const spans = [span("root", null, 0, 100), span("slow", "root", 10, 80, { service: "checkout", status: "error", status_text: "503", cluster: "prod", namespace: "shop", pod: "checkout-1" }), span("quick", "root", 2, 3), span("early", "slow", 8, 4), span("lost", "gone", 40, 5)];
 const summary = { trace_id: ID, root_service: "gateway", root_name: "root", rooted: true, start_ns: String(START), duration_ns: 1e8, spans: 5, errors: 1, orphans: 1, matched: 5, services: [{ service: "checkout", spans: 1, errors: 1 }, { service: "gateway", spans: 4, errors: 0 }] };
 let asked: URL[] = [];
 
@@ -123,4 +123,14 @@ it("shows a trace with what is odd about it, and goes to the failed span", async
   await waitFor(() => expect(within(tree).getAllByRole("row").some((r) => r.textContent?.includes("early"))).toBe(false));
   fireEvent.click(screen.getByRole("tab", { name: /Logs/ }));
   await screen.findByText("payment failed");
+});
+
+it("leads to the lines of its pods: those with its id, and all around it", async () => {
+  const router = open(`/o/acme/traces/${ID}`);
+  await screen.findByRole("link", { name: /Lines around it/ });
+  fireEvent.keyDown(document.body, { key: "L" });
+  await waitFor(() => expect(router.state.location.pathname).toBe("/o/acme/logs"));
+  const ms = Number(START / 1_000_000n);
+  const second = (at: number): string => new Date(at).toISOString().replace(".000Z", "Z");
+  expect(router.state.location.search).toEqual({ src: "prod/shop/Pod/checkout-1", t: `${second(ms - 5000)}..${second(ms + 6000)}`, c: new Date(ms).toISOString() });
 });
