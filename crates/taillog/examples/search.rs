@@ -1,6 +1,6 @@
 //! Searches log files and writes the messages, or says how long the parts of it took.
 //!
-//! In:     `search [--threads N] [--head N | --tail N] [--since NS] [--quiet] FILTER-JSON|TEXT PATH…`
+//! In:     `search [--threads N] [--head N | --tail N] [--since NS] [--room MIB] [--quiet] FILTER-JSON|TEXT PATH…`
 //! Out:    messages on stdout, one line of figures on stderr, as `name=number`.
 
 use std::io::{BufWriter, Write};
@@ -16,6 +16,8 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let (mut threads, mut extent, mut from_ns, mut quiet) = (1, Extent::Each, None, false);
+    // For gzip files that are held inflated.
+    let mut room = 256;
     let text = loop {
         let arg = args.next().ok_or("a text or a filter is missing")?;
         let mut number = || args.next().ok_or_else(|| format!("{arg} needs a number"));
@@ -24,6 +26,7 @@ fn main() -> Result<(), Failure> {
             "--head" => extent = Extent::Head(number()?.parse()?),
             "--tail" => extent = Extent::Tail(number()?.parse()?),
             "--since" => from_ns = Some(number()?.parse()?),
+            "--room" => room = number()?.parse()?,
             "--quiet" => quiet = true,
             _ => break arg,
         }
@@ -45,7 +48,7 @@ fn main() -> Result<(), Failure> {
         from_ns,
         ..ReadAsk::default()
     };
-    let roots = Roots::default().with_files().with_inflated(128 << 20, 256 << 20);
+    let roots = Roots::default().with_files().with_inflated(128 << 20, room << 20);
     let mut together = Together::open(&roots, &sources, ask, (extent, Order::Strict));
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     let mut first = None;

@@ -407,8 +407,10 @@ fn block_start(cur: &mut Cursor, hi: u64, block: u64) -> io::Result<u64> {
     let plain = cur.content.is_plain();
     // What is inflated from its start for each block is read in few of them while nothing matches.
     let far = cur.content.back_step() * (block / BLOCK).max(1);
-    let guess = hi.saturating_sub(if plain { block } else { far });
-    if guess == 0 {
+    let step = if plain { block } else { far };
+    let guess = hi.saturating_sub(step);
+    // Where little is left, the last line of each stream may lie in the segment before, which would be opened for it.
+    if guess < step {
         return Ok(0);
     }
     match cur.content.after_next_lf(guess - 1, hi)? {

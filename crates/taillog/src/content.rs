@@ -106,10 +106,11 @@ impl Content {
         }
     }
 
-    /// A gzip file inflated whole, once there is room for it; `None` when it cannot be, or when `leave` says so before.
-    pub fn inflated(self, leave: &dyn Fn() -> bool) -> Option<Self> {
+    /// A gzip file inflated whole, once there is room for it, which is told; `None` when it cannot be, or when `leave` says so
+    /// before.
+    pub fn inflated(self, leave: &dyn Fn() -> bool, has_room: &dyn Fn()) -> Option<Self> {
         let Content::Gzip(mut gz) = self else { return None };
-        gz.inflate(leave).then_some(Content::Gzip(gz))
+        gz.inflate(leave, has_room).then_some(Content::Gzip(gz))
     }
 
     /// Whether any place in it can be read at once.

@@ -1,14 +1,15 @@
 //! Workers that inflate the gzip files of a log, newest first, before a reader that goes backwards comes to them.
 //!
 //! In:     segments, newest first. Out: each one's content, inflated whole.
-//! Never:  holds more than one file a worker; waits for room that the reader itself, or another one, does not give back: what
+//! Never:  holds more than one file a worker; takes room that a newer segment waits for; waits for room that the reader itself, or another one, does not give back: what
 //!         the reader comes to before is left to it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::content::Content;
 use crate::idle::stand_back;
@@ -17,9 +18,13 @@ use crate::roots::Roots;
 
 /// Less than this is inflated sooner than workers begin; bytes as they lie on the disk.
 const WORTHWHILE: u64 = if cfg!(test) { 1 } else { 1 << 20 };
+/// How long a turn is waited for at once.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 struct Job {
+    /// Its place in the reader's order.
+    number: usize,
     segment: Segment,
     wanted: Arc<AtomicBool>,
     tell: SyncSender<Content>,
@@ -62,18 +67,19 @@ impl Scouts {
             return None;
         }
         let (mut ahead, mut jobs) = (VecDeque::new(), VecDeque::new());
-        for segment in segments {
+        for (number, segment) in segments.into_iter().enumerate() {
             // Each worker holds what it inflated until it is taken.
             let (tell, told) = sync_channel(0);
             let wanted = Arc::new(AtomicBool::new(false));
             ahead.push_back(Ahead { identity: segment.identity, wanted: wanted.clone(), told });
-            jobs.push_back(Job { segment, wanted, tell });
+            jobs.push_back(Job { number, segment, wanted, tell });
         }
         let (jobs, stop) = (Arc::new(Mutex::new(jobs)), Arc::new(AtomicBool::new(false)));
+        let turn = Arc::new(Turn::default());
         let worker = || {
-            let (roots, jobs, stop) = (roots.clone(), jobs.clone(), stop.clone());
+            let (roots, jobs, stop, turn) = (roots.clone(), jobs.clone(), stop.clone(), turn.clone());
             let name = "log-scout".to_owned();
-            std::thread::Builder::new().name(name).spawn(move || work(&roots, &jobs, &stop))
+            std::thread::Builder::new().name(name).spawn(move || work(&roots, &jobs, (&stop, &turn)))
         };
         let workers: Vec<_> = (0..threads).map_while(|_| worker().ok()).collect();
         (!workers.is_empty()).then_some(Self { ahead, jobs, stop, workers })
@@ -101,7 +107,33 @@ impl Drop for Scouts {
     }
 }
 
-fn work(roots: &Roots, jobs: &Mutex<VecDeque<Job>>, stop: &AtomicBool) {
+/// Who may take room: the first in the reader's order that has none. Where there is little room, what is read sooner has it.
+#[derive(Debug, Default)]
+struct Turn {
+    next: Mutex<usize>,
+    moved: Condvar,
+}
+
+impl Turn {
+    /// Waits until all before it have room, or gave it up, or until `leave` says no more.
+    fn wait(&self, number: usize, leave: &dyn Fn() -> bool) {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        while *next < number && !leave() {
+            next = match self.moved.wait_timeout(next, LOOK_AGAIN) {
+                Ok((next, _)) => next,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+
+    fn pass(&self, number: usize) {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = (*next).max(number + 1);
+        self.moved.notify_all();
+    }
+}
+
+fn work(roots: &Roots, jobs: &Mutex<VecDeque<Job>>, (stop, turn): (&AtomicBool, &Turn)) {
     stand_back();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -109,7 +141,10 @@ fn work(roots: &Roots, jobs: &Mutex<VecDeque<Job>>, stop: &AtomicBool) {
         let leave = || stop.load(Ordering::Relaxed) || job.wanted.load(Ordering::Relaxed);
         // What cannot be opened is met again, and told, by the reader itself.
         let opened = Content::open(roots, &job.segment).ok();
-        if let Some(content) = opened.and_then(|content| content.inflated(&leave)) {
+        turn.wait(job.number, &leave);
+        let inflated = opened.and_then(|content| content.inflated(&leave, &|| turn.pass(job.number)));
+        turn.pass(job.number);
+        if let Some(content) = inflated {
             // The reader may have gone, or passed it.
             let _ = job.tell.send(content);
         }

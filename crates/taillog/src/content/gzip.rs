@@ -73,7 +73,7 @@ impl Gzip {
     pub fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         if matches!(self.way, Way::Unknown) && offset + buf.len() as u64 > probe::HEAD as u64 {
             // A file that cannot be read whole says why when it is read in pieces.
-            self.inflate(&|| true);
+            self.inflate(&|| true, &|| {});
         }
         if let Way::Whole(bytes, _) = &self.way {
             let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
@@ -98,9 +98,10 @@ impl Gzip {
         Ok(n)
     }
 
-    /// Inflates all of it, when it is one undamaged member; waits for room until `leave` says no more. Whether it was done.
-    pub fn inflate(&mut self, leave: &dyn Fn() -> bool) -> bool {
-        let whole = self.whole(leave);
+    /// Inflates all of it, when it is one undamaged member; waits for room until `leave` says no more, and tells when it has it.
+    /// Whether it was done.
+    pub fn inflate(&mut self, leave: &dyn Fn() -> bool, has_room: &dyn Fn()) -> bool {
+        let whole = self.whole(leave, has_room);
         let done = whole.is_some();
         if let Some((bytes, room)) = whole {
             self.size = Some(bytes.len() as u64);
@@ -109,13 +110,14 @@ impl Gzip {
         done
     }
 
-    fn whole(&self, leave: &dyn Fn() -> bool) -> Option<(Vec<u8>, Room)> {
+    fn whole(&self, leave: &dyn Fn() -> bool, has_room: &dyn Fn()) -> Option<(Vec<u8>, Room)> {
         let packed_size = self.file.metadata().ok()?.len();
         let size = self.told_size()?;
         if size > packed_size.saturating_mul(MOST_RATIO) {
             return None;
         }
         let room = self.inflated.room_or(size, leave)?;
+        has_room();
         let mut packed = vec![0; usize::try_from(packed_size).ok()?];
         self.file.read_exact_at(&mut packed, 0).ok()?;
         // The size at the end is the last member's: several are read in pieces.
