@@ -23,6 +23,8 @@ use tokio_util::task::TaskTracker;
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
+/// How long a full store is left alone.
+const RETRY: std::time::Duration = std::time::Duration::from_millis(200);
 const ROUNDS: u32 = 5;
 const BATCH: u64 = 2_000;
 /// 2026-11-21T00:00:00Z, and a clock that stands at the end of that day.
@@ -162,8 +164,15 @@ impl Bench {
     }
 
     async fn put(&self, rows: Rows) -> Result<(), Fault> {
-        let done = self.store.append(&self.ctx, Batch { id: None, rows }).await?;
-        if done.rejected.is_empty() { Ok(()) } else { Err(format!("{:?}", done.rejected).into()) }
+        loop {
+            match self.store.append(&self.ctx, Batch { id: None, rows: rows.clone() }).await {
+                Ok(done) if done.rejected.is_empty() => return Ok(()),
+                Ok(done) => return Err(format!("{:?}", done.rejected).into()),
+                // As a sender does: later, when the disk has taken what waits.
+                Err(e) if e.retry_after_ms.is_some() => tokio::time::sleep(RETRY).await,
+                Err(e) => return Err(e.into()),
+            }
+        }
     }
 
     async fn settle(&self) -> Result<(), Fault> {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use arrow::array::RecordBatch;
 use ph_model::ErrorKind;
 
 use crate::contract::{Bucket, CountAsk, Error};
-use crate::rows::{RowView, columns_of_field};
+use crate::rows::{Keys, RowView, columns_of_field};
 use crate::scan::{self, Budget, Plan, Scanned};
 use crate::snapshot::Table;
 
@@ -37,14 +38,18 @@ pub(crate) fn count(
     if let Some(by) = &ask.by {
         columns_of_field(ask.signal, by, &mut plan.columns);
     }
-    let mut grid = Grid { ask, groups: HashMap::new(), cells: HashMap::new() };
+    let mut grid = Grid::new(ask);
     let mut scanned = Scanned::new(budget);
     if let Some(table) = table {
-        scan::all(table, &plan, &mut scanned, &mut |keys, batch, row| {
+        let add = |grid: &mut Grid<'_>, keys: &Keys<'_>, batch: &RecordBatch, row: usize| {
             grid.add(keys.ts.value(row), &RowView { signal: ask.signal, batch, row });
-        });
+        };
+        for found in scan::side_by_side(table, &plan, &mut scanned, (&|| Grid::new(ask), &add)) {
+            grid.merge(found);
+        }
     }
     scanned.within()?;
+    grid.settle();
     Ok((grid.buckets(), scanned))
 }
 
@@ -52,23 +57,64 @@ struct Grid<'a> {
     ask: &'a CountAsk,
     groups: HashMap<String, u32>,
     cells: HashMap<(i64, u32), u64>,
+    /// The cell of the rows that were added last, and how many of them are not in `cells` yet.
+    run: ((i64, u32), u64),
+    /// Group of the row that was added last.
+    last: Option<(String, u32)>,
 }
 
-impl Grid<'_> {
+impl<'a> Grid<'a> {
+    fn new(ask: &'a CountAsk) -> Self {
+        Self { ask, groups: HashMap::new(), cells: HashMap::new(), run: ((0, 0), 0), last: None }
+    }
+
     fn add(&mut self, ts: i64, row: &RowView<'_>) {
         let start = ts.div_euclid(self.ask.step_ns).saturating_mul(self.ask.step_ns);
         let name = self.ask.by.as_deref().map_or_else(String::new, |by| row.group(by));
+        let group = match &self.last {
+            Some((last, group)) if *last == name => *group,
+            _ => {
+                let group = self.group(name.clone());
+                self.last = Some((name, group));
+                group
+            }
+        };
+        let cell = (start, group);
+        if cell != self.run.0 {
+            self.settle();
+            self.run.0 = cell;
+        }
+        self.run.1 += 1;
+    }
+
+    /// Rows that follow each other often belong together.
+    fn settle(&mut self) {
+        let (cell, count) = std::mem::take(&mut self.run);
+        if count > 0 {
+            *self.cells.entry(cell).or_default() += count;
+        }
+    }
+
+    fn group(&mut self, name: String) -> u32 {
         let next = self.groups.len() as u32;
-        let full = self.groups.len() >= TOLD_APART;
-        let group = match self.groups.get(&name) {
+        match self.groups.get(&name) {
             Some(known) => *known,
-            None if full => u32::MAX,
+            None if self.groups.len() >= TOLD_APART => u32::MAX,
             None => {
                 self.groups.insert(name, next);
                 next
             }
-        };
-        *self.cells.entry((start, group)).or_default() += 1;
+        }
+    }
+
+    fn merge(&mut self, mut other: Grid<'_>) {
+        other.settle();
+        let named = std::mem::take(&mut other.groups);
+        let ours: HashMap<u32, u32> = named.into_iter().map(|(name, id)| (id, self.group(name))).collect();
+        for ((start, group), count) in other.cells {
+            let group = ours.get(&group).copied().unwrap_or(u32::MAX);
+            *self.cells.entry((start, group)).or_default() += count;
+        }
     }
 
     fn buckets(self) -> Vec<Bucket> {

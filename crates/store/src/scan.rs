@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
-use ph_filter::{Compiled, Filter};
+use ph_filter::{Compiled, Filter, Raw, Sieve};
 use ph_model::{ErrorKind, RangeNs, Signal};
 
 use crate::contract::Error;
@@ -14,7 +14,7 @@ use crate::health::Meter;
 use crate::hidden::Veil;
 use crate::index::Need;
 use crate::part::{Part, Want};
-use crate::rows::{Keys, LSN, ROW, RowView, STREAM, TS, columns_for};
+use crate::rows::{Keys, LSN, Messages, ROW, RowView, STREAM, TS, columns_for};
 use crate::snapshot::Table;
 
 /// A filter over a time range, ready to run.
@@ -28,6 +28,23 @@ pub(crate) struct Plan {
     pub need: Need,
     /// What must not be seen.
     veil: Veil,
+    /// Finds the rows that may pass in many messages at once.
+    sieve: Option<Sieve>,
+}
+
+/// Every so manieth of the pieces that a scan goes through: threads that scan side by side divide them like this.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    nth: usize,
+    of: usize,
+}
+
+impl Share {
+    pub const ALL: Share = Share { nth: 0, of: 1 };
+
+    pub fn has(self, number: usize) -> bool {
+        number % self.of == self.nth
+    }
 }
 
 impl Plan {
@@ -44,22 +61,29 @@ impl Plan {
         columns_for(signal, filter, &mut columns);
         let need = Need::of(signal, filter);
         let range = narrow(range, filter);
+        // Fields lie in columns and attributes, too; the message alone is searched.
+        let sieve = compiled.plan(&|name| !name.starts_with("body.")).literals;
+        let sieve = sieve.and_then(|literals| literals.sieve(Raw::Plain));
         let veil = Veil::over(table.map(|t| t.hidden.as_slice()).unwrap_or_default(), range);
         veil.columns(&mut columns);
-        Ok(Self { signal, filter: compiled, range, columns, need, veil })
+        Ok(Self { signal, filter: compiled, range, columns, need, veil, sieve })
     }
 
     /// Calls `each` with every row of a batch that is in the range and passes.
     pub fn run(&self, batch: &RecordBatch, each: &mut dyn FnMut(&Keys<'_>, usize)) -> Option<()> {
         let keys = Keys::of(batch)?;
-        for row in 0..batch.num_rows() {
+        let mut give = |row: usize, decided: bool| {
             if self.range.contains(keys.ts.value(row)) {
                 let view = RowView { signal: self.signal, batch, row };
-                let passes = self.filter.is_all() || self.filter.matches(&view);
+                let passes = decided || self.filter.is_all() || self.filter.matches(&view);
                 if passes && !self.veil.hides(keys.ts.value(row), batch, row) {
                     each(&keys, row);
                 }
             }
+        };
+        match self.sieve.as_ref().zip(Messages::of(self.signal, batch)) {
+            Some((sieve, messages)) => messages.sift(sieve, &mut give),
+            None => (0..batch.num_rows()).for_each(|row| give(row, false)),
         }
         Some(())
     }
@@ -171,7 +195,16 @@ pub(crate) fn all(
     scanned: &mut Scanned,
     each: &mut dyn FnMut(&Keys<'_>, &RecordBatch, usize),
 ) {
-    for batch in memory(table, plan.range) {
+    share(table, plan, (Share::ALL, scanned), each);
+}
+
+fn share(
+    table: &Table,
+    plan: &Plan,
+    (share, scanned): (Share, &mut Scanned),
+    each: &mut dyn FnMut(&Keys<'_>, &RecordBatch, usize),
+) {
+    for (_, batch) in memory(table, plan.range).into_iter().enumerate().filter(|(i, _)| share.has(*i)) {
         scanned.rows += batch.num_rows() as u64;
         plan.run(&batch, &mut |keys, row| each(keys, &batch, row));
     }
@@ -179,7 +212,73 @@ pub(crate) fn all(
         if scanned.is_over(0) {
             return;
         }
-        part(one, plan, scanned, &mut |keys, batch, row, _| each(keys, batch, row));
+        part_share(one, (plan, share), scanned, &mut |keys, batch, row, _| each(keys, batch, row));
+    }
+}
+
+/// As [`all`] on as many threads as the machine has to spare; each has a `T` of its own. What each damaged part lacks is told once.
+pub(crate) fn side_by_side<T: Send>(
+    table: &Table,
+    plan: &Plan,
+    scanned: &mut Scanned,
+    (make, each): (&(dyn Fn() -> T + Sync), &(dyn Fn(&mut T, &Keys<'_>, &RecordBatch, usize) + Sync)),
+) -> Vec<T> {
+    let spare = Spare::take();
+    let of = spare.0 + 1;
+    let budget = scanned.budget.clone();
+    let work = |nth: usize| {
+        let (mut mine, mut scanned) = (make(), Scanned::new(budget.clone()));
+        share(table, plan, (Share { nth, of }, &mut scanned), &mut |keys, batch, row| {
+            each(&mut mine, keys, batch, row);
+        });
+        (mine, scanned)
+    };
+    let found: Vec<(T, Scanned)> = std::thread::scope(|scope| {
+        let work = &work;
+        let others: Vec<_> = (1..of).map(|nth| scope.spawn(move || work(nth))).collect();
+        let mut found = vec![work(0)];
+        for other in others {
+            match other.join() {
+                Ok(one) => found.push(one),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        found
+    });
+    let mut out = Vec::with_capacity(found.len());
+    for (one, theirs) in found {
+        scanned.rows += theirs.rows;
+        scanned.bytes += theirs.bytes;
+        for why in theirs.incomplete {
+            if !scanned.incomplete.contains(&why) {
+                scanned.incomplete.push(why);
+            }
+        }
+        out.push(one);
+    }
+    out
+}
+
+/// Threads beside the caller's, given back when it is dropped. All questions together have at most one for each processor.
+struct Spare(usize);
+
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+impl Spare {
+    fn take() -> Self {
+        let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).saturating_sub(1);
+        let mut taken = 0;
+        let _ = BUSY.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |busy| {
+            taken = all.saturating_sub(busy);
+            (taken > 0).then_some(busy + taken)
+        });
+        Self(taken)
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(self.0, Ordering::Relaxed);
     }
 }
 
@@ -211,7 +310,7 @@ pub(crate) fn batches(
         }
         let blocks = part.candidates(&Need::Anything, range);
         let result = blocks.and_then(|blocks| {
-            let want = Want { columns: &columns, range, blocks: blocks.as_ref() };
+            let want = Want { columns: &columns, range, blocks: blocks.as_ref(), share: Share::ALL };
             part.scan(&want, scanned, &mut |group| {
                 if each(&veil.seen(group.batch.clone())).is_some() {
                     ControlFlow::Continue(())
@@ -233,12 +332,21 @@ pub(crate) fn part(
     scanned: &mut Scanned,
     each: &mut dyn FnMut(&Keys<'_>, &RecordBatch, usize, u64),
 ) {
+    part_share(part, (plan, Share::ALL), scanned, each);
+}
+
+fn part_share(
+    part: &Arc<Part>,
+    (plan, share): (&Plan, Share),
+    scanned: &mut Scanned,
+    each: &mut dyn FnMut(&Keys<'_>, &RecordBatch, usize, u64),
+) {
     if let Some(why) = part.damage() {
         scanned.incomplete.push(why);
         return;
     }
     let result = part.candidates(&plan.need, plan.range).and_then(|blocks| {
-        let want = Want { columns: &plan.columns, range: plan.range, blocks: blocks.as_ref() };
+        let want = Want { columns: &plan.columns, range: plan.range, blocks: blocks.as_ref(), share };
         part.scan(&want, scanned, &mut |group| {
             let seen = plan.run(group.batch, &mut |keys, row| {
                 each(keys, group.batch, row, group.first_row + row as u64);

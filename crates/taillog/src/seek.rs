@@ -48,8 +48,10 @@ pub(crate) fn by_time(roots: &Roots, segments: &[Segment], from_ns: i64) -> io::
     for (i, segment) in segments.iter().enumerate() {
         let last = i + 1 == segments.len();
         if segment.gz {
-            // Written once, after its last line: older than the range means all of it is.
-            if segment.mtime_ns < from_ns && !last {
+            // Written once, after its last line: older than the range means all of it is; so does a later file that begins before.
+            let followed =
+                segments.get(i + 1).and_then(|next| next.first_ns).is_some_and(|first| first < from_ns);
+            if (segment.mtime_ns < from_ns || followed) && !last {
                 assumed = true;
                 continue;
             }

@@ -14,7 +14,7 @@ use crate::contract::Error;
 use crate::health::Meter;
 use crate::index::{Blocks, Fault, Index, Kind, Need, Open};
 use crate::rows::{TRACE_ID, TS};
-use crate::scan::Scanned;
+use crate::scan::{Scanned, Share};
 
 impl Part {
     /// Blocks in which rows may satisfy a need and lie in a range; `None`: any block.
@@ -119,7 +119,7 @@ impl Part {
         let blocks = self.candidates(&need, range)?;
         let columns = BTreeSet::from([TS, TRACE_ID]);
         let mut rows = Vec::new();
-        let want = Want { columns: &columns, range, blocks: blocks.as_ref() };
+        let want = Want { columns: &columns, range, blocks: blocks.as_ref(), share: Share::ALL };
         self.scan(&want, scanned, &mut |group| match traces_in(&group, ids, range, &mut rows) {
             Some(()) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),

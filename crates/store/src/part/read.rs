@@ -25,7 +25,7 @@ use crate::block::disk_error;
 use crate::contract::Error;
 use crate::fs::File;
 use crate::index::{BLOCK_ROWS, Blocks};
-use crate::scan::Scanned;
+use crate::scan::{Scanned, Share};
 
 const BATCH_ROWS: usize = 8_192;
 /// How much of a file is hashed at once.
@@ -37,6 +37,7 @@ pub(crate) struct Want<'a> {
     pub range: RangeNs,
     /// Only rows of these blocks; `None`: all.
     pub blocks: Option<&'a Blocks>,
+    pub share: Share,
 }
 
 /// Rows of a scan: number of the first one in the part, and the wanted columns.
@@ -299,13 +300,15 @@ impl Part {
         let mut first_row = 0_u64;
         for (number, group) in footer.metadata().row_groups().iter().enumerate() {
             let rows = group.num_rows() as u64;
-            let touched = match group.columns().first().and_then(|c| c.statistics()) {
-                Some(Statistics::Int64(s)) => match (s.min_opt(), s.max_opt()) {
-                    (Some(first), Some(last)) => want.range.touches(*first, *last),
+            let mine = want.share.has(number);
+            let touched = mine
+                && match group.columns().first().and_then(|c| c.statistics()) {
+                    Some(Statistics::Int64(s)) => match (s.min_opt(), s.max_opt()) {
+                        (Some(first), Some(last)) => want.range.touches(*first, *last),
+                        _ => true,
+                    },
                     _ => true,
-                },
-                _ => true,
-            };
+                };
             let runs = if touched { runs(want.blocks, first_row, rows) } else { Vec::new() };
             if !runs.is_empty() {
                 let disk = &source.disk;

@@ -270,6 +270,8 @@ pub fn added(a: LogSummary, b: LogSummary) -> LogSummary {
         *redactions.entry(kind).or_default() += n;
     }
     LogSummary {
+        files_read: a.files_read.max(b.files_read),
+        files_known: a.files_known.max(b.files_known),
         scanned_bytes: a.scanned_bytes + b.scanned_bytes,
         lines: a.lines + b.lines,
         matches: a.matches + b.matches,
