@@ -25,8 +25,8 @@ pub use credential::{Opaque, OpaqueKind, StoredDevice, StoredLink, StoredSession
 pub use error::{Denied, Error, Refused};
 pub use grant::{Decision, Grant, Ledger, Target, decide};
 pub use operation::{
-    AgentRevoke, AuditRead, ClusterJoin, ClusterRemove, ExecOpen, KeyCreate, KeyRevoke, LogsQuery, MemberAdd,
-    MemberRemove, Operation, TelemetryErase,
+    AgentRevoke, AuditRead, BoardCreate, BoardEdit, BoardRemove, ClusterJoin, ClusterRemove, ExecOpen,
+    KeyCreate, KeyRevoke, LogsQuery, MemberAdd, MemberRemove, Operation, TelemetryErase,
 };
 pub use password::{PasswordFault, PasswordHash, StoredMember, check_password, hash_password};
 pub use role::{Permission, Permissions, Role};

@@ -50,6 +50,12 @@ operations! {
     MemberRemove: "member.remove" needs MembersEdit;
     /// Deletes stored rows or samples.
     TelemetryErase: "telemetry.erase" needs EraseRun;
+    /// Makes a board, from nothing, as a copy or from a file.
+    BoardCreate: "board.create" needs DashboardsEdit;
+    /// Changes a board.
+    BoardEdit: "board.edit" needs DashboardsEdit;
+    /// Removes a board.
+    BoardRemove: "board.remove" needs DashboardsEdit;
     /// Reads the audit chain.
     AuditRead: "audit.read" needs AuditRead;
 }

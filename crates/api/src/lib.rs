@@ -7,6 +7,7 @@
 mod access;
 mod agent;
 mod audit;
+mod board;
 mod cluster;
 mod event;
 mod exec;
@@ -21,6 +22,7 @@ mod trace;
 pub use access::*;
 pub use agent::*;
 pub use audit::*;
+pub use board::*;
 pub use cluster::*;
 pub use event::*;
 pub use exec::*;

@@ -10,7 +10,7 @@ pub struct Problem {
     pub r#type: String,
     pub title: String,
     pub status: u16,
-    /// `invalid`, `denied`, `not_found`, `exhausted`, `unavailable`, `gone`, `internal`, `unauthenticated`.
+    /// `invalid`, `denied`, `not_found`, `exhausted`, `unavailable`, `gone`, `conflict`, `internal`, `unauthenticated`.
     pub kind: String,
     /// The thing and the cause, for people.
     pub detail: String,

@@ -38,8 +38,8 @@ use crate::live::LiveRoom;
 use crate::logs::LogsRoom;
 use crate::objects::{Inventories, LastWords};
 use crate::{
-    audit, auth, events, exec, gateway, ingest, link, live, logs, loki, metrics, objects, prometheus, traces,
-    ui,
+    audit, auth, boards, events, exec, gateway, ingest, link, live, logs, loki, metrics, objects, prometheus,
+    traces, ui,
 };
 
 pub use start::{Running, Server};
@@ -121,6 +121,7 @@ fn rooms() -> OpenApiRouter<AppState> {
         .merge(link::routes())
         .merge(objects::routes())
         .merge(metrics::routes())
+        .merge(boards::routes())
         .merge(events::routes())
         .merge(logs::routes())
         .merge(traces::routes())

@@ -7,6 +7,7 @@
 
 mod agents;
 mod audit;
+mod boards;
 mod clusters;
 mod devices;
 mod inventory;
@@ -24,6 +25,7 @@ use sqlx::SqlitePool;
 
 pub use agents::{AgentKind, AgentRecord, AgentSeen, EnrolBy, Enrolment, NewAgent, Process};
 pub use audit::{AuditAsk, AuditCheck, AuditPage};
+pub use boards::{BoardRecord, BoardText, BoardWrite, MOST_BOARDS};
 pub use clusters::{ClusterKind, ClusterRecord, ClusterStatus, JoinRecord, NewCluster, Tier};
 pub use devices::{DeviceRecord, DeviceStatus};
 pub use keys::{KeyRecord, NewKey};

@@ -281,6 +281,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dashboards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The organisation's boards, by title. */
+        get: operations["get_dashboards"];
+        put?: never;
+        /** Makes a board. */
+        post: operations["post_dashboards"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a board of a file: an export, or a dashboard of Grafana. Answers with everything that was not taken. */
+        post: operations["post_dashboards_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One board. */
+        get: operations["get_dashboards_id"];
+        /** Changes a board. Refused when a newer version is stored than the one that the change began with. */
+        put: operations["put_dashboards_id"];
+        post?: never;
+        /** Removes a board; with a version, only when no newer one is stored. */
+        delete: operations["delete_dashboards_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A board as a file that any organisation can import. */
+        get: operations["get_dashboards_id_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/debug/exec": {
         parameters: {
             query?: never;
@@ -1153,6 +1224,137 @@ export interface components {
             first_start: boolean;
             password: boolean;
         };
+        /** @description `GET /api/v1/dashboards/{id}`, and the answer to every change. */
+        Board: {
+            board: components["schemas"]["BoardSpec"];
+            created_by: string;
+            /** Format: int64 */
+            created_ms: number;
+            id: string;
+            updated_by: string;
+            /** Format: int64 */
+            updated_ms: number;
+            /**
+             * Format: int64
+             * @description 1 when it was made, one higher with each change.
+             */
+            version: number;
+        };
+        /** @description `PUT /api/v1/dashboards/{id}`. 409 when a newer version is stored. */
+        BoardChange: {
+            board: components["schemas"]["BoardSpec"];
+            /**
+             * Format: int64
+             * @description The version that the change began with.
+             */
+            version: number;
+        };
+        /** @description `GET /api/v1/dashboards/{id}/export`: a file that any organisation can import. */
+        BoardDocument: {
+            board: components["schemas"]["BoardSpec"];
+            /** @description `pilothouse.board/1`. */
+            format: string;
+        };
+        /** @description `POST /api/v1/dashboards/import`, at most 4 MiB. */
+        BoardImport: {
+            /** @description A [`BoardDocument`], or a dashboard as Grafana exports it. */
+            document: Record<string, never>;
+            /** @description Another title than the document's. */
+            title?: string | null;
+        };
+        BoardImported: {
+            board: components["schemas"]["Board"];
+            /** @description Everything of the document that the board does not hold, in the document's order. Empty: all of it was taken. */
+            left_out: components["schemas"]["BoardLeftOut"][];
+        };
+        BoardLeftOut: {
+            /** @description JSON pointer into the document: `/panels/3/targets/0`. */
+            path: string;
+            /** @description What it was and what stands in its place, for people. */
+            text: string;
+        };
+        /** @enum {string} */
+        BoardLevel: "warn" | "crit";
+        /** @description One drawing of one or more queries. */
+        BoardPanel: {
+            kind?: components["schemas"]["BoardPanelKind"];
+            /** @description 1–8, lettered A to H in this order. */
+            queries: components["schemas"]["BoardQuery"][];
+            /** @description Lines on the plot, and colours of figures at or above them. At most 8. */
+            thresholds?: components["schemas"]["BoardThreshold"][];
+            title: string;
+            /** @description What the values are: `By`, `By/s`, `s`, `ms`, `{cpu}`, `1` (a share of one), `%`, `/s`; empty: a plain number. */
+            unit?: string;
+            /**
+             * Format: int32
+             * @description In twelfths of the board's width, 2–12.
+             */
+            width?: number;
+        };
+        /** @enum {string} */
+        BoardPanelKind: "lines" | "stack" | "bars" | "stat" | "table";
+        BoardQuery: {
+            /** @description PromQL, at most 8,192 bytes. `$step`, `$rate`, `$__range` and variables stand in it as they do in Explore. */
+            expr: string;
+            /** @description Name of each series, with `{{label}}` for a label's value. Empty: what tells the series apart. */
+            legend?: string;
+        };
+        /** @description A board as people write it: what is stored, sent, exported and imported. */
+        BoardSpec: {
+            /** @description In reading order. At most 60. */
+            panels?: components["schemas"]["BoardPanel"][];
+            /** @description One sentence on what it shows; may be empty. */
+            says?: string;
+            /** @description 1–100 characters, unlike every other board's of the organisation. */
+            title: string;
+            /** @description In the order of their pickers. At most 20. */
+            variables?: components["schemas"]["BoardVariable"][];
+        };
+        /** @description `GET /api/v1/dashboards` → by title. */
+        BoardSummary: {
+            /** @description Label of the actor: `user:ann@example.org`. */
+            created_by: string;
+            /** Format: int64 */
+            created_ms: number;
+            id: string;
+            /** Format: int32 */
+            panels: number;
+            says: string;
+            title: string;
+            updated_by: string;
+            /** Format: int64 */
+            updated_ms: number;
+            /** Format: int64 */
+            version: number;
+        };
+        BoardThreshold: {
+            /** @description Said on the line; may be empty. */
+            label?: string;
+            level: components["schemas"]["BoardLevel"];
+            /**
+             * Format: double
+             * @description In the panel's unit; finite.
+             */
+            value: number;
+        };
+        /** @description What a board can be narrowed by. `$name` and `${name}` in queries and in the queries of later variables stand for what is chosen. */
+        BoardVariable: {
+            kind: components["schemas"]["BoardVariableKind"];
+            /** @description `label_values`: the label whose values there are to choose from. */
+            label?: string;
+            /** @description More than one may be chosen. Clusters and namespaces always may. */
+            multi?: boolean;
+            /** @description A word of letters, digits and `_`; not `step`, `rate`, or one that begins with `__`. */
+            name: string;
+            /** @description What is chosen when the address says nothing. Empty: all of them; of a list that takes one, the first. */
+            preset?: string[];
+            /** @description `label_values`: a series selector; values of its series alone. Empty: of all series. */
+            query?: string;
+            /** @description `list`: what there is to choose from, in this order. */
+            values?: string[];
+        };
+        /** @enum {string} */
+        BoardVariableKind: "cluster" | "namespace" | "label_values" | "list";
         Chart: {
             /** @description Limits and requests to draw as dashed lines. */
             lines: components["schemas"]["ChartLine"][];
@@ -2543,7 +2745,7 @@ export interface components {
             detail: string;
             /** @description All faults of a body at once. */
             errors?: components["schemas"]["FieldError"][];
-            /** @description `invalid`, `denied`, `not_found`, `exhausted`, `unavailable`, `gone`, `internal`, `unauthenticated`. */
+            /** @description `invalid`, `denied`, `not_found`, `exhausted`, `unavailable`, `gone`, `conflict`, `internal`, `unauthenticated`. */
             kind: string;
             /** @description What to do now. */
             next_step?: string | null;
@@ -3487,6 +3689,272 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardSummary"][];
+                };
+            };
+        };
+    };
+    post_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardSpec"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_dashboards_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardImport"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardImported"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dashboards_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_dashboards_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_dashboards_id: {
+        parameters: {
+            query?: {
+                /** @description Refuse when a newer version than this is stored. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dashboards_id_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardDocument"];
                 };
             };
             404: {

@@ -12,6 +12,7 @@ const SCRIPTS: &[(i64, &str, &str)] = &[
     (2, "log_view", include_str!("../../migrations/sqlite/0002_log_view.sql")),
     (3, "key_bot", include_str!("../../migrations/sqlite/0003_key_bot.sql")),
     (4, "key_ingest", include_str!("../../migrations/sqlite/0004_key_ingest.sql")),
+    (5, "board", include_str!("../../migrations/sqlite/0005_board.sql")),
 ];
 
 /// Applies what is missing. `Invalid` on a newer schema or a changed script.

@@ -1,6 +1,7 @@
 //! Every repository, on a real file; and what must never happen to the audit chain.
 
 mod agents;
+mod boards;
 mod chain;
 mod credentials;
 mod people;
