@@ -5,6 +5,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 
+import { boardsApi } from "./boards.mjs";
 import { download, fault, logComplete, logCount, logLines, logPage, logSources, logViews, openDownload, openLogs, serveLogs } from "./logs.mjs";
 import { metricsOf } from "./metrics.mjs";
 import { promApi } from "./prometheus.mjs";
@@ -13,7 +14,7 @@ import { agents, audit, cluster, clusters, events, objects, problems, usage, wor
 
 const PORT = Number(process.env.PORT ?? 8000);
 const DIST = join(fileURLToPath(new URL(".", import.meta.url)), "../../dist");
-const me = { user_id: "u1", email: "oncall@acme.example", name: "On call", org: { id: "o1", slug: "acme", name: "Acme", status: "active" }, role: "owner", permissions: [], has_password: true, session: { id: "s1", created_ms: 0, last_used_ms: 0, expires_ms: 0, ip: "", user_agent: "", client: "browser", current: true }, server_time_ms: Date.now(), version: "0.1.0" };
+const me = { user_id: "u1", email: "oncall@acme.example", name: "On call", org: { id: "o1", slug: "acme", name: "Acme", status: "active" }, role: "owner", permissions: ["dashboards.edit", "dashboards.read"], has_password: true, session: { id: "s1", created_ms: 0, last_used_ms: 0, expires_ms: 0, ip: "", user_agent: "", client: "browser", current: true }, server_time_ms: Date.now(), version: "0.1.0" };
 let signedIn = process.env.SIGNED_OUT !== "1";
 const joins = new Map();
 
@@ -91,6 +92,7 @@ async function api(request, response, url) {
   if (path === "/logs/downloads") return json(response, 201, openDownload(body));
   if (path.startsWith("/logs/downloads/")) { const text = download(path.split("/").at(-1)); if (text === null) return json(response, 404, problem(404, "not_found", "no such download")); response.writeHead(200, { "content-type": "text/plain" }); return void response.end(text); }
   if (path === "/logs/views" || path.startsWith("/logs/views/")) { const answer = logViews(request.method, path.split("/")[3], body); return answer === null ? json(response, 204) : json(response, 200, answer); }
+  if (path === "/dashboards" || path.startsWith("/dashboards/")) { const [status, answer] = boardsApi(request.method, path, q, body); return json(response, status, status >= 400 ? problem(status, answer.kind, answer.detail, answer.next_step) : answer); }
   if (path === "/logs/streams") return json(response, 201, openLogs(body));
   if (path === "/debug/exec") {
     if (cluster(body.cluster)?.tier === "observe") return json(response, 403, problem(403, "denied", `cluster ${body.cluster} allows tier observe; exec needs debug`, "raise the tier in the cluster"));

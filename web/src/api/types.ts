@@ -85,3 +85,19 @@ export type Trace = Schemas["Trace"];
 export type TraceQuery = { [K in keyof Schemas["TraceQuery"]]?: Schemas["TraceQuery"][K] | undefined };
 export type TraceLine = Schemas["TraceLine"];
 export type TraceSummary = Schemas["TraceSummary"];
+
+type Full<T> = { [K in keyof T]-?: NonNullable<T[K]> };
+export type Board = Schemas["Board"];
+export type BoardSummary = Schemas["BoardSummary"];
+export type BoardImported = Schemas["BoardImported"];
+export type BoardDocument = Schemas["BoardDocument"];
+export type BoardChange = Schemas["BoardChange"];
+export type BoardLevel = Schemas["BoardLevel"];
+export type BoardPanelKind = Schemas["BoardPanelKind"];
+/** A board as the server writes it, without what is empty; `normal` of `core/board` puts that in. */
+export type WrittenBoard = Schemas["BoardSpec"];
+export type BoardQuery = Full<Schemas["BoardQuery"]>;
+export type BoardThreshold = Full<Schemas["BoardThreshold"]>;
+export type BoardVariable = Full<Schemas["BoardVariable"]>;
+export type BoardPanel = Full<Omit<Schemas["BoardPanel"], "queries" | "thresholds">> & { queries: BoardQuery[]; thresholds: BoardThreshold[] };
+export type BoardSpec = Full<Omit<Schemas["BoardSpec"], "variables" | "panels">> & { variables: BoardVariable[]; panels: BoardPanel[] };

@@ -1,10 +1,12 @@
 /** Jump or act: objects and views in one list, ranked by match, then trouble. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { Dialog } from "radix-ui";
 import { useDeferredValue, useEffect, useMemo, useState, type ReactNode } from "react";
 
+import { boardsQuery } from "../api/boards";
 import { useClusters, useFleetObjects } from "../api/queries";
 import type { Object as KubeObject } from "../api/types";
 import { availableWords, axes, badness, markOf } from "../core/marks";
@@ -48,6 +50,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
   const carried = useCarried();
   const clusters = useClusters();
   const objects = useFleetObjects(clusters.items, KINDS);
+  const boards = useQuery(boardsQuery);
 
   const found = useMemo(() => {
     const hits: Found<KubeObject>[] = [];
@@ -74,6 +77,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
     { name: "Workloads in trouble", icon: "boxes", note: "critical, warning", go: room("workloads", { state: "crit,warn" }) },
     { name: "Metrics", icon: "chart-spline", note: <><kbd>g</kbd><kbd>m</kbd></>, go: room("metrics") },
     { name: "Boards", icon: "chart-spline", note: "metrics", go: room("metrics", { tab: "boards" }) },
+    ...(boards.data ?? []).map((b): ViewEntry => ({ name: `Board ${b.title}`, icon: "chart-spline", note: "metrics", go: room("metrics", { board: b.id }) })),
     { name: "Logs", icon: "scroll-text", note: <><kbd>g</kbd><kbd>l</kbd></>, go: room("logs") },
     { name: "Traces", icon: "waypoints", note: <><kbd>g</kbd><kbd>t</kbd></>, go: room("traces") },
     { name: "Traces with errors", icon: "waypoints", note: "status=error", go: room("traces", { q: "status=error" }) },

@@ -3,7 +3,8 @@
 import { LABEL_SPELLINGS, type Board, type BoardLabel, type Panel, type Variable } from "./boardList";
 import { labelName, oneOf, selectorOf } from "./promql";
 
-const REFERENCE = /#([a-z0-9_]+(?:\.[a-z0-9_]+)+)(?:\{([^}]*)\})?/g;
+/** `#id{matchers}`, as boards of the product name a metric. */
+export const REFERENCE = /#([a-z0-9_]+(?:\.[a-z0-9_]+)+)(?:\{([^}]*)\})?/g;
 const LABEL = /@([a-z]+)/g;
 const ENDINGS = ["", "_total", "_bytes", "_bytes_total", "_seconds", "_seconds_total", "_ratio"] as const;
 
@@ -46,6 +47,9 @@ export interface Filling {
 const labelOf = (name: BoardLabel, labels: ReadonlySet<string>): string | null => LABEL_SPELLINGS[name].find((s) => labels.has(s)) ?? null;
 
 export const variableLabel = labelOf;
+
+/** As it is spelled here, else as it is usually. */
+export const labelOr = (name: BoardLabel, labels: ReadonlySet<string>): string => labelOf(name, labels) ?? LABEL_SPELLINGS[name][0];
 
 /** The panel's expression as the server takes it; `null` when a metric or label of it is not there. */
 export function filled(panel: Panel, { metrics, labels, variables, values }: Filling): string | null {

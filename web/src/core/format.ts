@@ -152,6 +152,12 @@ export function inUnit(value: number, unit: string): string {
       return percent(value);
     case "s":
       return duration(value * 1000);
+    case "ms":
+      return duration(value);
+    case "%":
+      return percent(value / 100);
+    case "/s":
+      return `${si(value)}/s`;
     default:
       return si(value);
   }

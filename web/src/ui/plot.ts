@@ -16,7 +16,8 @@ export interface PlotSeries {
 export interface PlotSpec {
   readonly times: readonly number[];
   readonly series: readonly PlotSeries[];
-  readonly lines: readonly { readonly kind: string; readonly value: number }[];
+  /** Level lines across the plot: `limit` and `crit` in the lamp of trouble, `warn` in its own, others plain. */
+  readonly lines: readonly { readonly kind: string; readonly value: number; readonly label?: string }[];
   readonly marks: readonly number[];
   /** Half-open index ranges without data. */
   readonly gaps: readonly (readonly [number, number])[];
@@ -158,15 +159,16 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
     for (const line of spec.lines) {
       if (line.value > limit) continue;
       const y = u.valToPos(line.value, "y", true);
-      const token = line.kind === "limit" ? "--crit-fill" : "--unknown";
+      const lamp = line.kind === "limit" || line.kind === "crit" ? "--crit" : line.kind === "warn" ? "--warn" : "--unknown";
+      const token = lamp === "--unknown" ? lamp : `${lamp}-fill`;
       pen.strokeStyle = colour(token);
       pen.setLineDash([5 * ratio, 3 * ratio]);
       pen.beginPath();
       pen.moveTo(u.bbox.left, y);
       pen.lineTo(u.bbox.left + u.bbox.width, y);
       pen.stroke();
-      pen.fillStyle = colour(line.kind === "limit" ? "--crit" : "--unknown");
-      pen.fillText(line.kind, u.bbox.left + 4 * ratio, y - 4 * ratio);
+      pen.fillStyle = colour(lamp);
+      pen.fillText(line.label ?? line.kind, u.bbox.left + 4 * ratio, y - 4 * ratio);
     }
     pen.strokeStyle = colour("--hand");
     pen.fillStyle = colour("--hand");

@@ -8,7 +8,7 @@ import { store } from "../core/store";
 import { DEFAULT_WINDOW, parseMoment, parseWindow, printWindow, spanOf, type Span, type TimeWindow } from "../core/window";
 
 /** Every parameter that a room may put into the address. */
-export const VIEW_KEYS = ["t", "c", "in", "ns", "sel", "q", "find", "src", "line", "wrap", "tab", "sort", "kind", "state", "actor", "decision", "act", "by", "case", "re", "name", "tier", "code", "src2", "q2", "find2", "line2", "cols", "facets", "mute", "hue", "ts", "tz", "fold", "q3", "q4", "hide", "draw", "board", "most"] as const;
+export const VIEW_KEYS = ["t", "c", "in", "ns", "sel", "q", "find", "src", "line", "wrap", "tab", "sort", "kind", "state", "actor", "decision", "act", "by", "case", "re", "name", "tier", "code", "src2", "q2", "find2", "line2", "cols", "facets", "mute", "hue", "ts", "tz", "fold", "q3", "q4", "hide", "draw", "board", "most", "v", "edit"] as const;
 export type ViewKey = (typeof VIEW_KEYS)[number];
 export type View = Readonly<Partial<Record<ViewKey, string>>>;
 

@@ -35,6 +35,7 @@ function answer(url: URL): [number, unknown] {
   if (path === "/label/__name__/values") return [200, { status: "success", data: ["mem_bytes", "k8s_pod_memory_working_set_bytes"] }];
   if (path === "/labels") return [200, { status: "success", data: ["cluster", "namespace", "pod"] }];
   if (path === "/metadata") return [200, { status: "success", data: { mem_bytes: [{ type: "gauge", unit: "bytes", help: "Memory in use." }] } }];
+  if (path === "/api/v1/me") return [200, { permissions: [] }];
   return path.startsWith("/api") ? [200, { items: [] }] : [200, { status: "success", data: [] }];
 }
 

@@ -21,6 +21,8 @@ import { Browser } from "./Browser";
 import type { EditorHandle } from "./Editor";
 import { MetricChart } from "./MetricChart";
 import { Labels, Moment } from "./Moment";
+import { isOwn } from "./drafts";
+import { OwnBoard } from "./OwnBoard";
 import { nextLetter, QueryRow } from "./QueryRow";
 import { drawnOf, type Drawn } from "./series";
 import { SeriesTable } from "./SeriesTable";
@@ -37,6 +39,7 @@ export function Metrics() {
   const board = boardOf(view.board);
   const tab = board ? "board" : view.tab === "boards" || view.tab === "names" ? view.tab : "explore";
   const marks = useMemo(() => (tape.marks ?? []).map((m) => m.at), [tape.marks]);
+  if (isOwn(view.board)) return <OwnBoard key={view.board} id={view.board} marks={marks} />;
   if (tab === "explore") return <Explore marks={marks} />;
   const crumbs = <ScopeCrumbs>{board ? <><Link className="crumb" to="/o/$org/metrics" params={{ org }} search={{ ...carried, tab: "boards" } as never}>Boards</Link><CrumbSep /><Here icon="chart-spline">{board.title}</Here></> : <Here icon="chart-spline">{tab === "boards" ? "Boards" : "All metrics"}</Here>}</ScopeCrumbs>;
   return (
@@ -49,7 +52,7 @@ export function Metrics() {
 
 function Parts({ tab }: { readonly tab: string }) {
   const change = useChangeView();
-  return <Seg label="Part" value={tab === "board" ? "boards" : tab} options={[["explore", "Explore"], ["boards", "Boards"], ["names", "All metrics"]]} onPick={(v) => change({ tab: v === "explore" ? undefined : v, board: undefined, sort: undefined, sel: undefined })} />;
+  return <Seg label="Part" value={tab === "board" ? "boards" : tab} options={[["explore", "Explore"], ["boards", "Boards"], ["names", "All metrics"]]} onPick={(v) => change({ tab: v === "explore" ? undefined : v, board: undefined, v: undefined, edit: undefined, sort: undefined, sel: undefined })} />;
 }
 
 interface Query {

@@ -12,8 +12,8 @@ import type { Fault, Offers } from "./Editor";
 export const LETTERS = ["A", "B", "C", "D"] as const;
 export type Letter = (typeof LETTERS)[number];
 
-export interface Asked {
-  readonly letter: Letter;
+export interface Asked<L extends string = Letter> {
+  readonly letter: L;
   readonly text: string;
   readonly answer: RangeAnswer | undefined;
   readonly drawn: Gridded | null;
@@ -23,7 +23,7 @@ export interface Asked {
 }
 
 /** All queries of the view over its window, each at the same steps. */
-export function useRanges(texts: readonly { readonly letter: Letter; readonly text: string }[], stepS: number): readonly Asked[] {
+export function useRanges<L extends string = Letter>(texts: readonly { readonly letter: L; readonly text: string }[], stepS: number): readonly Asked<L>[] {
   const { start, end, live } = useAskSpan();
   const results = useQueries({ queries: texts.map(({ text }) => rangeQuery({ expr: fillIn(text, stepS, end - start), start, end, stepS, live })) });
   const answers = results.map((r) => r.data);
