@@ -53,7 +53,7 @@ function VariablePart({ variable: v, onChange, onRemove, onUp }: { readonly vari
           <label className="fld0" style={{ flex: 1 }}>Label<div className="inp code" data-invalid={v.label.trim() === ""}><input value={v.label} onChange={(e) => set({ label: e.target.value })} /></div></label>
           <label className="fld0" style={{ flex: 1.7 }}>Of the series<div className="inp code"><input value={v.query} placeholder={'up{cluster=~"$cluster"}; empty: all'} onChange={(e) => set({ query: e.target.value })} /></div></label>
         </div>
-      ) : v.kind === "list" ? <label className="fld0">Values, with commas<div className="inp" data-invalid={v.values.length === 0}><ListInput values={v.values} onChange={(values) => set({ values, preset: v.preset.filter((p) => values.includes(p)) })} /></div></label> : <p className="t3 s11">What is chosen is the scope in the head of every room.</p>}
+      ) : v.kind === "list" ? <label className="fld0">Values, with commas<div className="inp" data-invalid={v.values.length === 0}><ListInput key={v.name} values={v.values} onChange={(values) => set({ values, preset: v.preset.filter((p) => values.includes(p)) })} /></div></label> : <p className="t3 s11">What is chosen is the scope in the head of every room.</p>}
       {v.kind === "label_values" || v.kind === "list" ? <button type="button" role="checkbox" aria-checked={v.multi} className="opt tick0" onClick={() => set({ multi: !v.multi })}><span className={`cbx${v.multi ? " on" : ""}`}>{v.multi ? <Icon name="check" /> : null}</span>more than one may be chosen</button> : null}
     </div>
   );
