@@ -180,6 +180,10 @@ pub struct LogQuery {
     /// Longer lines are cut and marked: 64 KiB to 16 MiB, default 1 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_line: Option<u32>,
+    /// Pages: after so many ms a page ends with what was found until then, and its tokens go on; at most what the caller's budget
+    /// allows, which is the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_ms: Option<u32>,
     /// Cursor of one line: the page around it, the line itself included.
     #[serde(default)]
     pub at: Option<String>,

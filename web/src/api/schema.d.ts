@@ -2060,6 +2060,12 @@ export interface components {
             unmasked?: boolean;
             /** @description What else stands in the timeline: `events`. */
             with?: string[];
+            /**
+             * Format: int32
+             * @description Pages: after so many ms a page ends with what was found until then, and its tokens go on; at most what the caller's budget
+             *     allows, which is the default.
+             */
+            within_ms?: number | null;
         };
         LogRecord: {
             /** @description Names this very line: survives rotation, gzip, restarts of agent and server. */

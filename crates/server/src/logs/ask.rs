@@ -122,7 +122,7 @@ impl Faults {
 
 impl Ask {
     /// Checks everything at once.
-    pub fn new(query: &LogQuery, (shape, budget): (Shape, LogBudget)) -> Result<Self, Vec<Fault>> {
+    pub fn new(query: &LogQuery, (shape, mut budget): (Shape, LogBudget)) -> Result<Self, Vec<Fault>> {
         let mut f = Faults::default();
         let modes = [("tail", Mode::Tail), ("head", Mode::Head), ("all", Mode::All)];
         let mode = f.word("mode", query.mode.as_deref(), &modes).unwrap_or(Mode::Tail);
@@ -141,6 +141,9 @@ impl Ask {
         let token = token(query, digest, &mut f);
         let order = order(query, shape, &mut f);
         fits(query, (shape, origin), &mut f);
+        if let Some(ms) = query.within_ms {
+            budget.scan_ms = budget.scan_ms.min(ms.into());
+        }
         let mut ask = Self {
             shape,
             mode,
@@ -303,6 +306,9 @@ fn fits(query: &LogQuery, (shape, origin): (Shape, Origin), f: &mut Faults) {
         if !merges || !(1..=MAX_WINDOW_MS).contains(&ms) {
             f.add("sort_window_ms", format!("1 to {MAX_WINDOW_MS}, for streams in the order `merge`"));
         }
+    }
+    if query.within_ms.is_some_and(|ms| ms == 0 || shape != Shape::Page) {
+        f.add("within_ms", "1 or more, for pages: a stream gives what it finds at once");
     }
     if query.max_line.is_some_and(|n| !LINE.contains(&n)) {
         f.add("max_line", "64 KiB to 16 MiB, in bytes");

@@ -141,6 +141,17 @@ it("goes on toward older pages by itself when the end has no line that passes, a
   feed.stop();
 });
 
+it("shows the few lines that a short first look found, and goes on toward older ones", async () => {
+  const found = page(7, 9);
+  answers = [{ ...found, next: "n", prev: "p50", summary: { ...found.summary, stopped: "time" } }, fruitless(40), page(1, 3)];
+  const feed = new LogFeed({ ...ask, expr: "needle", to: 1 });
+  await feed.start();
+  await settled(feed);
+  expect(text(feed)).toBe("1 2 7 8");
+  expect(bodies.map((b) => [b.body["before"], (b.body["within_ms"] as number) > 0])).toEqual([[undefined, true], ["p50", true], ["p40", true]]);
+  feed.stop();
+});
+
 it("says how far it looked when there is nothing at all", async () => {
   answers = [fruitless(50), fruitless(40), { ...fruitless(30), prev: null }];
   const feed = new LogFeed({ ...ask, to: 1 });

@@ -69,7 +69,13 @@ export interface FeedView {
 export const MOST_ROWS = 20_000;
 const FIRST_PAGE = 500;
 const PAGE = 1000;
-/** Pages without a line that are passed over before the person is asked. The server ends each after half a minute at most. */
+/** So long the first page looks back before the view shows what there is; ms. It goes on from there. */
+const FIRST_MS = 1_500;
+/** The same for each page of a search: so often the view says how far it came; ms. */
+const SEEK_MS = 5_000;
+/** Fewer lines than this leave room on a screen. */
+const SCREEN = 100;
+/** Pages without a line that are passed over before the person is asked. */
 const EMPTY_PAGES = 8;
 /** The same for a view that has no line at all: nobody is served by asking sooner. */
 export const SEEK_PAGES = 40;
@@ -176,7 +182,8 @@ export class LogFeed {
       this.next = page.next ?? null;
       this.set({ following: this.live && end, cut: !end && page.next !== null, newer: 0, loading: null, looked: null, error: null, notice: "", status: this.live && end ? "loading" : this.live ? "open" : "ended", reveal: to === "end" ? null : this.target(to) });
       // The server gives a page up when its time is up: a rare line may be further back. What is new comes meanwhile.
-      if (end && page.records.length === 0 && page.prev) void this.seek(page.summary.looked_to ?? null, SEEK_PAGES);
+      const short = page.records.length === 0 || (page.summary.stopped === "time" && page.records.length < SCREEN);
+      if (end && short && page.prev) void this.seek(page.summary.looked_to ?? null, SEEK_PAGES);
       if (this.live && end) await this.stream();
     } catch (error) {
       if (this.stopped || epoch !== this.epoch) return;
@@ -188,7 +195,7 @@ export class LogFeed {
   }
 
   private async pageAt(to: Place): Promise<LogPage> {
-    if (to === "end") return this.page({ mode: "tail", limit: FIRST_PAGE });
+    if (to === "end") return this.page({ mode: "tail", limit: FIRST_PAGE, within_ms: FIRST_MS });
     if (to === "start") return this.page({ mode: "head", limit: FIRST_PAGE });
     if ("cursor" in to) return this.page({ at: to.cursor, limit: FIRST_PAGE });
     // Tokens belong to the query without the moment: the moment only finds the line to begin at.
@@ -395,7 +402,7 @@ export class LogFeed {
     this.set({ loading: "older", looked: this.hasLines() ? null : looked });
     try {
       while (this.window.start !== null) {
-        const page = await this.page({ mode: "tail", before: this.window.start, limit: PAGE }, look.signal);
+        const page = await this.page({ mode: "tail", before: this.window.start, limit: PAGE, within_ms: SEEK_MS }, look.signal);
         if (this.stopped || epoch !== this.epoch) return;
         this.take(page);
         const left = this.window.prepend(this.rowsOf(page), page.prev ?? null);
