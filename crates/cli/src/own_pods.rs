@@ -1,5 +1,5 @@
-//! The pods of a node-agent's own node: from the watch in `ph_cluster`, which knows Kubernetes, to the source in
-//! `ph_node`, which knows none of it.
+//! The pods of a node-agent's own node, and the Services that ask for them to be scraped: from the watches in `ph_cluster`,
+//! which knows Kubernetes, to the source in `ph_node`, which knows none of it.
 //!
 //! Bound:  the node-agent's channel; the watch waits while it is full.
 
@@ -7,15 +7,19 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use ph_cluster::node_pods::{self, PodEvent as Seen};
-use ph_node::pods::{OwnContainer, OwnPod, Owner, PodEvent, PodSource, Resources};
+use ph_cluster::node_services::{self, ServiceEvent};
+use ph_node::pods::{
+    OwnContainer, OwnPod, OwnService, Owner, PodEvent, PodSource, Resources, ServicePort, TargetPort,
+};
 use ph_workloads::quantity;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 const FIX: &str = "apply the manifests of `pilothouse cluster join` again: they grant the node-agent get, list and watch on pods";
+const SERVICES_FIX: &str = "apply the manifests of `pilothouse cluster join` again: they grant the node-agent get, list and watch on services; until then only pods' own annotations count for scraping";
 
-/// A source that is fed by a watch of the pods on `node` until `stop`.
+/// A source that is fed by watches of the pods on `node` and of Services until `stop`.
 pub fn source(node: String, tasks: &TaskTracker, stop: CancellationToken) -> PodSource {
     let (tell, source) = PodSource::channel();
     tasks.spawn(async move {
@@ -28,14 +32,16 @@ pub fn source(node: String, tasks: &TaskTracker, stop: CancellationToken) -> Pod
                 return stop.cancelled().await;
             }
         };
-        let mut events = std::pin::pin!(node_pods::watch(client, &node));
+        let services = node_services::watch(client.clone()).map(told);
+        let pods = node_pods::watch(client, &node).map(translated);
+        let mut events = std::pin::pin!(futures::stream::select(pods, services));
         loop {
             let event = tokio::select! {
                 () = stop.cancelled() => return,
                 event = events.next() => event,
             };
             let Some(event) = event else { return };
-            if tell.send(translated(event)).await.is_err() {
+            if tell.send(event).await.is_err() {
                 return;
             }
         }
@@ -50,6 +56,13 @@ fn translated(event: Seen) -> PodEvent {
         Seen::Begin => PodEvent::Reset,
         Seen::Synced => PodEvent::Synced,
         Seen::Failed(error) => PodEvent::Failed { error, fix: FIX.to_owned() },
+    }
+}
+
+fn told(event: ServiceEvent) -> PodEvent {
+    match event {
+        ServiceEvent::All(all) => PodEvent::Services(all.iter().map(service).collect()),
+        ServiceEvent::Failed(error) => PodEvent::ServicesFailed { error, fix: SERVICES_FIX.to_owned() },
     }
 }
 
@@ -102,6 +115,9 @@ fn pod(v: &Value) -> OwnPod {
         host_network: v.pointer("/spec/hostNetwork").and_then(Value::as_bool).unwrap_or_default(),
         node: text(v, "/spec/nodeName"),
         phase: text(v, "/status/phase"),
+        ready: list(v, "/status/conditions")
+            .iter()
+            .any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True"),
         qos_class: text(v, "/status/qosClass"),
         start_ms: time_ms(v, "/status/startTime"),
         containers,
@@ -156,6 +172,30 @@ fn port(declared: &Value) -> Option<(String, u16)> {
     (protocol == "TCP").then(|| (text(declared, "/name"), number))
 }
 
+/// A Service as the API server gives it.
+fn service(v: &Value) -> OwnService {
+    OwnService {
+        name: text(v, "/metadata/name"),
+        namespace: text(v, "/metadata/namespace"),
+        annotations: map(v, "/metadata/annotations"),
+        selector: map(v, "/spec/selector"),
+        ports: list(v, "/spec/ports").iter().filter_map(service_port).collect(),
+        unready_too: v.pointer("/spec/publishNotReadyAddresses").and_then(Value::as_bool).unwrap_or_default(),
+    }
+}
+
+/// A TCP port of a Service; without a target it leads to the same number.
+fn service_port(port: &Value) -> Option<ServicePort> {
+    let number = |v: &Value| v.as_u64().and_then(|n| u16::try_from(n).ok());
+    let target = match port.get("targetPort") {
+        Some(Value::String(name)) => TargetPort::Named(name.clone()),
+        Some(target) if !target.is_null() => TargetPort::Number(number(target)?),
+        _ => TargetPort::Number(number(port.get("port")?)?),
+    };
+    let protocol = port.get("protocol").and_then(Value::as_str).unwrap_or("TCP");
+    (protocol == "TCP").then(|| ServicePort { name: text(port, "/name"), target })
+}
+
 fn resources(spec: &Value, at: &str) -> Resources {
     let amount = |name: &str| quantity(spec.pointer(&format!("{at}/{name}"))?.as_str()?);
     // Memory is whole bytes; a quantity such as `100m` of it rounds down, as the kubelet does.
@@ -178,12 +218,13 @@ mod tests {
             "spec": {"nodeName": "n1", "containers": [{"name": "app", "image": "web:1",
                 "ports": [{"name": "http", "containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}],
                 "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}}}]},
-            "status": {"phase": "Running", "qosClass": "Burstable", "podIP": "10.0.0.7", "startTime": "2026-11-21T10:00:00Z",
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "qosClass": "Burstable", "podIP": "10.0.0.7", "startTime": "2026-11-21T10:00:00Z",
                 "containerStatuses": [{"name": "app", "containerID": "containerd://abc", "imageID": "web@sha256:1",
                     "restartCount": 2, "state": {"running": {"startedAt": "2026-11-21T10:00:05Z"}},
                     "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}
         }));
         let app = &got.containers[0];
+        assert!(got.ready);
         assert_eq!(app.ports, [("http".to_owned(), 80)]);
         assert_eq!(
             (got.uid.as_str(), got.node.as_str(), got.start_ms),
@@ -196,5 +237,23 @@ mod tests {
             (Some(0.5), Some(67_108_864), None)
         );
         assert_eq!((app.restart_count, app.running, app.last_exit_code), (2, true, Some(137)));
+    }
+
+    #[test]
+    fn a_service_as_the_api_server_gives_it() {
+        let got = service(&serde_json::json!({
+            "metadata": {"name": "web", "namespace": "shop", "annotations": {"prometheus.io/scrape": "true"}},
+            "spec": {"selector": {"app": "web"}, "publishNotReadyAddresses": true, "ports": [
+                {"name": "http", "port": 80, "targetPort": "web"}, {"port": 9000, "targetPort": 9001, "protocol": "TCP"},
+                {"port": 7}, {"port": 53, "protocol": "UDP"}]}
+        }));
+        let ports: Vec<_> = got.ports.iter().map(|p| (p.name.as_str(), p.target.clone())).collect();
+        let named = TargetPort::Named("web".to_owned());
+        assert_eq!(ports, [("http", named), ("", TargetPort::Number(9001)), ("", TargetPort::Number(7))]);
+        assert_eq!((got.selector["app"].as_str(), got.unready_too), ("web", true));
+        let none = service(
+            &serde_json::json!({"metadata": {"name": "x"}, "spec": {"selector": null, "ports": null}}),
+        );
+        assert!(none.selector.is_empty() && none.ports.is_empty() && !none.unready_too);
     }
 }

@@ -23,6 +23,7 @@ pub mod log_tickets;
 mod logs;
 mod metrics;
 pub mod node_pods;
+pub mod node_services;
 mod objects;
 mod otlp;
 mod probe;

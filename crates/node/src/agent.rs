@@ -161,7 +161,8 @@ async fn receivers(
         in_cluster: config.mode == Mode::Kubernetes,
     };
     out.relays = relays.to_vec();
-    out.port = Some(Port::new(identify, relays));
+    let cors = config.cors().map_err(|faults| Error::Config(faults.join("; ")))?;
+    out.port = Some(Port::new(identify, relays, cors));
     Ok(out)
 }
 
@@ -238,9 +239,12 @@ async fn hear(feed: Feed, mut source: PodSource, stop: CancellationToken) {
         };
         match event {
             Some(PodEvent::Failed { error, fix }) => feed.own.failed("pods", &error, &fix),
+            Some(PodEvent::ServicesFailed { error, fix }) => feed.own.failed("services", &error, &fix),
             Some(event) => {
-                if matches!(event, PodEvent::Synced) {
-                    feed.own.well("pods", &[], now_ms());
+                match event {
+                    PodEvent::Synced => feed.own.well("pods", &[], now_ms()),
+                    PodEvent::Services(_) => feed.own.well("services", &[], now_ms()),
+                    _ => {}
                 }
                 feed.pods.apply(event, now_ms());
             }

@@ -36,6 +36,8 @@ pub struct OwnPod {
     pub node: String,
     /// `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`.
     pub phase: String,
+    /// Its condition `Ready` holds: Services send to it.
+    pub ready: bool,
     pub qos_class: String,
     /// ms UTC.
     pub start_ms: Option<i64>,
@@ -86,7 +88,35 @@ pub struct Resources {
     pub memory: Option<u64>,
 }
 
-/// What the watch of this node's pods says.
+/// A Service that says whether its pods are scraped.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OwnService {
+    pub name: String,
+    pub namespace: String,
+    pub annotations: BTreeMap<String, String>,
+    /// Labels of its pods; empty: it selects none.
+    pub selector: BTreeMap<String, String>,
+    /// Its TCP ports, in its order.
+    pub ports: Vec<ServicePort>,
+    /// Pods that are not ready belong to it too.
+    pub unready_too: bool,
+}
+
+/// A port of a Service: its name (may be empty), and where it leads to in a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    pub name: String,
+    pub target: TargetPort,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    Number(u16),
+    /// Of a port that the pod declares.
+    Named(String),
+}
+
+/// What the watches of this node's pods, and of Services, say.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PodEvent {
     /// The pod as it is now.
@@ -99,6 +129,13 @@ pub enum PodEvent {
     Synced,
     /// The watch does not work at present; it goes on trying.
     Failed {
+        error: String,
+        fix: String,
+    },
+    /// All Services of the cluster that say whether they are scraped.
+    Services(Vec<OwnService>),
+    /// The watch of Services does not work at present; it goes on trying.
+    ServicesFailed {
         error: String,
         fix: String,
     },
@@ -153,6 +190,7 @@ struct Table {
     tombstones: VecDeque<(i64, String)>,
     /// UIDs not seen since the last `Reset`.
     unseen: Option<Vec<String>>,
+    services: Arc<Vec<OwnService>>,
 }
 
 impl Default for Pods {
@@ -180,7 +218,8 @@ impl Pods {
                 }
                 self.0.synced.send_replace(true);
             }
-            PodEvent::Failed { .. } => {}
+            PodEvent::Services(all) => table.services = Arc::new(all),
+            PodEvent::Failed { .. } | PodEvent::ServicesFailed { .. } => {}
         }
         table.forget(now_ms);
         self.0.changes.fetch_add(1, Ordering::Relaxed);
@@ -232,6 +271,11 @@ impl Pods {
         let table = self.table();
         let dead: std::collections::HashSet<&String> = table.tombstones.iter().map(|(_, uid)| uid).collect();
         table.by_uid.values().filter(|p| !dead.contains(&p.uid)).cloned().collect()
+    }
+
+    /// Services that say whether they are scraped, as the watch told them last.
+    pub fn services(&self) -> Arc<Vec<OwnService>> {
+        self.table().services.clone()
     }
 
     fn table(&self) -> std::sync::RwLockReadGuard<'_, Table> {

@@ -1,6 +1,7 @@
-//! Scrapes pods of this node that ask for it by annotation.
+//! Scrapes pods of this node that ask for it by annotation, or whose Service does.
 //!
-//! In:     `pilothouse.dev/*`, `prometheus.io/*`, `signoz.io/*` or `k8s.grafana.com/*` annotations of this node's pods; text 0.0.4 and OpenMetrics.
+//! In:     `pilothouse.dev/*`, `prometheus.io/*`, `signoz.io/*` or `k8s.grafana.com/*` annotations of this node's pods and of Services
+//!         that select them; text 0.0.4 and OpenMetrics.
 //! Out:    series as they are named there, with the pod as resource; `up` and its like for each target; a stale marker for each series
 //!         that is gone.
 //! Never:  contacts anything but the pod's own address, follows a redirect to elsewhere, or sends a credential.
@@ -26,8 +27,8 @@ const AT_ONCE: usize = 4;
 
 /// Scrapes each target when it is due, until `stop`.
 pub async fn scrape(feed: Feed, stop: CancellationToken) {
-    let client = match fetch::client() {
-        Ok(client) => client,
+    let clients = match fetch::Clients::new(feed.config.scrape_ca.clone()) {
+        Ok(clients) => clients,
         Err(error) => return feed.own.failed("scrape", &error.chain(), "restart the agent"),
     };
     let mut rhythm = Rhythm::new(LEAST_INTERVAL, &("scrape", &feed.place.node));
@@ -38,9 +39,10 @@ pub async fn scrape(feed: Feed, stop: CancellationToken) {
     }
     let mut known: HashMap<String, Known> = HashMap::new();
     while rhythm.turn(&stop).await {
-        let (targets, faults) = targets(&feed.pods.living());
+        let (targets, faults) = targets(&feed.pods.living(), &feed.pods.services());
+        let same = |key: &str, state: &Known| targets.iter().any(|t| t.key() == key && state.kept.is_of(t));
         let gone: Vec<String> =
-            known.keys().filter(|known| !targets.iter().any(|t| t.key() == **known)).cloned().collect();
+            known.iter().filter(|(key, state)| !same(key, state)).map(|(key, _)| key.clone()).collect();
         for key in gone {
             if let Some(mut last) = known.remove(&key) {
                 give(&feed, last.kept.end(now_ms())).await;
@@ -61,7 +63,7 @@ pub async fn scrape(feed: Feed, stop: CancellationToken) {
             }
         }
         let scraped = futures::stream::iter(due)
-            .map(|(target, state)| scrape_one(&feed, &client, target, state))
+            .map(|(target, state)| scrape_one(&feed, &clients, target, state))
             .buffer_unordered(AT_ONCE)
             .collect::<Vec<_>>();
         let scraped = tokio::select! {
@@ -97,13 +99,13 @@ fn tell(feed: &Feed, mut failed: Vec<String>, known: &HashMap<String, Known>) {
 
 async fn scrape_one(
     feed: &Feed,
-    client: &reqwest::Client,
+    clients: &fetch::Clients,
     target: Target,
     mut state: Known,
 ) -> (Target, Known) {
     let (began, at_ms) = (Instant::now(), now_ms());
     state.due = (state.due + target.interval).max(began);
-    let fetched = fetch::fetch(client, &target).await;
+    let fetched = clients.fetch(&target).await;
     let took = began.elapsed();
     let read = match &fetched {
         Ok(body) => text::parse(body).map_err(|e| e.to_string()).map(|samples| (samples, body.len())),

@@ -56,6 +56,11 @@ impl Kept {
         }
     }
 
+    /// Whether the target still has the names that its series have.
+    pub fn is_of(&self, target: &Target) -> bool {
+        (&self.job, &self.instance) == (&target.job(), &target.instance())
+    }
+
     /// One scrape as a request, and how many points it holds. Series that were there before and are not now are ended.
     pub fn take(&mut self, reading: Reading<'_>, at_ms: i64, took: Duration) -> (Vec<u8>, u32) {
         let scraped = reading.samples.len();

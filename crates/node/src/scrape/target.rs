@@ -1,10 +1,11 @@
-//! Which pods ask to be scraped, where, and how often.
+//! Which pods ask to be scraped, by their own annotations or by those of a Service that selects them, where, and how often.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::pods::{OwnPod, workload_name};
+use crate::pods::{OwnPod, OwnService, TargetPort, workload_name};
 
 /// Families of annotations, the first one given wins.
 const FAMILIES: [&str; 4] = ["pilothouse.dev", "prometheus.io", "signoz.io", "k8s.grafana.com"];
@@ -20,7 +21,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     Http,
-    /// Whatever certificate it shows: nothing that is secret is sent.
+    /// By default whatever certificate it shows: nothing that is secret is sent.
     Https,
 }
 
@@ -44,7 +45,9 @@ pub struct Target {
     pub interval: Duration,
     /// At most the interval.
     pub timeout: Duration,
-    /// What annotations call it; else its namespace and workload.
+    /// Whom its certificate has to name, where certificates are checked; `None`: its address.
+    pub server_name: Option<String>,
+    /// What annotations call it, or its Service; else its namespace and workload.
     pub job: Option<String>,
     /// What annotations call it; else its pod and port.
     pub instance: Option<String>,
@@ -68,22 +71,69 @@ impl Target {
     }
 }
 
-/// Targets in the order of their names, and what of the annotations cannot be followed.
-pub fn targets(pods: &[Arc<OwnPod>]) -> (Vec<Target>, Vec<String>) {
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
+/// Targets in the order of their names, each once, and what of the annotations cannot be followed.
+///
+/// A pod's own annotations come first: what they name is not scraped for a Service again.
+pub fn targets(pods: &[Arc<OwnPod>], services: &[OwnService]) -> (Vec<Target>, Vec<String>) {
+    let (mut found, mut faults) = (BTreeMap::new(), BTreeSet::new());
+    let mut take = |whose: String, asked: Result<Vec<Target>, String>| match asked {
+        Ok(targets) => {
+            for target in targets {
+                found.entry(target.key()).or_insert(target);
+            }
+        }
+        Err(why) => {
+            faults.insert(format!("{whose}: {why}"));
+        }
+    };
     for pod in pods {
-        match of_pod(pod) {
-            Ok(targets) => found.extend(targets),
-            Err(why) => faults.push(format!("{}/{}: {why}", pod.namespace, pod.name)),
+        take(format!("{}/{}", pod.namespace, pod.name), of_pod(pod));
+    }
+    let mut services: Vec<&OwnService> = services.iter().collect();
+    services.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    for service in services {
+        let whose = format!("Service {}/{}", service.namespace, service.name);
+        match selected(service, pods) {
+            Ok(chosen) => chosen.for_each(|pod| take(whose.clone(), of_service(service, pod))),
+            Err(why) => take(whose, Err(why)),
         }
     }
-    found.sort_by_key(Target::key);
-    (found, faults)
+    (found.into_values().collect(), faults.into_iter().collect())
 }
 
-/// Annotations of one family. Names are those of `prometheus.io`; `k8s.grafana.com` writes most of them otherwise.
+/// Pods of this node that a Service sends to, none where it does not ask for them to be scraped.
+fn selected<'p>(
+    service: &'p OwnService,
+    pods: &'p [Arc<OwnPod>],
+) -> Result<impl Iterator<Item = &'p Arc<OwnPod>>, String> {
+    let asks = family_of(&service.annotations)
+        .is_some_and(|family| word(&service.annotations, family, "scrape") == Some("true"));
+    if asks && service.selector.is_empty() {
+        return Err(
+            "it selects no pods, and nothing but pods is scraped; annotate what it stands for".to_owned()
+        );
+    }
+    let has = move |pod: &OwnPod| service.selector.iter().all(|(k, v)| pod.labels.get(k) == Some(v));
+    Ok(pods.iter().filter(move |pod| {
+        asks && pod.namespace == service.namespace && (pod.ready || service.unready_too) && has(pod)
+    }))
+}
+
+/// The family of annotations that counts.
+fn family_of(annotations: &BTreeMap<String, String>) -> Option<&'static str> {
+    FAMILIES.into_iter().find(|family| word(annotations, family, "scrape").is_some())
+}
+
+fn word<'a>(annotations: &'a BTreeMap<String, String>, family: &str, key: &str) -> Option<&'a str> {
+    annotations.get(&format!("{family}/{key}")).map(|v| v.trim())
+}
+
+/// Annotations of one family, of a pod or of a Service that selects it. Names are those of `prometheus.io`; `k8s.grafana.com`
+/// writes most of them otherwise.
 struct Asked<'a> {
     pod: &'a OwnPod,
+    service: Option<&'a OwnService>,
+    annotations: &'a BTreeMap<String, String>,
     family: &'static str,
 }
 
@@ -101,7 +151,7 @@ impl<'a> Asked<'a> {
     }
 
     fn given(&self, key: &str) -> Option<&'a str> {
-        self.pod.annotations.get(&self.name(key)).map(|v| v.trim())
+        self.annotations.get(&self.name(key)).map(|v| v.trim())
     }
 
     fn path(&self) -> Result<String, String> {
@@ -121,7 +171,7 @@ impl<'a> Asked<'a> {
             add(name.trim(), value.trim());
         }
         let prefix = format!("{}/param_", self.family);
-        for (key, value) in self.pod.annotations.range(prefix.clone()..) {
+        for (key, value) in self.annotations.range(prefix.clone()..) {
             match key.strip_prefix(&prefix) {
                 Some(name) => add(name, value),
                 None => break,
@@ -136,6 +186,22 @@ impl<'a> Asked<'a> {
             "https" => Ok(Scheme::Https),
             other => Err(format!("{} is `{other}`; it is http or https", self.name("scheme"))),
         }
+    }
+
+    /// A name and no address in any spelling, since it stands where the host does.
+    fn server_name(&self) -> Result<Option<String>, String> {
+        let Some(name) = self.given("server_name") else { return Ok(None) };
+        let label = |l: &str| {
+            !l.is_empty() && l.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let last = name.rsplit('.').next().unwrap_or_default();
+        if !name.split('.').all(label) || !last.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return Err(format!(
+                "{} is `{name}`; it is a name such as web.shop.svc, in small letters",
+                self.name("server_name")
+            ));
+        }
+        Ok(Some(name.to_owned()))
     }
 
     fn times(&self) -> Result<(Duration, Duration), String> {
@@ -158,68 +224,98 @@ impl<'a> Asked<'a> {
         })
     }
 
-    fn ports(&self) -> Result<Vec<u16>, String> {
+    /// Ports that containers declare, by name.
+    fn declared(&self) -> impl Iterator<Item = (&'a str, u16)> {
         let only = match self.family {
             "k8s.grafana.com" => self.given("metrics.container"),
             _ => None,
         };
-        let declared = || {
-            self.pod
-                .containers
-                .iter()
-                .filter(move |c| only.is_none_or(|o| o == c.name))
-                .flat_map(|c| &c.ports)
+        let containers = self.pod.containers.iter().filter(move |c| only.is_none_or(|o| o == c.name));
+        containers.flat_map(|c| &c.ports).map(|(name, port)| (name.as_str(), *port))
+    }
+
+    /// Ports of the Service, where one asks, as the pod has them; else those that the pod declares.
+    fn offered(&self) -> Vec<(&'a str, u16)> {
+        let Some(service) = self.service else { return self.declared().collect() };
+        let in_pod = |target: &TargetPort| match target {
+            TargetPort::Number(port) => Some(*port),
+            TargetPort::Named(name) => self.declared().find(|(n, _)| n == name).map(|(_, port)| port),
         };
+        service.ports.iter().filter_map(|p| Some((p.name.as_str(), in_pod(&p.target)?))).collect()
+    }
+
+    fn ports(&self) -> Result<Vec<u16>, String> {
+        let offered = self.offered();
         let keys: &[&str] = if self.family == "k8s.grafana.com" {
             &["metrics.portNumber", "metrics.portName"]
         } else {
             &["port"]
         };
         if let Some((key, list)) = keys.iter().find_map(|key| Some((key, self.given(key)?))) {
-            let named = |word: &str| declared().find(|(n, _)| n == word).map(|(_, p)| *p);
+            let named = |word: &str| {
+                let mut all = offered.iter().copied().chain(self.declared());
+                all.find(|(name, _)| *name == word).map(|(_, port)| port)
+            };
             let port = |word: &str| word.parse().ok().filter(|p| *p != 0).or_else(|| named(word));
             let none = |word: &str| format!("{} names `{word}`, which is no port of the pod", self.name(key));
             return list.split(',').map(|word| port(word.trim()).ok_or_else(|| none(word))).collect();
         }
         let fits = |name: &str| name == "metrics" || name.ends_with("-metrics");
-        let named: Vec<u16> = declared().filter(|(n, _)| fits(n)).map(|(_, p)| *p).collect();
+        let named: Vec<u16> = offered.iter().filter(|(n, _)| fits(n)).map(|(_, p)| *p).collect();
         if !named.is_empty() {
             return Ok(named);
         }
         let key = keys.first().copied().unwrap_or("port");
         let none = || format!("no port is declared; write {}", self.name(key));
-        declared().next().map(|(_, p)| vec![*p]).ok_or_else(none)
+        offered.first().map(|(_, port)| vec![*port]).ok_or_else(none)
+    }
+
+    fn targets(&self, pod: &Arc<OwnPod>) -> Result<Vec<Target>, String> {
+        if self.given("scrape") != Some("true") || pod.phase != "Running" {
+            return Ok(Vec::new());
+        }
+        let Some(ip) = pod.ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()) else {
+            return Ok(Vec::new());
+        };
+        let (path, scheme, (interval, timeout)) = (self.path()?, self.scheme()?, self.times()?);
+        let ports = self.ports()?;
+        let declares = |port: &u16| pod.containers.iter().flat_map(|c| &c.ports).any(|(_, p)| p == port);
+        if let Some(port) = ports.iter().find(|port| pod.host_network && !declares(port)) {
+            return Err(format!("the pod is on the node's own network and does not declare port {port}"));
+        }
+        let called = |key: &str| match self.family {
+            "k8s.grafana.com" => self.given(key).map(str::to_owned),
+            _ => None,
+        };
+        let of_service = |name: &dyn Fn(&OwnService) -> String| self.service.map(name);
+        let job = called("job").or_else(|| of_service(&|s| format!("{}/{}", s.namespace, s.name)));
+        let service_name = || of_service(&|s| format!("{}.{}.svc", s.name, s.namespace));
+        let server_name = self.server_name()?.or_else(service_name);
+        let target = |port| Target {
+            pod: pod.clone(),
+            addr: SocketAddr::new(ip, port),
+            path: path.clone(),
+            scheme,
+            interval,
+            timeout,
+            server_name: server_name.clone(),
+            job: job.clone(),
+            instance: called("instance"),
+        };
+        Ok(ports.into_iter().map(target).collect())
     }
 }
 
 fn of_pod(pod: &Arc<OwnPod>) -> Result<Vec<Target>, String> {
-    let family = FAMILIES.into_iter().find(|family| Asked { pod, family }.given("scrape").is_some());
-    let Some(asked) = family.map(|family| Asked { pod, family }) else { return Ok(Vec::new()) };
-    if asked.given("scrape") != Some("true") || pod.phase != "Running" {
-        return Ok(Vec::new());
-    }
-    let Some(ip) = pod.ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()) else { return Ok(Vec::new()) };
-    let (path, scheme, (interval, timeout)) = (asked.path()?, asked.scheme()?, asked.times()?);
-    let ports = asked.ports()?;
-    let declared = |port: &u16| pod.containers.iter().flat_map(|c| &c.ports).any(|(_, p)| p == port);
-    if let Some(port) = ports.iter().find(|port| pod.host_network && !declared(port)) {
-        return Err(format!("the pod is on the node's own network and does not declare port {port}"));
-    }
-    let called = |key: &str| match asked.family {
-        "k8s.grafana.com" => asked.given(key).map(str::to_owned),
-        _ => None,
-    };
-    let target = |port| Target {
-        pod: pod.clone(),
-        addr: SocketAddr::new(ip, port),
-        path: path.clone(),
-        scheme,
-        interval,
-        timeout,
-        job: called("job"),
-        instance: called("instance"),
-    };
-    Ok(ports.into_iter().map(target).collect())
+    let annotations = &pod.annotations;
+    let Some(family) = family_of(annotations) else { return Ok(Vec::new()) };
+    Asked { pod, service: None, annotations, family }.targets(pod)
+}
+
+fn of_service(service: &OwnService, pod: &Arc<OwnPod>) -> Result<Vec<Target>, String> {
+    let annotations = &service.annotations;
+    let Some(family) = family_of(annotations) else { return Ok(Vec::new()) };
+    Asked { pod, service: Some(service), annotations, family }.targets(pod)
 }
 
 /// `30s`, `1m30s`, `500ms`.

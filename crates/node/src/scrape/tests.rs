@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
-use crate::pods::{OwnContainer, OwnPod};
+use crate::pods::{OwnContainer, OwnPod, OwnService, ServicePort, TargetPort};
 
 fn shown(text: &str) -> String {
     match text::parse(text) {
@@ -106,10 +106,10 @@ async fn a_target_is_asked_once_and_sends_nowhere_else() {
     });
     let asks =
         pod(&[("prometheus.io/scrape", "true"), ("prometheus.io/path", "/metrics?a=b")], &[("http", 80)]);
-    let target = Target { addr, ..targets(&[asks]).0.remove(0) };
-    let client = fetch::client().unwrap();
-    assert_eq!(fetch::fetch(&client, &target).await.as_deref(), Ok("up 1\n"));
-    let moved = fetch::fetch(&client, &target).await.unwrap_err();
+    let target = Target { addr, ..targets(&[asks], &[]).0.remove(0) };
+    let clients = fetch::Clients::new(None).unwrap();
+    assert_eq!(clients.fetch(&target).await.as_deref(), Ok("up 1\n"));
+    let moved = clients.fetch(&target).await.unwrap_err();
     assert_eq!(moved, "it answered 302 Found");
     let heads = serving.await.unwrap();
     assert!(
@@ -171,14 +171,14 @@ fn annotations_choose_addresses_of_the_pod_alone() {
             "shop/web-1: no port is declared; write k8s.grafana.com/metrics.portNumber",
         ),
     ] {
-        let (found, faults) = targets(&[pod(&annotations, ports)]);
+        let (found, faults) = targets(&[pod(&annotations, ports)], &[]);
         assert!(found.iter().all(|t| t.addr.ip().to_string() == "10.0.0.7"));
         let told: Vec<String> = found.iter().map(Target::key).chain(faults).collect();
         assert_eq!(told.join(" "), expected);
     }
     let host =
         OwnPod { host_network: true, ..(*pod(&[yes, ("prometheus.io/port", "10250")], ports)).clone() };
-    let (found, faults) = targets(&[Arc::new(host)]);
+    let (found, faults) = targets(&[Arc::new(host)], &[]);
     assert!(found.is_empty() && faults[0].contains("does not declare port 10250"), "{faults:?}");
 }
 
@@ -198,23 +198,25 @@ fn annotations_say_how_and_how_often() {
         ],
         &[],
     );
-    let target = targets(&[grafana]).0.remove(0);
+    let target = targets(&[grafana], &[]).0.remove(0);
     assert_eq!(target.key(), "shop/web-1:8443/m?a=1");
     assert_eq!((target.job(), target.instance()), ("shop-web".to_owned(), "one".to_owned()));
     assert_eq!(target.scheme, target::Scheme::Https);
     assert_eq!((target.interval, target.timeout), (Duration::from_secs(15), Duration::from_secs(2)));
     let own = pod(&[("pilothouse.dev/scrape", "true"), ("pilothouse.dev/interval", "1m30s")], &[("m", 1)]);
-    let target = targets(&[own]).0.remove(0);
+    let target = targets(&[own], &[]).0.remove(0);
     assert_eq!((target.interval, target.timeout), (Duration::from_secs(90), Duration::from_secs(10)));
     assert_eq!(target.job(), "shop/web-1");
 }
 
-/// A target with a certificate of its own making is scraped all the same: nothing secret is sent.
-#[tokio::test]
-async fn a_target_with_its_own_certificate_is_scraped() {
+/// A listener of https that answers so many requests that come through; its certificate, and the heads of these.
+async fn https(
+    name: &str,
+    requests: usize,
+) -> (std::net::SocketAddr, String, tokio::task::JoinHandle<Vec<String>>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let made = rcgen::generate_simple_self_signed(vec!["pod".to_owned()]).unwrap();
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let tls = rustls::ServerConfig::builder()
         .with_no_client_auth()
@@ -222,25 +224,161 @@ async fn a_target_with_its_own_certificate_is_scraped() {
         .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
+    let tls = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
     let serving = tokio::spawn(async move {
-        let (socket, _) = listener.accept().await.unwrap();
-        let mut socket = tokio_rustls::TlsAcceptor::from(Arc::new(tls)).accept(socket).await.unwrap();
-        let mut head = vec![0; 4096];
-        let n = socket.read(&mut head).await.unwrap();
-        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nup 1\n";
-        socket.write_all(answer.as_bytes()).await.unwrap();
-        socket.shutdown().await.unwrap();
-        String::from_utf8_lossy(&head[..n]).to_lowercase()
+        let mut heads = Vec::new();
+        while heads.len() < requests {
+            let (socket, _) = listener.accept().await.unwrap();
+            // A client that does not like the certificate goes away within the handshake, or right after it.
+            let Ok(mut socket) = tls.accept(socket).await else { continue };
+            let mut head = vec![0; 4096];
+            let Ok(n @ 1..) = socket.read(&mut head).await else { continue };
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nup 1\n";
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            socket.shutdown().await.unwrap();
+            heads.push(String::from_utf8_lossy(&head[..n]).to_lowercase());
+        }
+        heads
     });
+    (addr, made.cert.pem(), serving)
+}
+
+/// A target with a certificate of its own making is scraped all the same where nothing else is asked for: nothing secret is sent.
+#[tokio::test]
+async fn a_target_with_its_own_certificate_is_scraped() {
+    let (addr, _, serving) = https("pod", 1).await;
     let asks = [
         ("prometheus.io/scrape", "true"),
         ("prometheus.io/scheme", "https"),
         ("prometheus.io/timeout", "5s"),
     ];
-    let target = Target { addr, ..targets(&[pod(&asks, &[("https", 443)])]).0.remove(0) };
-    let client = fetch::client().unwrap();
-    assert_eq!(fetch::fetch(&client, &target).await.as_deref(), Ok("up 1\n"));
-    assert!(serving.await.unwrap().contains("x-prometheus-scrape-timeout-seconds: 5\r\n"));
+    let target = Target { addr, ..targets(&[pod(&asks, &[("https", 443)])], &[]).0.remove(0) };
+    let clients = fetch::Clients::new(None).unwrap();
+    assert_eq!(clients.fetch(&target).await.as_deref(), Ok("up 1\n"));
+    assert!(serving.await.unwrap()[0].contains("x-prometheus-scrape-timeout-seconds: 5\r\n"));
+}
+
+#[tokio::test]
+async fn certificates_are_checked_where_that_is_asked_for() {
+    let (addr, pem, serving) = https("web.shop.svc", 1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (good, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
+    std::fs::write(&good, pem).unwrap();
+    std::fs::write(&other, https("web.shop.svc", 0).await.1).unwrap();
+    let asks = [("prometheus.io/scrape", "true"), ("prometheus.io/scheme", "https")];
+    let named = [&asks[..], &[("prometheus.io/server_name", "web.shop.svc")]].concat();
+    let of =
+        |asks: &[(&str, &str)]| Target { addr, ..targets(&[pod(asks, &[("https", 443)])], &[]).0.remove(0) };
+    let fetch = async |ca: &std::path::Path, target: Target| {
+        fetch::Clients::new(Some(ca.to_owned())).unwrap().fetch(&target).await
+    };
+    // It is not for the address, it is of another authority, or there is none to check it by.
+    let refused = fetch(&good, of(&asks)).await.unwrap_err();
+    assert!(refused.contains("not valid for name"), "{refused}");
+    let refused = fetch(&other, of(&named)).await.unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
+    let refused = fetch(&dir.path().join("none.pem"), of(&named)).await.unwrap_err();
+    assert!(refused.contains("none.pem: No such file"), "{refused}");
+    assert_eq!(fetch(&good, of(&named)).await.as_deref(), Ok("up 1\n"));
+    let heads = serving.await.unwrap();
+    assert!(heads[0].contains(&format!("host: web.shop.svc:{}\r\n", addr.port())), "{}", heads[0]);
+}
+
+/// A Service of namespace `shop`, of pods with the label `app=web`.
+fn service(name: &str, annotations: &[(&str, &str)], ports: &[(&str, TargetPort)]) -> OwnService {
+    let own = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    OwnService {
+        name: name.into(),
+        namespace: "shop".into(),
+        annotations: own(annotations),
+        selector: own(&[("app", "web")]),
+        ports: ports
+            .iter()
+            .map(|(name, target)| ServicePort { name: (*name).to_owned(), target: target.clone() })
+            .collect(),
+        ..OwnService::default()
+    }
+}
+
+/// A pod that such a Service selects.
+fn labelled(annotations: &[(&str, &str)], name: &str, ready: bool) -> Arc<OwnPod> {
+    let one = pod(annotations, &[("web", 8080), ("admin", 9000)]);
+    let labels = BTreeMap::from([("app".to_owned(), "web".to_owned()), ("x".to_owned(), "y".to_owned())]);
+    Arc::new(OwnPod { name: name.into(), labels, ready, ..(*one).clone() })
+}
+
+/// Targets with their jobs, and faults.
+fn asked(pods: &[Arc<OwnPod>], services: &[OwnService]) -> String {
+    let (found, faults) = targets(pods, services);
+    let one = |t: &Target| format!("{} {}", t.key(), t.job());
+    found.iter().map(one).chain(faults).collect::<Vec<_>>().join("; ")
+}
+
+const YES: (&str, &str) = ("prometheus.io/scrape", "true");
+
+#[test]
+fn a_service_has_its_ready_pods_scraped_at_its_ports() {
+    let pods = [
+        labelled(&[], "web-1", true),
+        labelled(&[], "web-2", false),
+        Arc::new(OwnPod { namespace: "other".into(), ..(*labelled(&[], "web-3", true)).clone() }),
+        pod(&[], &[("http", 80)]),
+    ];
+    let http = ("http", TargetPort::Named("web".to_owned()));
+    let metrics = ("metrics", TargetPort::Number(9000));
+    for (annotations, ports, expected) in [
+        (vec![], vec![http.clone()], ""),
+        (vec![("prometheus.io/scrape", "false")], vec![http.clone()], ""),
+        (vec![YES], vec![http.clone()], "shop/web-1:8080/metrics shop/web"),
+        (vec![YES], vec![http.clone(), metrics], "shop/web-1:9000/metrics shop/web"),
+        (vec![YES, ("prometheus.io/port", "7000")], vec![http.clone()], "shop/web-1:7000/metrics shop/web"),
+        (
+            vec![YES, ("prometheus.io/port", "http,admin")],
+            vec![http.clone()],
+            "shop/web-1:8080/metrics shop/web; shop/web-1:9000/metrics shop/web",
+        ),
+        (
+            vec![YES],
+            vec![("http", TargetPort::Named("none".to_owned()))],
+            "Service shop/web: no port is declared; write prometheus.io/port",
+        ),
+    ] {
+        assert_eq!(asked(&pods, &[service("web", &annotations, &ports)]), expected, "{annotations:?}");
+    }
+    let web = service("web", &[YES], &[http]);
+    let unready = OwnService { unready_too: true, ..web.clone() };
+    let both = "shop/web-1:8080/metrics shop/web; shop/web-2:8080/metrics shop/web";
+    assert_eq!(asked(&pods, &[unready]), both);
+    let nothing = OwnService { selector: BTreeMap::new(), ..web };
+    assert!(asked(&pods, &[nothing]).starts_with("Service shop/web: it selects no pods"));
+}
+
+#[test]
+fn what_a_pod_and_its_services_name_is_scraped_once_by_the_pods_own_word() {
+    let http = ("http", TargetPort::Number(8080));
+    let pods = [labelled(&[], "web-1", true)];
+    let web = service("web", &[YES], &[http.clone()]);
+    let again = service("again", &[YES], &[http]);
+    assert_eq!(asked(&pods, &[web.clone(), again.clone()]), "shop/web-1:8080/metrics shop/again");
+    let own = [labelled(&[YES, ("prometheus.io/port", "8080")], "web-1", true)];
+    assert_eq!(asked(&own, &[web.clone(), again]), "shop/web-1:8080/metrics shop/web-1");
+    let target = targets(&pods, &[web]).0.remove(0);
+    assert_eq!(target.server_name.as_deref(), Some("web.shop.svc"));
+    let faults = |name| targets(&[pod(&[YES, ("prometheus.io/server_name", name)], &[("m", 1)])], &[]).1;
+    assert_eq!(faults("web.shop.svc"), [""; 0]);
+    for name in ["169.254.169.254", "2130706433", "a.0x7f", "a..b", "Web", "a/b", "a.b:80", ""] {
+        assert_eq!(faults(name).len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_target_that_gets_other_names_is_another() {
+    let own = &targets(&[pod(&[YES], &[("http", 80)])], &[]).0[0];
+    let kept = Kept::new(own, &crate::enrich::Place::default());
+    assert!(kept.is_of(own));
+    assert!(!kept.is_of(&Target { job: Some("shop/web".into()), ..own.clone() }));
 }
 
 fn points(body: &[u8]) -> Vec<String> {
@@ -265,7 +403,7 @@ fn points(body: &[u8]) -> Vec<String> {
 
 #[test]
 fn series_that_are_gone_end_once() {
-    let target = &targets(&[pod(&[("prometheus.io/scrape", "true")], &[("http", 80)])]).0[0];
+    let target = &targets(&[pod(&[("prometheus.io/scrape", "true")], &[("http", 80)])], &[]).0[0];
     let mut kept = Kept::new(target, &crate::enrich::Place::default());
     let reading = |text| Reading { samples: text::parse(text).unwrap(), bytes: 1, up: true };
     let took = Duration::from_millis(5);
@@ -291,7 +429,7 @@ fn series_that_are_gone_end_once() {
 
 #[test]
 fn exemplars_are_told_once() {
-    let target = &targets(&[pod(&[("prometheus.io/scrape", "true")], &[("http", 80)])]).0[0];
+    let target = &targets(&[pod(&[("prometheus.io/scrape", "true")], &[("http", 80)])], &[]).0[0];
     let mut kept = Kept::new(target, &crate::enrich::Place::default());
     let mut take = |text: &str| {
         let reading = Reading { samples: text::parse(text).unwrap(), bytes: 1, up: true };
