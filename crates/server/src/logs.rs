@@ -18,6 +18,7 @@ mod markers;
 mod merge;
 mod order;
 mod page;
+mod planted;
 mod pump;
 mod read;
 mod record;

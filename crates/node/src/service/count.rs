@@ -162,6 +162,9 @@ impl Counter<'_> {
                 return Err(End::Cancelled);
             }
         };
+        if roots.refused() > 0 {
+            self.gap(wire::planted(wanted.index, &wanted.reference))?;
+        }
         let stats = reader.stats();
         self.summary.segments_read += u32::try_from(stats.segments_opened).unwrap_or(u32::MAX);
         self.summary.lines += stats.lines;

@@ -1,6 +1,8 @@
 //! Records, gaps and markers as the link carries them.
 
-use ph_link::v1::{self, CountBucket, LogBatch, LogGap, LogMarker, LogPosition, ReadEvent, read_event::M};
+use ph_link::v1::{
+    self, CountBucket, LogBatch, LogGap, LogMarker, LogPosition, ReadEvent, SourceRef, read_event::M,
+};
 use ph_model::{LogFlags, Position};
 use ph_taillog::{Batch, Cell, Gap, Record, Stream};
 
@@ -86,6 +88,7 @@ pub fn gap(source: u32, gap: &Gap) -> ReadEvent {
         lines: gap.lines.unwrap_or(0),
         exact: gap.exact,
         text: gap.text.clone(),
+        planted_link: false,
     }))
 }
 
@@ -97,6 +100,18 @@ pub fn unreadable(source: u32, text: String) -> ReadEvent {
 /// A source that may not be read, or may no longer be.
 pub fn denied(source: u32, text: String) -> ReadEvent {
     event(M::Gap(LogGap { source, kind: "denied".to_owned(), text, ..LogGap::default() }))
+}
+
+/// A source in whose place a link lies that leads out of where logs lie: a container may have planted it.
+pub fn planted(source: u32, of: &SourceRef) -> ReadEvent {
+    tracing::warn!(source, "a log file that points outside of the log roots was refused");
+    let SourceRef { namespace, pod, container, .. } = of;
+    let text = format!(
+        "a log file of {namespace}/{pod}/{container} points outside of where logs lie and was not read; a container may have \
+         planted the link"
+    );
+    let kind = "denied".to_owned();
+    event(M::Gap(LogGap { source, kind, text, planted_link: true, ..LogGap::default() }))
 }
 
 pub fn marker(source: u32, kind: &str, run: u32) -> LogMarker {

@@ -259,8 +259,9 @@ async fn one(lane: &Lane, asked: &Asked<'_>, plan: &Plan) -> (Option<CountResult
         while let Some(event) = events.message().await? {
             match event.m {
                 Some(Event::Gap(gap)) => {
-                    let index = admitted.node.sources.get(gap.source as usize).map(|s| s.index);
-                    missing.push((index, node.node.clone(), gap));
+                    let source = admitted.node.sources.get(gap.source as usize);
+                    node.planted.note(&gap, source);
+                    missing.push((source.map(|s| s.index), node.node.clone(), gap));
                 }
                 Some(Event::Result(result)) => {
                     return Ok((Some(named(result, (asked, &admitted.node), plan)), missing));

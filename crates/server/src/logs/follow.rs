@@ -285,6 +285,7 @@ impl Follower {
         match event {
             Event::Gap(gap) => {
                 let source = node.sources.get(gap.source as usize);
+                node.planted.note(&gap, source);
                 let to = gap.to.as_ref().map(position);
                 let followed =
                     Followed::Gap { source: source.map(|s| s.index), node: node.node.clone(), gap };

@@ -18,6 +18,7 @@ use tonic::transport::Channel;
 
 use super::ask::{Ask, Mode, Shape};
 use super::columns;
+use super::planted::Planted;
 use super::record::{Record, position, records, wire};
 use super::ticket::{self, Admitted, TicketDesk};
 use super::token::{Mark, PageToken};
@@ -84,6 +85,8 @@ pub struct NodeSources {
     pub mask_key: Secret<Vec<u8>>,
     /// How long each of its agents may be silent: [`FIRST_ANSWER`].
     pub patience: Duration,
+    /// Takes note of links in place of its logs.
+    pub planted: Planted,
 }
 
 impl NodeSources {
@@ -468,8 +471,9 @@ async fn collect(lane: &Lane, admitted: &Admitted, channel: Channel) -> Result<F
                 let _ = control.send(credit).await;
             }
             Some(Event::Gap(gap)) => {
-                let index = node.sources.get(gap.source as usize).map(|s| s.index);
-                found.gaps.push((index, node.node.clone(), gap));
+                let source = node.sources.get(gap.source as usize);
+                node.planted.note(&gap, source);
+                found.gaps.push((source.map(|s| s.index), node.node.clone(), gap));
             }
             Some(Event::Marker(marker)) => {
                 let index = node.sources.get(marker.source as usize).map_or(marker.source, |s| s.index);

@@ -10,6 +10,7 @@ use ph_link::v1::{AgentKind, LogMarker, SourceRef};
 use ph_model::ClusterId;
 use serde_json::Value;
 
+use super::planted::Planted;
 use super::read::{Doors, FIRST_ANSWER, NodeSources, Source, whole};
 use super::select::{Selector, ZONE};
 use super::ticket::TicketDesk;
@@ -314,7 +315,9 @@ fn grouped(
             let tickets = TicketDesk::new(app, ctx, cluster);
             let doors = doors(app, ctx, cluster, &node);
             let mask_key = app.auth.keyring().masks().key(ctx.org());
-            (cluster, NodeSources { doors, node, sources, tickets, mask_key, patience: FIRST_ANSWER })
+            let planted = Planted::new(app, ctx, (cluster, &node));
+            let of = NodeSources { doors, node, sources, tickets, mask_key, patience: FIRST_ANSWER, planted };
+            (cluster, of)
         })
         .collect()
 }

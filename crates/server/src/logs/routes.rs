@@ -14,6 +14,7 @@ use super::ask::{Ask, Fault, Shape};
 use super::budget::{self, Slots};
 use super::download::Downloads;
 use super::history::{self, Asked};
+use super::planted::Hours;
 use super::resolve::{Resolved, resolve};
 use super::streams::Waiting;
 use super::{around, columns, complete, count, download, markers, page, sources, streams, views};
@@ -33,6 +34,8 @@ pub struct LogsRoom {
     pub slots: Slots,
     pub waiting: Waiting,
     pub downloads: Downloads,
+    /// When links in place of logs were last recorded.
+    pub(super) planted: Hours,
 }
 
 pub fn routes() -> OpenApiRouter<AppState> {

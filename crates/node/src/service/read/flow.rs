@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ph_link::v1::read_event::M;
-use ph_link::v1::{LogProgress, LogSummary, ReadEvent, SourceRef};
+use ph_link::v1::{LogProgress, LogSummary, ReadEvent};
 use ph_model::Position;
 use ph_taillog::{Batch, Follower, Marker, Note, Reader, Record, Roots, Seek, State, WatchId, inspect};
 use tokio::sync::mpsc;
@@ -192,15 +192,9 @@ impl<'a> Flow<'a> {
         }
         let Some(lane) = self.lanes.get_mut(i).filter(|l| !l.told_refused) else { return Ok(()) };
         lane.told_refused = true;
-        let SourceRef { namespace, pod, container, .. } = &lane.wanted.reference;
-        let text = format!(
-            "a log file of {namespace}/{pod}/{container} points outside of where logs lie and was not read; a container may \
-             have planted the link"
-        );
-        let index = lane.wanted.index;
+        let told = wire::planted(lane.wanted.index, &lane.wanted.reference);
         self.summary.gaps += 1;
-        tracing::warn!(source = index, "a log file that points outside of the log roots was refused");
-        self.send(wire::denied(index, text))
+        self.send(told)
     }
 
     fn is_single(&self) -> bool {

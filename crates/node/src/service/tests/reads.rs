@@ -1,7 +1,7 @@
 //! What a read masks, where it stops and goes on, and what it leaves behind.
 
 use ph_filter::{Case, Filter};
-use ph_link::v1::{LogGap, LogPosition};
+use ph_link::v1::{CountBy, LogGap, LogPosition, count_event};
 
 use super::*;
 
@@ -433,7 +433,16 @@ async fn a_link_planted_in_place_of_a_log_is_refused_and_said() {
     let gaps: Vec<_> = answer.gaps.iter().map(|g| (g.source, g.kind.as_str())).collect();
     assert_eq!(gaps, [(0, "denied")]);
     assert!(answer.gaps[0].text.contains("shop/web/app points outside"), "{:?}", answer.gaps);
+    assert!(answer.gaps[0].planted_link);
     assert_eq!((answer.summary.gaps, answer.summary.completeness.as_str()), (1, "incomplete"));
+    let ask =
+        CountAsk { open: Some(open(ReadMode::Head, 3)), by: CountBy::Level.into(), ..CountAsk::default() };
+    let mut counting = LogsClient::new(host.channel.clone()).count(ask).await.unwrap().into_inner();
+    let mut planted = 0;
+    while let Some(event) = counting.message().await.unwrap() {
+        planted += usize::from(matches!(event.m, Some(count_event::M::Gap(gap)) if gap.planted_link));
+    }
+    assert_eq!(planted, 1, "a count says it as well");
     let listed = LogsClient::new(host.channel.clone()).sources(SourcesAsk::default()).await.unwrap();
     assert!(listed.into_inner().warnings[0].contains("refused"));
 }

@@ -63,12 +63,19 @@ pub struct Disk {
     grown: watch::Sender<u64>,
     /// Every `open` that came.
     pub opened: Arc<Mutex<Vec<ReadOpen>>>,
+    /// Files in whose place a link lies.
+    pub planted: Arc<Mutex<Vec<String>>>,
 }
 
 impl Disk {
     pub fn new(containers: &[&str]) -> Self {
         let files = containers.iter().map(|c| ((*c).to_owned(), vec![(key(c, 0), Vec::new())])).collect();
-        Self { files: Arc::new(Mutex::new(files)), grown: watch::channel(0).0, opened: Arc::default() }
+        Self {
+            files: Arc::new(Mutex::new(files)),
+            grown: watch::channel(0).0,
+            opened: Arc::default(),
+            planted: Arc::default(),
+        }
     }
 
     pub fn write(&self, container: &str, ts: i64, text: &str) -> (u128, u64) {
@@ -298,6 +305,11 @@ impl Logs for Disk {
                 for i in 0..open.sources.len() as u32 {
                     let mut budget = open.budget_bytes / open.sources.len() as u64;
                     let given = give(&disk, &open, i, &mut budget);
+                    if disk.planted.lock().unwrap().contains(&file(&open.sources[i as usize])) {
+                        let (kind, text) = ("denied".to_owned(), "it points outside".to_owned());
+                        let gap = LogGap { source: i, kind, text, planted_link: true, ..LogGap::default() };
+                        events.push(send(Event::Gap(gap)));
+                    }
                     if given.gap {
                         let text = "its segment was removed".to_owned();
                         let gap =

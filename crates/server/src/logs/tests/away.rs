@@ -144,6 +144,7 @@ fn node(index: u32, channel: Option<Channel>, authority: Authority) -> NodeSourc
         tickets: TicketDesk::of(authority),
         mask_key: Secret::new(vec![1; 32]),
         patience: PATIENCE,
+        planted: Default::default(),
     }
 }
 

@@ -32,6 +32,7 @@ fn told(doors: Doors, token: bool) -> Vec<(Vec<String>, bool)> {
         tickets: TicketDesk::of(Authority::Away),
         mask_key: Secret::new(vec![1; 32]),
         patience: std::time::Duration::from_secs(5),
+        planted: Default::default(),
     };
     let mut at = PageToken::new(0, false);
     at.set("in-file", &Position { run: 0, segment_key: 7, offset: 1, rewind: 0 });

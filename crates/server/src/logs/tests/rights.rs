@@ -162,3 +162,29 @@ async fn one_object_quotes_its_last_words_like_the_list_of_problems() {
     let own = detail["object"]["health"]["reasons"].as_array().unwrap().last().unwrap();
     assert_eq!((&own["quote"], &own["source"]), (&listed["quote"], &listed["source"]), "{detail}");
 }
+
+/// A container that puts a link in place of its log gains nothing, and a reviewer sees it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_in_place_of_a_log_is_a_row_of_the_audit_chain_once_an_hour() {
+    let cluster = Cluster::start(vec![pod("shop", "web"), pod("shop", "db")]).await;
+    cluster.write("web/app", 0, "open");
+    cluster.disk.planted.lock().unwrap().push("web/app".into());
+    for _ in 0..3 {
+        let (_, page) = cluster.post("/api/v1/logs/query", json!({"sources": [{"pod": "web"}]})).await;
+        assert_eq!((texts(&page), kinds(&page)), (vec!["open".to_owned()], vec!["denied"]));
+    }
+    let rows = async || {
+        cluster.bed.call(Method::GET, "/api/v1/audit?action=logs.link", None).await.1["items"].clone()
+    };
+    eventually("the row", async || rows().await.as_array().is_some_and(|r| !r.is_empty())).await;
+    let rows = rows().await;
+    assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
+    let row = &rows[0];
+    assert_eq!((&row["object"], &row["decision"]), (&json!("pod shop/web container app"), &json!("deny")));
+    assert_eq!((&row["rule"], &row["actor"]), (&json!("log_roots"), &json!("system:logs")));
+    assert_eq!(row["detail"]["met_by"], "user:owner@localhost");
+    assert!(
+        !row["detail"]["node"].as_str().unwrap().is_empty() && !row["cluster"].as_str().unwrap().is_empty(),
+        "{row}"
+    );
+}

@@ -59,6 +59,7 @@ fn of(authority: Authority) -> NodeSources {
         tickets: TicketDesk::of(authority),
         mask_key: ph_model::Secret::new(vec![1; 32]),
         patience: Duration::from_secs(5),
+        planted: Default::default(),
     }
 }
 
