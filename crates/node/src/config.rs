@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ph_receive::{Asks, Cors};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -47,6 +48,11 @@ pub struct NodeConfig {
     pub queue: QueueConfig,
     /// Addresses on which programs may send telemetry to this agent. Default: none.
     pub receive: Vec<SocketAddr>,
+    /// PEM file of the authorities that certificates of https targets of scrapes are checked by. Default: any certificate is
+    /// taken.
+    pub scrape_ca: Option<PathBuf>,
+    /// Origins of pages that may send OTLP over HTTP from a browser to these; `*` for any. Default: none.
+    pub cors_origins: Vec<String>,
 }
 
 /// Where the host's trees are seen. In a container they are mounted read-only below `/host`.
@@ -180,6 +186,8 @@ impl Default for NodeConfig {
             logs: LogsConfig::default(),
             queue: QueueConfig::default(),
             receive: Vec::new(),
+            scrape_ca: None,
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -250,7 +258,13 @@ impl NodeConfig {
                 "node is empty: give the node's name (in a pod: env NODE_NAME from spec.nodeName)".to_owned(),
             );
         }
+        faults.extend(self.cors().err().into_iter().flatten());
         if faults.is_empty() { Ok(()) } else { Err(Error::Config(faults.join("; "))) }
+    }
+
+    /// Which pages may send. Errors: each fault of the list.
+    pub fn cors(&self) -> std::result::Result<Cors, Vec<String>> {
+        Cors::of(&self.cors_origins, Asks::Nothing)
     }
 
     pub fn interval(&self) -> Duration {

@@ -8,6 +8,7 @@
 
 mod answer;
 mod body;
+mod cors;
 mod door;
 mod error;
 mod foreign;
@@ -19,6 +20,7 @@ mod sink;
 pub mod zipkin;
 
 pub use answer::{Encoding, Reply, ReplyBody, RpcStatus};
+pub use cors::{Asks, Cors};
 pub use door::{Admitted, Door, Limits};
 pub use error::Error;
 pub use grpc::refused as grpc_refused;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use ph_receive::{Asks, Cors};
 use url::Url;
 
 use crate::gateway::error::Error;
@@ -88,6 +89,8 @@ pub struct ServerConfig {
     /// Further addresses that take telemetry of other programs and nothing else, such as OpenTelemetry's 4317 and 4318. Default:
     /// none; the main addresses take it too.
     pub intake: Vec<Listen>,
+    /// Origins of pages that may send OTLP over HTTP from a browser, with a key. Default: none.
+    pub cors_origins: Vec<String>,
     /// What each organisation may send. Default: 2,000,000 active series, 200,000 samples and 64 MB of rows a second.
     pub limits: ph_store::Limits,
     /// Slug of the organisation that the first start creates.
@@ -109,6 +112,7 @@ impl ServerConfig {
             durability: ph_store::Durability::default(),
             repair: false,
             intake: Vec::new(),
+            cors_origins: Vec::new(),
             limits: ph_store::Limits {
                 samples_per_second: Some(200_000),
                 bytes_per_second: Some(64_000_000),
@@ -117,6 +121,11 @@ impl ServerConfig {
             org_slug: "main".to_owned(),
             owner_email: "owner@localhost".to_owned(),
         }
+    }
+
+    /// Which pages may send. Errors: each fault of the list.
+    pub fn cors(&self) -> Result<Cors, Vec<String>> {
+        Cors::of(&self.cors_origins, Asks::Credential)
     }
 
     /// All faults at once.
@@ -134,6 +143,7 @@ impl ServerConfig {
                 ));
             }
         }
+        faults.extend(self.cors().err().into_iter().flatten());
         if let Some(url) = &self.public_url {
             let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
             if url.scheme() != "https" && !(url.scheme() == "http" && local) {

@@ -53,6 +53,10 @@ pub struct Args {
     /// all on each port. Repeatable. Usual ports are 4317 and 4318. Default: none.
     #[arg(long, value_name = "ADDRESS:PORT", env = "PILOTHOUSE_RECEIVE", value_delimiter = ',')]
     receive: Vec<SocketAddr>,
+    /// Origin of pages that may send OTLP over HTTP from a browser to the ports of --receive, such as `http://localhost:3000`;
+    /// repeatable; `*` alone: any. Default: none may.
+    #[arg(long, value_name = "ORIGIN", env = "PILOTHOUSE_CORS_ORIGIN", value_delimiter = ',')]
+    cors_origin: Vec<String>,
     #[command(flatten)]
     kubernetes: Kubernetes,
     #[command(flatten)]
@@ -79,6 +83,10 @@ struct Kubernetes {
     /// fingerprint at first use, or not at all.
     #[arg(long, default_value = "verify", value_parser = ["verify", "pin", "skip"])]
     kubelet_tls: String,
+    /// How certificates of https targets of scrapes are checked: not at all, by the cluster's CA, or by the authorities in a PEM
+    /// file.
+    #[arg(long, value_name = "skip|cluster|FILE", default_value = "skip")]
+    scrape_tls: String,
 }
 
 #[derive(clap::Args, Debug)]
@@ -246,6 +254,12 @@ fn config(args: &Args, joined: Option<&host::Joined>) -> Result<NodeConfig, Fail
         },
         queue: QueueConfig { cap_mib: args.queue },
         receive: args.receive.clone(),
+        scrape_ca: match args.kubernetes.scrape_tls.as_str() {
+            "skip" => None,
+            "cluster" => Some(KubeletConfig::default().ca_file),
+            file => Some(file.into()),
+        },
+        cors_origins: args.cors_origin.clone(),
     })
 }
 

@@ -63,6 +63,10 @@ pub struct Args {
     /// loopback; repeatable. OpenTelemetry's own ports are 4317 (gRPC) and 4318 (HTTP). The --listen addresses take it too.
     #[arg(long, value_name = "URL", env = "PILOTHOUSE_INTAKE", value_delimiter = ',')]
     intake: Vec<Listen>,
+    /// Origin of pages that may send OTLP over HTTP from a browser, with a key, such as `https://shop.example.org`; repeatable. Default:
+    /// none may.
+    #[arg(long, value_name = "ORIGIN", env = "PILOTHOUSE_CORS_ORIGIN", value_delimiter = ',')]
+    cors_origin: Vec<String>,
     /// Series that an organisation may have active; new ones beyond are refused, known ones go on. 0: no limit.
     #[arg(long, value_name = "N", default_value_t = 2_000_000, env = "PILOTHOUSE_ACTIVE_SERIES")]
     active_series: u64,
@@ -131,6 +135,7 @@ pub async fn run(args: Args) -> Outcome {
         durability: args.durability,
         repair: args.repair,
         intake: args.intake,
+        cors_origins: args.cors_origin,
         limits,
         ..ServerConfig::new(data)
     };

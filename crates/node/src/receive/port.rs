@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use ph_model::Signal;
-use ph_receive::{Door, Export, Limits, Refusal, Reply, ReplyBody, Sink, Taken, jaeger, otlp, zipkin};
+use ph_receive::{Cors, Door, Export, Limits, Refusal, Reply, ReplyBody, Sink, Taken, jaeger, otlp, zipkin};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -46,11 +46,12 @@ pub struct Port {
     identify: Identify,
     /// Metrics, logs, spans.
     relays: Arc<[Relay; 3]>,
+    cors: Cors,
 }
 
 impl Port {
-    pub fn new(identify: Identify, relays: [Relay; 3]) -> Self {
-        Self { door: Door::new(ADMITTED), identify, relays: Arc::new(relays) }
+    pub fn new(identify: Identify, relays: [Relay; 3], cors: Cors) -> Self {
+        Self { door: Door::new(ADMITTED), identify, relays: Arc::new(relays), cors }
     }
 
     /// Takes one address. Errors: `Http` when it is taken.
@@ -144,6 +145,17 @@ impl Sink for Inlet<'_> {
 
 impl Port {
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
+        let path = request.uri().path();
+        let page = self.cors.allowed(path, request.headers());
+        let mut reply = match self.cors.preflight((request.method(), path), request.headers()) {
+            Some(reply) => reply,
+            None => self.take(request, peer).await,
+        };
+        self.cors.tell(page, reply.headers_mut());
+        reply
+    }
+
+    async fn take(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
         let (parts, body) = request.into_parts();
         let (door, sink) = ((&self.door, &LIMITS), Inlet { port: self, peer });
         let asked = (&parts.headers, body);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use ph_model::Signal;
-use ph_receive::Export;
+use ph_receive::{Asks, Cors, Export};
 
 use super::*;
 use crate::enrich::Place;
@@ -100,7 +100,8 @@ async fn what_is_acknowledged_lies_on_the_disk_and_a_full_queue_refuses() {
     let open = |signal| Relay::open(dir.path(), signal, limits, own.clone()).unwrap();
     let relays = [open(Signal::Metrics), open(Signal::Logs), open(Signal::Spans)];
     let spans_relay = relays[2].clone();
-    let port = Port::new(identify(vec![pod("a", "127.0.0.1", &["app"])]), relays);
+    let cors = Cors::of(&["http://localhost:3000".to_owned()], Asks::Nothing).unwrap();
+    let port = Port::new(identify(vec![pod("a", "127.0.0.1", &["app"])]), relays, cors);
     let listener = Port::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let addr = listener.local_addr().unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
@@ -117,6 +118,20 @@ async fn what_is_acknowledged_lies_on_the_disk_and_a_full_queue_refuses() {
     assert_eq!(post("/api/v2/spans", "application/json", zipkin).await.status(), 202);
     assert_eq!(post("/v1/traces", "application/json", b"{".to_vec()).await.status(), 400);
     assert_eq!(post("/nowhere", "application/json", vec![]).await.status(), 404);
+    // A page asks first, and may read the answer when it is listed.
+    for (origin, status) in [("http://localhost:3000", 204), ("http://localhost:3001", 403)] {
+        let ask = client.request(http::Method::OPTIONS, format!("http://{addr}/v1/traces"));
+        let ask = ask.header("origin", origin).header("access-control-request-method", "POST");
+        let answer = ask.send().await.unwrap();
+        let told = answer.headers().get("access-control-allow-origin").map(|v| v.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), told), (status, (status == 204).then_some(origin)));
+    }
+    let ask = client.post(format!("http://{addr}/v1/traces")).header("origin", "http://localhost:3000");
+    let refused = ask.header("content-type", "application/json").body("{").send().await.unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["access-control-allow-origin"]),
+        (400, &http::HeaderValue::from_static("http://localhost:3000"))
+    );
     // What was acknowledged is there for the next process.
     let mut again = crate::queue::Queue::open(&dir.path().join("queue/received-spans"), limits).unwrap();
     let first = again.head().unwrap();

@@ -42,10 +42,13 @@ fn all_faults_at_once() {
         public_url: Some("http://ops.example.org/path".parse().unwrap()),
         org_slug: "Main Org".into(),
         owner_email: "ann".into(),
+        cors_origins: vec!["*".into(), "shop.example.org".into()],
         ..ServerConfig::new("/nowhere")
     };
     expect![[r#"
         --listen: give at least one address
+        --cors-origin *: the port takes a credential; name each origin whose pages may send one
+        --cors-origin shop.example.org: write an origin as a browser does, such as https://shop.example.org: no path, no default port, in small letters
         --public-url http://ops.example.org/path: use https://
         --public-url http://ops.example.org/path: give scheme, host and port only
         organisation slug "Main Org": 1 to 40 of a-z, 0-9 and -

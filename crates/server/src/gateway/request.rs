@@ -5,6 +5,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -34,9 +35,13 @@ pub async fn guard(State(app): State<AppState>, mut request: Request, next: Next
         request.extensions_mut().insert(peer.clone());
     }
     request.extensions_mut().insert(RequestId(id.clone()));
-    let response = match admit(&app, &mut request, &peer) {
-        Err(problem) => problem.into_response(),
-        Ok(()) => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+    let cors = &app.ingest.cors;
+    let page = cors.allowed(&path, request.headers());
+    let preflight = cors.preflight((&method, &path), request.headers());
+    let response = match (admit(&app, &mut request, (&peer, page.is_some())), preflight) {
+        (Err(problem), _) => problem.into_response(),
+        (Ok(()), Some(answer)) => answer.map(Body::new),
+        (Ok(()), None) => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
             let mut problem = Problem::new(
                 ph_model::ErrorKind::Internal,
                 "the server failed; its log has the cause under this request id",
@@ -45,7 +50,8 @@ pub async fn guard(State(app): State<AppState>, mut request: Request, next: Next
             problem.into_response()
         }),
     };
-    let response = finish(response, &id);
+    let mut response = finish(response, &id);
+    cors.tell(page, response.headers_mut());
     log(
         &app,
         &Line { id: &id, method: &method, path: &path, peer: &peer, took: started.elapsed() },
@@ -54,7 +60,8 @@ pub async fn guard(State(app): State<AppState>, mut request: Request, next: Next
     response
 }
 
-fn admit(app: &AppState, request: &mut Request, peer: &Peer) -> Result<(), Problem> {
+/// Refuses what no room should see.
+fn admit(app: &AppState, request: &mut Request, (peer, from_page): (&Peer, bool)) -> Result<(), Problem> {
     if let Some(fault) = paths::fault(request.uri().path()) {
         return Err(Problem::bad_request(fault));
     }
@@ -72,6 +79,11 @@ fn admit(app: &AppState, request: &mut Request, peer: &Peer) -> Result<(), Probl
     let claimed = headers::strip(request.headers_mut());
     if let Some(claimed) = claimed {
         request.extensions_mut().insert(claimed);
+    }
+    // A page that the operator lets send: its key has to stand in a header, and its browser's cookie counts for nothing.
+    if from_page {
+        request.headers_mut().remove(header::COOKIE);
+        return Ok(());
     }
     let own = own_origin(request, peer);
     let public = app.public_url.origin().ascii_serialization();

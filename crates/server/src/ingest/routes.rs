@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::request::Parts;
 use ph_model::Signal;
-use ph_receive::{Door, Error, Reply, grpc_refused, jaeger, otlp, remote_write, zipkin};
+use ph_receive::{Cors, Door, Error, Reply, grpc_refused, jaeger, otlp, remote_write, zipkin};
 use std::sync::Arc;
 
 use super::delta::Deltas;
@@ -29,11 +29,19 @@ pub struct IngestRoom {
     pub(super) deltas: Arc<Deltas>,
     /// Calls, errors and durations of spans.
     pub(crate) red: Red,
+    /// Pages that may send from a browser.
+    pub(crate) cors: Cors,
 }
 
-impl Default for IngestRoom {
-    fn default() -> Self {
-        Self { door: Door::new(ADMITTED), quota: Arc::default(), deltas: Arc::default(), red: Red::default() }
+impl IngestRoom {
+    pub fn new(cors: Cors) -> Self {
+        Self {
+            door: Door::new(ADMITTED),
+            quota: Arc::default(),
+            deltas: Arc::default(),
+            red: Red::default(),
+            cors,
+        }
     }
 }
 

@@ -209,3 +209,46 @@ async fn grpc_is_taken_on_a_port_of_its_own_and_on_the_main_one() {
     assert_eq!(elsewhere.status(), StatusCode::NOT_FOUND);
     stack.stop().await;
 }
+
+/// Pages that the operator lists send from a browser; others, and other addresses, stay as they are.
+#[tokio::test]
+async fn listed_pages_send_with_a_key_and_never_by_a_cookie() {
+    let page = "https://shop.example.org";
+    let stack = Stack::start_with(|config| config.cors_origins = vec![page.to_owned()]).await;
+    let owner = stack.sign_in().await;
+    let ingest = key(&stack, &owner, json!({"name": "pages", "role": "ingest"})).await;
+    let told = |answer: &reqwest::Response| {
+        let of = |name: &str| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), of("access-control-allow-origin"), of("access-control-allow-headers"))
+    };
+    let preflight = async |path: &str, origin: &str| {
+        let ask = client().request(Method::OPTIONS, stack.url(path)).header("origin", origin);
+        let ask = ask.header("access-control-request-method", "POST").header("sec-fetch-site", "cross-site");
+        told(&ask.send().await.unwrap())
+    };
+    let headers = Some("authorization, content-encoding, content-type, x-api-key".to_owned());
+    assert_eq!(preflight("/v1/traces", page).await, (204, Some(page.to_owned()), headers));
+    assert_eq!(preflight("/v1/traces", "https://evil.example").await, (403, None, None));
+    let (status, origin, _) = preflight("/api/v1/keys", page).await;
+    assert_eq!((status, origin), (405, None));
+    let send = async |path: &str, origin: &str, credential: (&str, &str)| {
+        let ask = client().post(stack.url(path)).json(&span(&stack)).header("origin", origin);
+        let ask = ask.header("sec-fetch-site", "cross-site").header(credential.0, credential.1);
+        told(&ask.send().await.unwrap())
+    };
+    let bearer = format!("Bearer {ingest}");
+    let with_key = ("authorization", bearer.as_str());
+    let allowed = Some(page.to_owned());
+    assert_eq!(send("/v1/traces", page, with_key).await, (200, allowed.clone(), None));
+    assert_eq!(spans(&stack).await.len(), 1);
+    // The page learns why it was refused; the session that the browser has with this server is no credential.
+    assert_eq!(send("/v1/traces", page, ("cookie", &owner)).await, (401, allowed, None));
+    assert_eq!(send("/v1/traces", "https://evil.example", with_key).await, (403, None, None));
+    assert_eq!(send("/api/v1/keys", page, ("cookie", &owner)).await, (403, None, None));
+    stack.stop().await;
+    let closed = Stack::start().await;
+    let ask = client().request(Method::OPTIONS, closed.url("/v1/traces")).header("origin", page);
+    let answer = ask.header("access-control-request-method", "POST").send().await.unwrap();
+    assert_eq!(told(&answer), (405, None, None));
+    closed.stop().await;
+}
