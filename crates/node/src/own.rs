@@ -116,6 +116,9 @@ impl Own {
         };
         let (error, fix) = (text(|p| format!("{}: {}", p.part, p.reason)), text(|p| p.fix.clone()));
         self.source(source, |s| {
+            if error.is_empty() && !s.last_error.is_empty() {
+                tracing::info!(source, was = s.last_error, "source is well again");
+            }
             s.last_success_ms = now_ms;
             s.last_error = error;
             s.fix = fix;

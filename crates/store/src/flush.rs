@@ -22,6 +22,7 @@ use crate::catalogue::Catalogue;
 use crate::config::Durability;
 use crate::contract::Error;
 use crate::memtable::Generation;
+use crate::refusing::Obstacle;
 use crate::shard::{Lane, Order, ShardHandle, Shared, Which};
 
 /// How often the flusher looks around.
@@ -301,10 +302,12 @@ pub(crate) fn measure(shared: &Shared, gauges: &Gauges) {
             gauges.disk_low.store(low, Ordering::Relaxed);
             if low {
                 let floor = shared.config.disk.bytes(space.total);
-                shared
-                    .meter
-                    .trouble("disk", format!("{} bytes free, at least {floor} are needed", space.free));
+                let why = format!("{} bytes free, at least {floor} are needed", space.free);
+                let next_step = "free space on that disk, or shorten the retention; intake goes on by itself";
+                meets(shared, ("disk", &why, next_step), space.free);
+                shared.meter.trouble("disk", why);
             } else {
+                shared.meter.refusing.passes("disk", &shared.config.dir, space.free);
                 shared.meter.cleared("disk");
             }
         }
@@ -313,6 +316,18 @@ pub(crate) fn measure(shared: &Shared, gauges: &Gauges) {
     let snapshot = shared.snapshots.load();
     let rows: u64 = snapshot.tables.values().flat_map(|t| &t.generations).map(|g| g.bytes()).sum();
     gauges.memory_bytes.store(rows, Ordering::Relaxed);
+    let (most, free) = (shared.config.memory_bytes, gauges.free_bytes.load(Ordering::Relaxed));
+    if rows > most {
+        let why = format!("{rows} bytes of rows wait for the disk, more than {most}");
+        meets(shared, ("memory", &why, "see why they are not flushed in the store's health"), free);
+    } else {
+        shared.meter.refusing.passes("memory", &shared.config.dir, free);
+    }
+}
+
+fn meets(shared: &Shared, (part, why, next_step): (&str, &str, &str), free_bytes: u64) {
+    let path = &shared.config.dir;
+    shared.meter.refusing.meets(&Obstacle { part, path, free_bytes, why, next_step });
 }
 
 /// The latest block border at or before a moment.

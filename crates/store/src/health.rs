@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::refusing::Refusing;
+
 /// Counts since the start. All only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -22,6 +24,8 @@ pub struct Counters {
     pub compacted_bytes: u64,
     /// Parts set aside because their bytes are not what was written.
     pub quarantined: u64,
+    /// Times that the store began to refuse what it is sent, for want of disk or memory.
+    pub refusals: u64,
     /// Footers and index directories that were found in memory, that were not, and bytes of those that are kept.
     pub cache_hits: u64,
     pub cache_misses: u64,
@@ -53,6 +57,7 @@ pub(crate) struct Meter {
     pub compactions: AtomicU64,
     pub compacted_bytes: AtomicU64,
     pub quarantined: AtomicU64,
+    pub refusing: Refusing,
     last_error: Mutex<String>,
     troubles: Mutex<BTreeMap<String, String>>,
 }
@@ -95,6 +100,7 @@ impl Meter {
             compactions: of(&self.compactions),
             compacted_bytes: of(&self.compacted_bytes),
             quarantined: of(&self.quarantined),
+            refusals: self.refusing.begun(),
             cache_hits: 0,
             cache_misses: 0,
             cache_bytes: 0,

@@ -23,6 +23,7 @@ mod limits;
 mod memtable;
 mod orgs;
 mod part;
+mod refusing;
 mod rows;
 mod scan;
 mod search;

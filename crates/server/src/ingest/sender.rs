@@ -99,7 +99,10 @@ pub fn refusal(problem: Problem) -> Refusal {
         s if s < 500 => ErrorKind::Invalid,
         _ => ErrorKind::Internal,
     };
-    if let Some(cause) = &problem.cause {
+    // What passes by itself is said by the part that is not available, once.
+    if let Some(cause) = &problem.cause
+        && kind == ErrorKind::Internal
+    {
         tracing::error!(status = status.as_u16(), cause, "telemetry refused");
     }
     let text = match &problem.body.next_step {

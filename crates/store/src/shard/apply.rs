@@ -14,6 +14,7 @@ use crate::head::Mark;
 use crate::health::Meter;
 use crate::limits::refuse_series;
 use crate::memtable::Generation;
+use crate::refusing::Obstacle;
 use crate::rows;
 
 impl Shard {
@@ -46,6 +47,7 @@ impl Shard {
             fresh.into_iter().for_each(|a| refuse(a, &error));
             return Err(error);
         }
+        self.written_again();
         for (append, lsn) in fresh.into_iter().zip(lsns) {
             self.remember(&append);
             self.accept(append, lsn);
@@ -114,11 +116,28 @@ impl Shard {
             _ => (ErrorKind::Unavailable, "look at the store's disk; nothing of this batch was stored"),
         };
         let text = format!("wal {name}: write failed: {cause}; {next}");
-        tracing::warn!(shard = name, error = %cause, "write-ahead log write failed");
+        let (part, dir) = (format!("wal {name}"), &self.shared.config.dir);
+        let free_bytes = self.shared.fs.space(dir).map_or(0, |s| s.free);
+        let why = cause.to_string();
+        let obstacle = Obstacle { part: &part, path: dir, free_bytes, why: &why, next_step: next };
+        self.shared.meter.refusing.meets(&obstacle);
         self.shared.meter.failed(text.clone());
         let mut error = Error::new(kind, text);
         error.retry_after_ms = Some(5_000);
         error
+    }
+
+    /// A write that failed is over when one succeeded and the next segment has room: near the brim small batches still fit.
+    fn written_again(&self) {
+        if !self.shared.meter.refusing.is_any() {
+            return;
+        }
+        let dir = &self.shared.config.dir;
+        if let Ok(space) = self.shared.fs.space(dir)
+            && space.free >= self.shared.config.segment_bytes
+        {
+            self.shared.meter.refusing.passes(&format!("wal {}", self.handle.name()), dir, space.free);
+        }
     }
 
     /// Makes a durable batch visible and answers it.

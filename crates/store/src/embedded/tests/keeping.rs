@@ -126,6 +126,12 @@ async fn a_full_disk_refuses_and_recovers() {
     }
     let refused = refused.unwrap();
     assert_eq!(refused.kind, ErrorKind::Exhausted, "{refused}");
+    // However many are refused, the log says it once; and once more when it begins anew.
+    let again = || crate::Batch { id: None, rows: Rows::Logs(lines(100_000, 100_400)) };
+    for _ in 0..5 {
+        assert!(store.append(&ctx, again()).await.is_err());
+    }
+    assert_eq!((store.counters().refusals, store.shared.meter.refusing.is_any()), (1, true));
     let failed = store.flush().await.unwrap_err();
     assert_eq!(failed.kind, ErrorKind::Exhausted, "{failed}");
     assert!(store.health().not_ready.iter().any(|(part, _)| part == "flush"));
@@ -136,6 +142,7 @@ async fn a_full_disk_refuses_and_recovers() {
     stored += put(&store, &ctx, Rows::Logs(lines(50_000, 50_100))).await.accepted;
     store.flush().await.unwrap();
     assert_eq!(store.health().not_ready, vec![]);
+    assert_eq!((store.counters().refusals, store.shared.meter.refusing.is_any()), (1, false));
     assert_eq!(all_lines(&store, &ctx).await.len() as u64, stored);
     store.shutdown().await;
     drop(store);
@@ -156,6 +163,14 @@ async fn little_free_space_refuses_before_the_log() {
     assert_eq!(refused.kind, ErrorKind::Exhausted);
     assert!(refused.text.starts_with("disk: "), "{refused}");
     assert_eq!(store.health().not_ready[0].0, "disk");
+    let look = || crate::flush::measure(&store.shared, &store.gauges);
+    for (capacity, refusals, stands) in [(1 << 10, 1, true), (u64::MAX, 1, false), (1 << 10, 2, true)] {
+        disk.set_capacity(capacity);
+        look();
+        look();
+        let told = (store.counters().refusals, store.shared.meter.refusing.is_any());
+        assert_eq!(told, (refusals, stands), "{capacity}");
+    }
     store.shutdown().await;
 }
 
