@@ -4,6 +4,7 @@
 //! Out:    the API under `/api/v1`, the web UI, probes and own metrics.
 //! Never:  an organisation taken from a body, a query or a client's header.
 
+mod aliases;
 pub mod app;
 pub mod audit;
 pub mod auth;

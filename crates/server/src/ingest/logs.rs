@@ -6,6 +6,7 @@ use ph_model::{Attributes, EventRow, LogFlags, LogRow, ObjectRef, Value};
 
 use super::attributes::{attributes, nanos, value, workload};
 use super::{Refused, Stamp, refuse};
+use crate::aliases;
 
 /// A record bigger than this is refused; agents cut lines long before.
 const MAX_RECORD_BYTES: usize = 20 << 20;
@@ -18,7 +19,7 @@ pub fn decode(
 ) -> (Vec<LogRow>, Vec<EventRow>, Vec<Refused>) {
     let (mut logs, mut events, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for rl in request.resource_logs {
-        let resource = attributes(rl.resource.unwrap_or_default().attributes);
+        let resource = attributes(aliases::resource(rl.resource.unwrap_or_default().attributes));
         for record in rl.scope_logs.into_iter().flat_map(|s| s.log_records) {
             if is_event(&record) {
                 events.push(event(record, &resource, stamp, now_ns));

@@ -12,6 +12,7 @@ use ph_model::{Attributes, ExemplarRow, Labels, OrgId, Sample, Series, SeriesKin
 use super::attributes::{WORKLOADS, attributes};
 use super::delta::{Deltas, Step};
 use super::{Refused, Stamp, classic, refuse};
+use crate::aliases;
 
 /// Resource attributes that are part of a series' identity; the rest lives once per object.
 const IDENTITY: [&str; 8] = [
@@ -45,7 +46,7 @@ const DELTA: i32 = 1;
 pub fn decode(request: ExportMetricsServiceRequest, stamp: &Stamp, summing: Summing<'_>) -> Decoded {
     let mut collect = Collect { out: Decoded::default(), index: HashMap::new(), summing };
     for rm in request.resource_metrics {
-        let resource = attributes(rm.resource.unwrap_or_default().attributes);
+        let resource = attributes(aliases::resource(rm.resource.unwrap_or_default().attributes));
         let base = identity(&resource, stamp);
         for metric in rm.scope_metrics.into_iter().flat_map(|s| s.metrics) {
             collect.metric(metric, &base);
@@ -90,7 +91,11 @@ struct Collect<'a> {
 }
 
 impl Collect<'_> {
-    fn metric(&mut self, metric: Metric, base: &[(String, String)]) {
+    fn metric(&mut self, mut metric: Metric, base: &[(String, String)]) {
+        let stored = aliases::metric(&metric.name);
+        if stored != metric.name {
+            metric.name = stored.to_owned();
+        }
         let mut is_delta = false;
         let (kind, points) = match metric.data {
             Some(metric::Data::Gauge(g)) => (SeriesKind::Gauge, g.data_points),
@@ -275,6 +280,10 @@ fn labels(
     pairs.push(("__name__".to_owned(), name.to_owned()));
     pairs.extend(extra.map(|(n, v)| (n.to_owned(), v)));
     pairs.extend_from_slice(base);
-    pairs.extend(own.iter().map(|(k, v)| (k.to_owned(), v.to_text())));
+    pairs.extend(own.iter().map(|(k, v)| {
+        let value = v.to_text();
+        let (k, v) = aliases::attribute(name, k, &value);
+        (k.to_owned(), v.to_owned())
+    }));
     Labels::new(pairs)
 }

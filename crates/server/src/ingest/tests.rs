@@ -77,6 +77,27 @@ fn series_carry_identity_only_and_the_credentials_cluster() {
 }
 
 #[test]
+fn what_other_conventions_call_otherwise_is_one_series() {
+    let point =
+        NumberDataPoint { attributes: vec![kv("cpu.mode", "iowait"), kv("cpu", "0")], ..point(1_000, 1.0) };
+    let mut request = metrics_of(metric::Data::Gauge(Gauge { data_points: vec![point] }));
+    let mut names = Vec::new();
+    for name in ["system.cpu.time", "k8s.deployment.pod.desired", "shop.deployment.pod.desired"] {
+        let resource = &mut request.resource_metrics[0];
+        resource.resource = None;
+        resource.scope_metrics[0].metrics[0].name = name.into();
+        let found = metrics::decode(request.clone(), &Stamp::default(), summing(&Deltas::default()));
+        names.push(found.series[0].labels.to_string());
+    }
+    let expected = [
+        r#"{__name__="system.cpu.time", cpu="0", state="wait"}"#,
+        r#"{__name__="k8s.deployment.desired", cpu="0", cpu.mode="iowait"}"#,
+        r#"{__name__="shop.deployment.pod.desired", cpu="0", cpu.mode="iowait"}"#,
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
 fn deltas_add_up_and_points_without_time_are_refused_with_a_count() {
     let deltas = Deltas::default();
     let of = |points: Vec<NumberDataPoint>| {

@@ -6,6 +6,7 @@ use ph_model::{Attributes, SpanKind, SpanRow, SpanStatus, Value};
 
 use super::attributes::{attributes, nanos, workload};
 use super::{Refused, Stamp, refuse};
+use crate::aliases;
 
 /// Rows in the order they were sent; spans without valid ids are refused.
 pub fn decode(
@@ -15,7 +16,7 @@ pub fn decode(
 ) -> (Vec<SpanRow>, Vec<Refused>) {
     let (mut rows, mut refused) = (Vec::new(), Vec::new());
     for rs in request.resource_spans {
-        let resource = attributes(rs.resource.unwrap_or_default().attributes);
+        let resource = attributes(aliases::resource(rs.resource.unwrap_or_default().attributes));
         for scope in rs.scope_spans {
             let name = scope.scope.map(|s| s.name).unwrap_or_default();
             for s in scope.spans {

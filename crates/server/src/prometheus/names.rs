@@ -12,6 +12,8 @@ use ph_model::{Labels, MatchOp, Matcher, SeriesKind};
 use ph_promql::{Expr, ExprKind, Group, Grouping, MatchLabels};
 use ph_tsdb::LabelTest;
 
+use crate::aliases;
+
 /// What `names.toml` says.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,11 +187,17 @@ fn name_spellings(name: &str, unit: &str, kind: SeriesKind) -> Vec<String> {
     if !name.contains('.') {
         return vec![name.to_owned()];
     }
-    vec![name.to_owned(), plain(name), metric_name(name, unit, kind)]
+    let all = std::iter::once(name).chain(aliases::of_metric(name));
+    all.flat_map(|name| [name.to_owned(), plain(name), metric_name(name, unit, kind)]).collect()
 }
 
 /// All names that a stored name can have, with every unit.
 fn possible_names(name: &str) -> Vec<String> {
+    let all = std::iter::once(name).chain(aliases::of_metric(name));
+    all.flat_map(spelt_with_units).collect()
+}
+
+fn spelt_with_units(name: &str) -> Vec<String> {
     let mut out = vec![name.to_owned(), plain(name)];
     let pers = NAMES.per.keys().map(String::as_str);
     let units = NAMES.units.keys().map(String::as_str).chain(["1", "{x}"]);
@@ -212,15 +220,17 @@ pub fn value_of<'a>(stored: &'a Labels, name: &str) -> &'a str {
     let meant = |dotted: &str| {
         dotted.contains('.') && (plain(dotted) == name || NAMES.labels.get(dotted).is_some_and(|s| s == name))
     };
-    stored.iter().find(|(dotted, _)| meant(dotted)).map_or("", |(_, value)| value)
+    let found = stored.iter().find(|(dotted, _)| meant(dotted)).map(|(_, value)| value);
+    found.or_else(|| aliases::value_of(stored, name)).unwrap_or("")
 }
 
 /// Whether a label's name can mean nothing but a stored label of that very name, given all names that are stored.
 pub fn is_only_itself(name: &str, stored: &[String]) -> bool {
-    !stored
-        .iter()
-        .filter(|d| d.contains('.'))
-        .any(|dotted| plain(dotted) == name || NAMES.labels.get(dotted).is_some_and(|short| short == name))
+    let other = aliases::is_attribute(name);
+    !other
+        && !stored.iter().filter(|d| d.contains('.')).any(|dotted| {
+            plain(dotted) == name || NAMES.labels.get(dotted).is_some_and(|short| short == name)
+        })
 }
 
 /// A label's name as listings show it.
@@ -297,6 +307,15 @@ mod tests {
             shown.to_string(),
             r#"{__name__="k8s_pod_memory_usage_bytes", direction="in", pod="web-1"}"#
         );
+        let desired = Labels::new(vec![("__name__".into(), "k8s.deployment.desired".into())]);
+        let of = ("{pod}", SeriesKind::UpDown);
+        for name in
+            ["k8s.deployment.pod.desired", "k8s_deployment_pod_desired", "k8s_deployment_desired_pods"]
+        {
+            let selector = Selector::new(&[Matcher::equal("__name__", name)]).unwrap();
+            assert!(selector.accepts(&desired, of) && selector.may_mean("k8s.deployment.desired"), "{name}");
+        }
+        assert!(!is_only_itself("cpu_mode", &[]) && is_only_itself("state", &[]));
         let long = ph_promql::parse("sum by (k8s_pod_name) (x)").unwrap();
         assert_eq!(Spelling::of(&long).labels(&stored, of, true).value("k8s_pod_name"), Some("web-1"));
     }
