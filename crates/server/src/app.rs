@@ -37,6 +37,7 @@ use crate::link::LinkRoom;
 use crate::live::LiveRoom;
 use crate::logs::LogsRoom;
 use crate::objects::{Inventories, LastWords};
+use crate::prometheus::PrometheusRoom;
 use crate::{
     audit, auth, boards, events, exec, gateway, ingest, link, live, logs, loki, metrics, objects, prometheus,
     traces, ui,
@@ -67,6 +68,7 @@ pub struct App {
     pub logs: LogsRoom,
     pub live: LiveRoom,
     pub exec: ExecRoom,
+    pub prometheus: PrometheusRoom,
     /// Readiness and own metrics.
     pub watch: Watch,
     /// Every task of the server; awaited when it stops.

@@ -8,11 +8,13 @@
 mod envelope;
 mod exemplars;
 mod gather;
+mod leave;
 mod listing;
 mod names;
 mod params;
 mod query;
 mod read;
+mod runs;
 mod status;
 mod views;
 
@@ -22,7 +24,9 @@ use axum::routing::{get, post};
 use crate::app::AppState;
 
 pub(crate) use envelope::Fault;
+pub(crate) use leave::{Stop, unless_left};
 pub(crate) use params::Form;
+pub(crate) use query::PrometheusRoom;
 
 /// Where the API stands; what follows is as in Prometheus.
 pub const BASE: &str = "/prometheus";

@@ -139,6 +139,11 @@ impl Drop for Waiting {
     }
 }
 
+/// What work ends with that nobody waits for.
+pub(crate) fn gone() -> Error {
+    Error::new(ErrorKind::Gone, "nobody waits for the answer any more")
+}
+
 /// What a scan touched.
 #[derive(Debug, Default)]
 pub(crate) struct Scanned {
@@ -163,7 +168,7 @@ impl Scanned {
     /// Errors: `Gone` when nobody waits any more, `Exhausted`, with the limit named, when the question was ended because it read too much.
     pub fn within(&self) -> Result<(), Error> {
         if self.budget.leave.is_told() {
-            return Err(Error::new(ErrorKind::Gone, "nobody waits for the answer any more"));
+            return Err(gone());
         }
         let next = "ask for less time or with a narrower filter, or have it raised";
         let what = match (self.budget.rows, self.budget.bytes) {

@@ -9,6 +9,7 @@ use ph_tsdb::{Source, merge};
 use crate::block::BlockPart;
 use crate::contract::{Error, LabelPage, SeriesAsk, SeriesSamples};
 use crate::hidden::strip;
+use crate::scan::{Leave, gone};
 use crate::shard::Shared;
 
 /// Series that one batch of an answer holds at most.
@@ -27,20 +28,38 @@ fn blocks(shared: &Shared, org: OrgId, range: RangeMs) -> Vec<Arc<BlockPart>> {
     all.iter().filter(|b| range.touches(b.row.first, b.row.last)).cloned().collect()
 }
 
+/// What is asked of whom, and whether somebody still waits for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub org: OrgId,
+    pub ask: &'a SeriesAsk,
+    pub leave: &'a Leave,
+}
+
 /// Calls `each` with batches of series, ascending by labels, until it gives `false`.
 ///
 /// Samples that were stored first win: older blocks, then the head. A damaged block is left out, and told as an error
-/// after everything else was given.
+/// after everything else was given. Errors: `Gone` when nobody waits any more, `Exhausted` above a limit.
 pub(crate) fn select(
     shared: &Shared,
-    org: OrgId,
-    ask: &SeriesAsk,
+    asked: Asked<'_>,
     each: &mut dyn FnMut(Vec<SeriesSamples>) -> bool,
 ) -> Result<(), Error> {
-    // Where samples were deleted, only a look at what is left tells how many series there are.
-    let most = if is_thinned(shared, org, ask.range) { usize::MAX } else { ask.max_series };
+    let Asked { org, ask, leave } = asked;
+    // Where samples were deleted, only a look at what is left tells how many series and samples there are.
+    let thinned = is_thinned(shared, org, ask.range);
+    let most_series = if thinned { usize::MAX } else { ask.max_series };
+    let most = shared.settings(org).limits.query_samples.unwrap_or(u64::MAX);
+    let goes_on = |samples: u64| !leave.is_told() && (thinned || samples <= most);
+    let ended = |e: ph_tsdb::Error| match e {
+        ph_tsdb::Error::Ended if leave.is_told() => gone(),
+        ph_tsdb::Error::Ended => too_many_samples(most),
+        e => lift(e),
+    };
     let (head, unread) = match shared.head(org) {
-        Some(head) => head.select_readable(&ask.matchers, ask.range, most).map_err(lift)?,
+        Some(head) => {
+            head.select_readable(&ask.matchers, ask.range, (most_series, &goes_on)).map_err(ended)?
+        }
         None => (Vec::new(), None),
     };
     let blocks = blocks(shared, org, ask.range);
@@ -62,9 +81,11 @@ pub(crate) fn select(
         }
     }
     sources.push(Box::new(head.into_iter().map(Ok)));
-    let most = shared.settings(org).limits.query_samples.unwrap_or(u64::MAX);
     let (mut batch, mut samples, mut total, mut all_samples) = (Vec::new(), 0, 0, 0_u64);
     for series in merge(sources) {
+        if leave.is_told() {
+            return Err(gone());
+        }
         let mut series = match series {
             Ok(series) => series,
             Err(error) => {
@@ -85,10 +106,7 @@ pub(crate) fn select(
         samples += series.samples.len();
         all_samples += series.samples.len() as u64;
         if all_samples > most {
-            let what = format!(
-                "query_samples: the selector gives more than {most} samples; ask for less time or fewer series, or have it raised"
-            );
-            return Err(Error::new(ErrorKind::Exhausted, what));
+            return Err(too_many_samples(most));
         }
         batch.push(SeriesSamples {
             labels: series.labels,
@@ -113,6 +131,13 @@ fn too_many(ask: &SeriesAsk) -> Error {
     lift(ph_tsdb::Error::ManySeries { most: ask.max_series })
 }
 
+fn too_many_samples(most: u64) -> Error {
+    let what = format!(
+        "query_samples: the selector gives more than {most} samples; ask for less time or fewer series, or have it raised"
+    );
+    Error::new(ErrorKind::Exhausted, what)
+}
+
 fn open(block: &BlockPart) -> Result<&ph_tsdb::Block, Error> {
     match block.damage() {
         Some(why) => Err(Error::new(ErrorKind::Internal, why)),
@@ -134,7 +159,8 @@ fn left_over(
     each: &mut dyn FnMut(Labels),
 ) -> Result<(), Error> {
     let ask = SeriesAsk { max_series: usize::MAX, ..ask.clone() };
-    select(shared, org, &ask, &mut |batch| {
+    let asked = Asked { org, ask: &ask, leave: &Leave::default() };
+    select(shared, asked, &mut |batch| {
         batch.into_iter().for_each(|series| each(series.labels));
         true
     })

@@ -30,6 +30,9 @@ pub enum Error {
         "the selector matches more than {most} series; add matchers or raise the series limit of the query"
     )]
     ManySeries { most: usize },
+    /// Its reader ended a selection before it was whole.
+    #[error("the selection was ended before it was whole")]
+    Ended,
     /// More than a format can hold.
     #[error("block writer: more {what} than one block can hold")]
     TooMany { what: &'static str },
@@ -48,6 +51,7 @@ impl Error {
             }
             Error::Io { .. } => ErrorKind::Unavailable,
             Error::ManySeries { .. } => ErrorKind::Exhausted,
+            Error::Ended => ErrorKind::Gone,
             _ => ErrorKind::Internal,
         }
     }

@@ -13,6 +13,7 @@ mod postings;
 mod series;
 mod spill;
 mod varint;
+mod xor_chunk;
 
 pub mod block;
 mod head;
@@ -30,3 +31,4 @@ pub use metrics::Metric;
 pub use rate::{Grid, RangeFn, rate_at};
 pub use series::{Listing, SeriesSamples, StartRun};
 pub use spill::{CHUNK_FILE_HEAD, ChunkFile};
+pub use xor_chunk::XorChunk;

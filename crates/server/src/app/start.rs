@@ -32,6 +32,7 @@ use crate::ingest::IngestRoom;
 use crate::link::{self, LinkRoom};
 use crate::live::{Hub, LiveRoom, TokenKey};
 use crate::logs::LogsRoom;
+use crate::prometheus::PrometheusRoom;
 
 /// Starts servers.
 #[derive(Debug)]
@@ -72,6 +73,7 @@ impl Server {
         let public_url = public_url(&config, &doors)?;
         let first = first_link(&state, &config, now).await?;
         let issuer = state.installation_id(now).await?.to_string();
+        let cors = config.cors().map_err(|faults| Error::Config(faults.join("\n")))?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let telemetry = open_telemetry(&config, &clock, (&tasks, &stop)).await?;
         let watch = Watch::default();
@@ -88,13 +90,14 @@ impl Server {
             inventories: Arc::default(),
             last_words: Default::default(),
             intake: Arc::default(),
-            ingest: IngestRoom::default(),
+            ingest: IngestRoom::new(cors),
             logs: LogsRoom::default(),
             live,
             auth: AuthRoom::new(state.clone(), clock.clone(), keyring, &issuer, stop.clone()),
             auditor: Auditor::new(state.clone(), clock.clone()),
             link: link_room(&config, &public_url),
             exec: ExecRoom::default(),
+            prometheus: PrometheusRoom::default(),
             public_url: public_url.clone(),
             config,
             clock,

@@ -13,6 +13,7 @@ use super::ask::Grid;
 use super::envelope::Fault;
 use super::read::{Scan, Seen, fields_of};
 use crate::app::AppState;
+use crate::prometheus::{Stop, unless_left};
 
 /// Series of one query.
 const MOST_SERIES: usize = 5_000;
@@ -43,15 +44,16 @@ pub async fn run(
         next += 1;
         format!("range_{}", next - 1)
     });
-    let evaluated = tokio::task::spawn_blocking(move || answer(&text, &source, grid)).await;
-    let (data, warnings) = evaluated.map_err(|e| {
-        tracing::error!(cause = %e, "an evaluation ended without an answer");
-        Fault::internal()
-    })??;
+    let evaluated = unless_left(move |stop| answer(&text, (&source, stop), grid)).await;
+    let (data, warnings) = evaluated.ok_or_else(Fault::internal)??;
     Ok((data, seen, warnings))
 }
 
-fn answer(text: &str, source: &MemorySource, grid: Grid) -> Result<(Value, Vec<String>), Fault> {
+fn answer(
+    text: &str,
+    (source, stop): (&MemorySource, &Stop),
+    grid: Grid,
+) -> Result<(Value, Vec<String>), Fault> {
     let mut params = match grid.step_ms {
         0 => Params::instant(grid.start_ms),
         step => Params::range(grid.start_ms, grid.end_ms, step),
@@ -59,7 +61,7 @@ fn answer(text: &str, source: &MemorySource, grid: Grid) -> Result<(Value, Vec<S
     // Samples stand at the steps themselves.
     params.lookback_ms = 1;
     let expr = parse(text).map_err(ph_promql::Error::from)?;
-    let found = eval(text, &expr, &params, (source, &Never))?;
+    let found = eval(text, &expr, &params, (source, stop))?;
     let at = |ms: i64| json!(ms as f64 / 1000.0);
     let data = match found.value {
         ph_promql::Value::Scalar(v) => {

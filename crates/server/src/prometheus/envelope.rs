@@ -1,5 +1,6 @@
 //! `{status, data, errorType, error, warnings, infos}`: how Prometheus wraps answers and errors.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use axum::response::{IntoResponse, Response};
@@ -8,7 +9,7 @@ use ph_model::{ErrorKind, Labels};
 use ph_promql::{Answer, Value, sample_text};
 
 /// An error of this API: a word, a status, a sentence.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fault {
     kind: &'static str,
     status: StatusCode,
@@ -133,23 +134,19 @@ pub struct Shape {
 }
 
 /// The answer of a query.
-pub fn answer(mut answer: Answer, shape: Shape) -> Response {
-    let cut = match &mut answer.value {
-        Value::Vector(rows) if shape.limit > 0 && rows.len() > shape.limit => {
-            rows.truncate(shape.limit);
-            true
-        }
-        Value::Matrix(rows) if shape.limit > 0 && rows.len() > shape.limit => {
-            rows.truncate(shape.limit);
-            true
-        }
-        _ => false,
+pub fn answer(answer: &Answer, shape: Shape) -> Response {
+    let most = if shape.limit == 0 { usize::MAX } else { shape.limit };
+    let rows = match &answer.value {
+        Value::Vector(rows) => rows.len(),
+        Value::Matrix(rows) => rows.len(),
+        _ => 0,
     };
-    if cut {
-        answer.warnings.push("results truncated due to limit".to_owned());
+    let mut warnings = Cow::Borrowed(&answer.warnings);
+    if rows > most {
+        warnings.to_mut().push("results truncated due to limit".to_owned());
     }
     let mut data = String::with_capacity(1024);
-    value(&answer.value, shape.at_ms, &mut data);
+    value(&answer.value, (shape.at_ms, most), &mut data);
     if shape.with_stats {
         let stats = answer.stats;
         let _ = write!(
@@ -159,10 +156,11 @@ pub fn answer(mut answer: Answer, shape: Shape) -> Response {
         );
     }
     data.push('}');
-    success_with(&data, &answer.warnings, &answer.infos)
+    success_with(&data, &warnings, &answer.infos)
 }
 
-fn value(value: &Value, at_ms: i64, out: &mut String) {
+/// The first `most` series of a value.
+fn value(value: &Value, (at_ms, most): (i64, usize), out: &mut String) {
     match value {
         Value::Scalar(v) => {
             out.push_str("{\"resultType\":\"scalar\",\"result\":");
@@ -175,7 +173,7 @@ fn value(value: &Value, at_ms: i64, out: &mut String) {
         }
         Value::Vector(rows) => {
             out.push_str("{\"resultType\":\"vector\",\"result\":[");
-            for (i, (labels, v)) in rows.iter().enumerate() {
+            for (i, (labels, v)) in rows.iter().take(most).enumerate() {
                 open_series(i, labels, out);
                 out.push_str(",\"value\":");
                 point(at_ms, *v, out);
@@ -185,7 +183,7 @@ fn value(value: &Value, at_ms: i64, out: &mut String) {
         }
         Value::Matrix(rows) => {
             out.push_str("{\"resultType\":\"matrix\",\"result\":[");
-            for (i, (labels, points)) in rows.iter().enumerate() {
+            for (i, (labels, points)) in rows.iter().take(most).enumerate() {
                 open_series(i, labels, out);
                 out.push_str(",\"values\":[");
                 for (i, (at, v)) in points.iter().enumerate() {

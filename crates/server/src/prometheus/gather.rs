@@ -13,6 +13,7 @@ use ph_tsdb::LabelTest;
 
 use super::names::{Selector, Spelling, is_only_itself};
 use super::views;
+use crate::aliases;
 
 /// Series of one query, more are refused.
 pub const MOST_SERIES: usize = 200_000;
@@ -24,13 +25,6 @@ const MOST_NAMES: usize = 200_000;
 /// What the selectors of a query need, fetched.
 pub struct Gathered {
     found: Vec<(Selection, Vec<(Labels, Vec<Sample>)>)>,
-}
-
-impl Gathered {
-    /// All series, selection by selection.
-    pub fn series(&self) -> impl Iterator<Item = (&Labels, &[Sample])> {
-        self.found.iter().flat_map(|(_, rows)| rows).map(|(labels, samples)| (labels, samples.as_slice()))
-    }
 }
 
 impl SeriesSource for Gathered {
@@ -52,6 +46,72 @@ impl SeriesSource for Gathered {
     }
 }
 
+/// What is kept of the samples of a series.
+pub trait Kept: Default + Send {
+    /// How much one request may hold, and of what.
+    const MOST: (usize, &'static str);
+
+    /// Adds ascending samples; of two at one time the first stays.
+    fn add(&mut self, samples: Vec<Sample>);
+
+    /// What is held, in the unit of the limit.
+    fn size(&self) -> usize;
+}
+
+impl Kept for Vec<Sample> {
+    const MOST: (usize, &'static str) = (MOST_SAMPLES, "samples");
+
+    fn add(&mut self, samples: Vec<Sample>) {
+        if self.is_empty() {
+            *self = samples;
+        } else {
+            self.extend(samples);
+            self.sort_by_key(|s| s.at_ms);
+            self.dedup_by_key(|s| s.at_ms);
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+/// Series as a query sees them, ascending by those labels.
+#[derive(Default)]
+pub struct Rows<K> {
+    pub series: BTreeMap<Labels, K>,
+    size: usize,
+}
+
+impl<K: Kept> Rows<K> {
+    /// After so much of the limit was taken.
+    fn after(size: usize) -> Self {
+        Self { series: BTreeMap::new(), size }
+    }
+
+    /// Errors: `Exhausted` above the limit.
+    pub fn add(&mut self, labels: Labels, samples: Vec<Sample>) -> Result<(), ph_store::Error> {
+        let row = self.series.entry(labels).or_default();
+        self.size -= row.size();
+        row.add(samples);
+        self.size += row.size();
+        let (most, what) = K::MOST;
+        if self.size <= most {
+            return Ok(());
+        }
+        let text = format!("the query reads more than {most} {what}; select fewer series or a shorter range");
+        Err(ph_store::Error::new(ErrorKind::Exhausted, text))
+    }
+
+    /// What is held, with what was before.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+}
+
+/// Takes one stored series under the labels that a query sees.
+type Take<'t> = dyn FnMut(Labels, Vec<Sample>) -> Result<(), ph_store::Error> + Send + 't;
+
 /// Fetches series for queries of one tenant.
 pub struct Gather<'a> {
     pub store: &'a Arc<dyn Store>,
@@ -66,37 +126,30 @@ impl Gather<'_> {
         spelling: &Spelling,
     ) -> Result<Gathered, ph_store::Error> {
         let mut found: Vec<(Selection, Vec<(Labels, Vec<Sample>)>)> = Vec::new();
-        let (mut series, mut samples) = (0, 0);
+        let (mut series, mut size) = (0, 0);
         for selection in merged(selections) {
-            let range = RangeMs::new(selection.from_ms, selection.to_ms.saturating_add(1));
-            let rows = self.select(&selection.matchers, range, (spelling, MOST_SERIES - series)).await?;
-            series += rows.len();
-            samples += rows.iter().map(|(_, s)| s.len()).sum::<usize>();
-            if samples > MOST_SAMPLES {
-                return Err(ph_store::Error::new(
-                    ErrorKind::Exhausted,
-                    format!(
-                        "the query reads more than {MOST_SAMPLES} samples; select fewer series or a shorter range"
-                    ),
-                ));
-            }
-            found.push((selection, rows));
+            let rows = self.rows(&selection, (spelling, MOST_SERIES - series), size).await?;
+            (series, size) = (series + rows.series.len(), rows.size());
+            found.push((selection, rows.series.into_iter().collect()));
         }
         Ok(Gathered { found })
     }
 
-    /// Series as the query sees them, ascending by those labels; of names that are views, what they show where no series has
-    /// the name itself.
-    async fn select(
+    /// Series of one selection, after so much of the limit was taken; of names that are views, what they show where no
+    /// series has the name itself.
+    pub async fn rows<K: Kept>(
         &self,
-        matchers: &[Matcher],
-        range: RangeMs,
-        (spelling, most): (&Spelling, usize),
-    ) -> Result<Vec<(Labels, Vec<Sample>)>, ph_store::Error> {
-        let real = self.stored(matchers, range, (spelling, most)).await?;
+        selection: &Selection,
+        seen: (&Spelling, usize),
+        size: usize,
+    ) -> Result<Rows<K>, ph_store::Error> {
+        let matchers = &selection.matchers;
+        let range = RangeMs::new(selection.from_ms, selection.to_ms.saturating_add(1));
+        let mut rows = Rows::<K>::after(size);
+        self.stored(matchers, range, seen, &mut |labels, samples| rows.add(labels, samples)).await?;
         let views = views::meant(matchers);
         if views.is_empty() {
-            return Ok(real);
+            return Ok(rows);
         }
         let tests: Result<Vec<LabelTest>, _> = matchers.iter().map(LabelTest::new).collect();
         let tests = tests.map_err(|e| ph_store::Error::new(ErrorKind::Invalid, e.to_string()))?;
@@ -104,62 +157,46 @@ impl Gather<'_> {
         let of = |labels: &Labels| labels.value("cluster").unwrap_or_default().to_owned();
         // Not only of those that the other matchers let through.
         let name: Vec<Matcher> = matchers.iter().filter(|m| m.name == "__name__").cloned().collect();
-        let whole = self.stored(&name, range, (spelling, most)).await?;
-        let own: BTreeSet<String> = whole.iter().map(|(labels, _)| of(labels)).collect();
-        let mut rows: BTreeMap<Labels, Vec<Sample>> = real.into_iter().collect();
+        let mut own = BTreeSet::new();
+        let mut note = |labels: Labels, _| {
+            own.insert(of(&labels));
+            Ok(())
+        };
+        self.stored(&name, range, seen, &mut note).await?;
         for view in views {
-            for (labels, samples) in self.stored(&view.matchers(matchers), range, (spelling, most)).await? {
+            let mut show = |labels: Labels, samples| {
                 if own.contains(&of(&labels)) {
-                    continue;
+                    return Ok(());
                 }
-                for (labels, samples) in view.apply(&labels, samples).into_iter().filter(|(l, _)| shown(l)) {
-                    let row = rows.entry(labels).or_default();
-                    if row.is_empty() {
-                        *row = samples;
-                    } else {
-                        join(row, samples);
-                    }
-                }
-            }
+                let mut each = view.apply(&labels, samples).into_iter().filter(|(l, _)| shown(l));
+                each.try_for_each(|(labels, samples)| rows.add(labels, samples))
+            };
+            self.stored(&view.matchers(matchers), range, seen, &mut show).await?;
         }
-        Ok(rows.into_iter().collect())
+        Ok(rows)
     }
 
-    /// Series that are stored, as the query sees them.
+    /// Series that are stored, under the labels that the query sees, in no order of these.
     async fn stored(
         &self,
         matchers: &[Matcher],
         range: RangeMs,
         (spelling, most): (&Spelling, usize),
-    ) -> Result<Vec<(Labels, Vec<Sample>)>, ph_store::Error> {
+        take: &mut Take<'_>,
+    ) -> Result<(), ph_store::Error> {
         let selector = Selector::new(matchers).map_err(|e| ph_store::Error::new(ErrorKind::Invalid, e))?;
-        let Some(pushed) = self.pushed(matchers, range, &selector).await? else { return Ok(Vec::new()) };
+        let Some(pushed) = self.pushed(matchers, range, &selector).await? else { return Ok(()) };
         let ask = SeriesAsk { matchers: pushed, range, max_series: most };
         let mut stream = self.store.select_series(self.ctx, ask).await?;
-        let mut rows: BTreeMap<Labels, Vec<Sample>> = BTreeMap::new();
-        let mut samples = 0;
         while let Some(batch) = stream.next().await {
             for one in batch? {
-                if !selector.accepts(&one.labels, (&one.unit, one.kind)) {
-                    continue;
-                }
-                samples += one.samples.len();
-                if samples > MOST_SAMPLES {
-                    return Err(ph_store::Error::new(
-                        ErrorKind::Exhausted,
-                        format!("a selector reads more than {MOST_SAMPLES} samples; add label matchers"),
-                    ));
-                }
-                let labels = spelling.labels(&one.labels, (&one.unit, one.kind), selector.as_stored);
-                let row = rows.entry(labels).or_default();
-                if row.is_empty() {
-                    *row = one.samples;
-                } else {
-                    join(row, one.samples);
+                if selector.accepts(&one.labels, (&one.unit, one.kind)) {
+                    let labels = spelling.labels(&one.labels, (&one.unit, one.kind), selector.as_stored);
+                    take(labels, one.samples)?;
                 }
             }
         }
-        Ok(rows.into_iter().collect())
+        Ok(())
     }
 
     /// Matchers for the store, which may accept more than is meant; `None` when nothing can be.
@@ -183,7 +220,11 @@ impl Gather<'_> {
                 && (m.value.contains('.') || !m.value.contains('_'))
         });
         if let Some(name) = plainly {
-            pushed.push(name.clone());
+            pushed.push(match aliases::metric(&name.value) {
+                same if same == name.value => name.clone(),
+                // Also what was stored before its other name was known.
+                stored => Matcher::regex("__name__", format!("{}|{}", escape(stored), escape(&name.value))),
+            });
             return Ok(Some(pushed));
         }
         let names = self.store.label_values(self.ctx, "__name__", ask(MOST_NAMES)).await?;
@@ -239,13 +280,6 @@ fn merged(selections: Vec<Selection>) -> Vec<Selection> {
         }
     }
     out
-}
-
-/// Two stored series that are one to the query: of two samples at one time the first stays.
-fn join(into: &mut Vec<Sample>, more: Vec<Sample>) {
-    into.extend(more);
-    into.sort_by_key(|s| s.at_ms);
-    into.dedup_by_key(|s| s.at_ms);
 }
 
 /// A name as a pattern that means it alone.

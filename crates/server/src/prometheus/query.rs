@@ -1,45 +1,57 @@
 //! `query`, `query_range`, `format_query`, `parse_query`, `query_exemplars`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
 use ph_access::{Permission, TenantCtx};
-use ph_promql::{Answer, Cancel, Params};
+use ph_model::OrgId;
+use ph_promql::{Answer, Params};
 use tokio::sync::Semaphore;
 
 use super::envelope::{Fault, Shape, answer, success};
 use super::gather::Gather;
+use super::leave::unless_left;
 use super::names::Spelling;
 use super::params::Form;
+use super::read::READS;
+use super::runs::Runs;
 use crate::app::AppState;
 
-/// Longest evaluation of one query; `timeout` can shorten it.
+/// Longest evaluation of one query; `timeout` can shorten it for the one who asks.
 const MOST_TIME: Duration = Duration::from_secs(120);
 const MOST_POINTS: i64 = 11_000;
-
 /// Queries that are fetched and evaluated at one time, each within its own limits; others wait, as long as their time lasts.
-static SLOTS: Semaphore = Semaphore::const_new(6);
+pub const SLOTS: usize = 6;
 
-/// Set when nobody waits for the answer any more.
-#[derive(Clone, Default)]
-struct Stop(Arc<AtomicBool>);
+/// Queries that wait and run.
+pub struct PrometheusRoom {
+    pub(super) slots: Arc<Semaphore>,
+    /// Remote reads that are put together or sent.
+    pub(super) reads: Arc<Semaphore>,
+    pub(super) runs: Runs<Question, Result<Arc<Answer>, Fault>>,
+}
 
-impl Cancel for Stop {
-    fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+impl Default for PrometheusRoom {
+    fn default() -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(SLOTS)),
+            reads: Arc::new(Semaphore::new(READS)),
+            runs: Runs::default(),
+        }
     }
 }
 
-/// Stops the evaluation when the request ends first.
-struct StopOnDrop(Stop);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Relaxed);
-    }
+/// What makes two queries one. Whoever asks may read metrics, and every reader of an organisation sees the same ones.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Question {
+    org: OrgId,
+    text: String,
+    start_ms: i64,
+    end_ms: i64,
+    step_ms: i64,
+    lookback_ms: i64,
 }
 
 /// `/query`: the value at one time.
@@ -47,7 +59,7 @@ pub async fn instant(State(app): State<AppState>, ctx: TenantCtx, form: Form) ->
     ctx.require(Permission::MetricsRead)?;
     let at_ms = form.time("time")?.unwrap_or_else(|| app.clock.now_ms());
     let found = evaluate(&app, &ctx, &form, Params::instant(at_ms)).await?;
-    Ok(answer(found, shape(&form, at_ms)?))
+    Ok(answer(&found, shape(&form, at_ms)?))
 }
 
 /// `/query_range`: values on a grid.
@@ -76,14 +88,20 @@ pub async fn range(State(app): State<AppState>, ctx: TenantCtx, form: Form) -> R
     let mut params = Params::range(start, end, step);
     params.limits.steps = MOST_POINTS as usize + 1;
     let found = evaluate(&app, &ctx, &form, params).await?;
-    Ok(answer(found, shape(&form, end)?))
+    Ok(answer(&found, shape(&form, end)?))
 }
 
 fn shape(form: &Form, at_ms: i64) -> Result<Shape, Fault> {
     Ok(Shape { at_ms, limit: form.limit()?, with_stats: form.one("stats").is_some() })
 }
 
-async fn evaluate(app: &AppState, ctx: &TenantCtx, form: &Form, mut params: Params) -> Result<Answer, Fault> {
+/// Shares the run of an equal query that is under way. A failure is that of all who share it.
+async fn evaluate(
+    app: &AppState,
+    ctx: &TenantCtx,
+    form: &Form,
+    mut params: Params,
+) -> Result<Arc<Answer>, Fault> {
     if let Some(lookback) = form.duration("lookback_delta")? {
         if lookback <= 0 {
             return Err(Fault::parameter("lookback_delta", "it must be above zero"));
@@ -95,33 +113,46 @@ async fn evaluate(app: &AppState, ctx: &TenantCtx, form: &Form, mut params: Para
         _ => MOST_TIME,
     };
     let text = form.one("query").unwrap_or_default().to_owned();
-    let stop = Stop::default();
-    let _guard = StopOnDrop(stop.clone());
-    match tokio::time::timeout(most, answered(app, ctx, (text, params), stop)).await {
-        Ok(result) => result,
-        Err(_) => Err(Fault::timeout("query timed out in expression evaluation")),
+    let question = Question {
+        org: ctx.org(),
+        text: text.clone(),
+        start_ms: params.start_ms,
+        end_ms: params.end_ms,
+        step_ms: params.step_ms,
+        lookback_ms: params.lookback_ms,
+    };
+    let (to, tenant) = (app.clone(), ctx.clone());
+    let share = app.prometheus.runs.join(question, || {
+        Box::pin(async move {
+            let run = answered(&to, &tenant, (text, params));
+            tokio::time::timeout(MOST_TIME, run).await.unwrap_or_else(|_| Err(timed_out())).map(Arc::new)
+        })
+    });
+    if share.joined {
+        let help = "Queries that shared the run of an equal one that was under way.";
+        app.watch.counter("pilothouse_prometheus_joined_queries_total", help, "").add(1);
     }
+    tokio::time::timeout(most, share.run).await.unwrap_or_else(|_| Err(timed_out()))
 }
 
+fn timed_out() -> Fault {
+    Fault::timeout("query timed out in expression evaluation")
+}
+
+/// Dropped, it ends the fetching and the evaluation.
 async fn answered(
     app: &AppState,
     ctx: &TenantCtx,
     (text, params): (String, Params),
-    stop: Stop,
 ) -> Result<Answer, Fault> {
     let expr = ph_promql::parse(&text).map_err(ph_promql::Error::from)?;
     let selections = ph_promql::selections(&expr, &params)?;
     // Never closed: this cannot fail.
-    let _slot = SLOTS.acquire().await;
+    let _slot = app.prometheus.slots.acquire().await;
     let spelling = Spelling::of(&expr);
     let source = Gather { store: &app.telemetry, ctx }.all(selections, &spelling).await?;
-    let evaluated =
-        tokio::task::spawn_blocking(move || ph_promql::eval(&text, &expr, &params, (&source, &stop)));
-    let result = evaluated.await.map_err(|e| {
-        tracing::error!(cause = %e, "an evaluation ended without an answer");
-        Fault::internal("the server failed; its log has the cause")
-    })?;
-    Ok(result?)
+    let evaluated = unless_left(move |stop| ph_promql::eval(&text, &expr, &params, (&source, stop))).await;
+    Ok(evaluated.ok_or_else(|| Fault::internal("the server failed; its log has the cause"))??)
 }
 
 /// `/format_query`: the expression as it is printed.

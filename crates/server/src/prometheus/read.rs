@@ -1,108 +1,97 @@
-//! `read`: Prometheus' remote read, with samples as answer.
+//! `read`: Prometheus' remote read, with samples or with streamed chunks as answer.
 //!
 //! In:     a snappy block of `prometheus.ReadRequest`.
-//! Out:    a snappy block of `prometheus.ReadResponse`; chunks are not streamed: every client takes samples.
+//! Out:    a snappy block of `prometheus.ReadResponse`, or frames of `prometheus.ChunkedReadResponse`, whichever the request names
+//!         first.
+//! Never:  a frame before all that is asked for was read: what cannot be answered has a status. While it is sent it is held as chunks.
 //! Source: prometheus/prompb/remote.proto; <https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/>.
 
-use axum::body::Bytes;
+mod chunks;
+pub(super) mod messages;
+
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use ph_access::{Permission, TenantCtx};
-use ph_model::{ErrorKind, MatchOp, Matcher};
+use ph_model::{ErrorKind, MatchOp, Matcher, Sample};
 use ph_promql::{Hint, Selection};
 use prost::Message;
+use std::time::Duration;
 
+use self::chunks::{Frames, Packed};
+use self::messages::{
+    LabelMatcher, Point, Query, QueryResult, ReadRequest, ReadResponse, ResponseType, TimeSeries, labels,
+};
 use super::envelope::Fault;
-use super::gather::Gather;
+use super::gather::{Gather, Kept, MOST_SERIES, Rows};
 use super::names::Spelling;
 use crate::app::AppState;
 
 /// Bytes of a request when decompressed.
 const MOST_BYTES: usize = 1 << 20;
 const MOST_QUERIES: usize = 64;
-
-#[derive(Clone, PartialEq, Message)]
-pub struct ReadRequest {
-    #[prost(message, repeated, tag = "1")]
-    pub queries: Vec<Query>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Query {
-    #[prost(int64, tag = "1")]
-    pub start_timestamp_ms: i64,
-    #[prost(int64, tag = "2")]
-    pub end_timestamp_ms: i64,
-    #[prost(message, repeated, tag = "3")]
-    pub matchers: Vec<LabelMatcher>,
-}
-
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct LabelMatcher {
-    #[prost(int32, tag = "1")]
-    pub r#type: i32,
-    #[prost(string, tag = "2")]
-    pub name: String,
-    #[prost(string, tag = "3")]
-    pub value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct ReadResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub results: Vec<QueryResult>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct QueryResult {
-    #[prost(message, repeated, tag = "1")]
-    pub timeseries: Vec<TimeSeries>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct TimeSeries {
-    #[prost(message, repeated, tag = "1")]
-    pub labels: Vec<Label>,
-    #[prost(message, repeated, tag = "2")]
-    pub samples: Vec<Point>,
-}
-
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct Label {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(string, tag = "2")]
-    pub value: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-pub struct Point {
-    #[prost(double, tag = "1")]
-    pub value: f64,
-    #[prost(int64, tag = "2")]
-    pub timestamp: i64,
-}
+/// Answers that are put together or sent at one time; each holds what it has not sent yet.
+pub const READS: usize = 3;
+/// Longest wait for one of these.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What the field knows the streamed form by.
+const STREAMED: &str = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
 
 /// `POST /read`.
 pub async fn read(State(app): State<AppState>, ctx: TenantCtx, body: Bytes) -> Result<Response, Fault> {
     ctx.require(Permission::MetricsRead)?;
-    let selections = selections(&body)?;
+    let (selections, form) = asked(&body)?;
+    let turn = tokio::time::timeout(PATIENCE, app.prometheus.reads.clone().acquire_owned()).await;
+    // Never closed: only the time can be up.
+    let Ok(Ok(turn)) = turn else {
+        return Err(Fault::timeout("too many remote reads are under way; ask again later"));
+    };
     let gather = Gather { store: &app.telemetry, ctx: &ctx };
-    let mut response = ReadResponse::default();
-    for selection in selections {
-        let range = (selection.from_ms, selection.to_ms);
-        let found = gather.all(vec![selection], &Spelling::default()).await?;
-        let timeseries = found.series().map(|(labels, samples)| TimeSeries {
-            labels: labels.iter().map(|(n, v)| Label { name: n.to_owned(), value: v.to_owned() }).collect(),
-            samples: samples
-                .iter()
-                .filter(|s| (range.0..=range.1).contains(&s.at_ms))
-                .map(|s| Point { value: s.value, timestamp: s.at_ms })
-                .collect(),
-        });
-        response.results.push(QueryResult { timeseries: timeseries.collect() });
+    match form {
+        ResponseType::Samples => {
+            let found = gathered::<Vec<Sample>>(&gather, selections).await?;
+            drop(turn);
+            samples(found)
+        }
+        ResponseType::StreamedXorChunks => {
+            let frames = Frames::of(gathered::<Packed>(&gather, selections).await?);
+            let frames = frames.map(move |frame| {
+                // The next may begin when the last frame was taken, or nobody takes any more.
+                let _turn = &turn;
+                Ok::<_, std::convert::Infallible>(frame)
+            });
+            let body = Body::from_stream(futures::stream::iter(frames));
+            Ok(([(header::CONTENT_TYPE, STREAMED)], body).into_response())
+        }
     }
+}
+
+/// What the queries name, one after the other, within one limit.
+async fn gathered<K: Kept>(gather: &Gather<'_>, selections: Vec<Selection>) -> Result<Vec<Rows<K>>, Fault> {
+    let (spelling, mut found) = (Spelling::default(), Vec::new());
+    let (mut series, mut size) = (0, 0);
+    for selection in selections {
+        let rows: Rows<K> = gather.rows(&selection, (&spelling, MOST_SERIES - series), size).await?;
+        (series, size) = (series + rows.series.len(), rows.size());
+        found.push(rows);
+    }
+    Ok(found)
+}
+
+fn samples(found: Vec<Rows<Vec<Sample>>>) -> Result<Response, Fault> {
+    let point = |s: Sample| Point { value: s.value, timestamp: s.at_ms };
+    let result = |rows: Rows<Vec<Sample>>| QueryResult {
+        timeseries: rows
+            .series
+            .into_iter()
+            .map(|(set, samples)| TimeSeries {
+                labels: labels(&set),
+                samples: samples.into_iter().map(point).collect(),
+            })
+            .collect(),
+    };
+    let response = ReadResponse { results: found.into_iter().map(result).collect() };
     let packed = snap::raw::Encoder::new().compress_vec(&response.encode_to_vec());
     let packed = packed.map_err(|_| {
         let text = "the answer is too large for one message; read a shorter range or fewer series";
@@ -112,7 +101,8 @@ pub async fn read(State(app): State<AppState>, ctx: TenantCtx, body: Bytes) -> R
     Ok((head, packed).into_response())
 }
 
-fn selections(body: &[u8]) -> Result<Vec<Selection>, Fault> {
+/// The queries of a request, and how it is answered.
+fn asked(body: &[u8]) -> Result<(Vec<Selection>, ResponseType), Fault> {
     let malformed =
         |why: String| Fault::bad_data(format!("the request is no snappy block of a ReadRequest: {why}"));
     let len = snap::raw::decompress_len(body).map_err(|e| malformed(e.to_string()))?;
@@ -124,7 +114,22 @@ fn selections(body: &[u8]) -> Result<Vec<Selection>, Fault> {
     if request.queries.len() > MOST_QUERIES {
         return Err(Fault::bad_data(format!("the request has more than {MOST_QUERIES} queries")));
     }
-    request.queries.into_iter().map(selection).collect()
+    let form = response_type(&request.accepted_response_types)?;
+    let selections: Result<Vec<Selection>, Fault> = request.queries.into_iter().map(selection).collect();
+    Ok((selections?, form))
+}
+
+/// The first form of an answer that is known here; samples where none is named.
+fn response_type(accepted: &[i32]) -> Result<ResponseType, Fault> {
+    if accepted.is_empty() {
+        return Ok(ResponseType::Samples);
+    }
+    let known = accepted.iter().find_map(|number| ResponseType::of(*number));
+    known.ok_or_else(|| {
+        Fault::bad_data(format!(
+            "none of the accepted response types {accepted:?} is given here; ask for 0 (samples) or 1 (streamed XOR chunks)"
+        ))
+    })
 }
 
 fn selection(query: Query) -> Result<Selection, Fault> {

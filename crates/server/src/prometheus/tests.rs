@@ -288,6 +288,11 @@ async fn existing_rules_find_their_names() {
     let two = r#"{"__name__":"kube_deployment_spec_replicas","cluster":"two","deployment":"web"} "9""#;
     assert_eq!(values("kube_deployment_spec_replicas").await, format!("{one}; {two}"));
     assert_eq!(values("kube_deployment_spec_replicas{namespace=\"shop\"}").await, one);
+    // Other versions of the conventions call it otherwise; it is the same series.
+    for name in ["k8s_deployment_desired", "k8s_deployment_pod_desired", "{\"k8s.deployment.desired_pods\"}"]
+    {
+        assert_eq!(values(&format!("sum({name})")).await, r#"{} "7""#, "{name}");
+    }
     assert_eq!(values("kube_deployment_spec_replicas{cluster=~\"t.*\"}").await, two);
     let ready = "sum by (status) (kube_node_status_condition{condition=\"Ready\",status=\"true\"})";
     assert_eq!(values(ready).await, r#"{"status":"true"} "1""#);
@@ -298,7 +303,7 @@ async fn existing_rules_find_their_names() {
 /// Another Prometheus reads what is stored here as its own.
 #[tokio::test]
 async fn remote_read_gives_samples() {
-    use super::read::{LabelMatcher, Query, ReadRequest, ReadResponse};
+    use super::read::messages::{LabelMatcher, Query, ReadRequest, ReadResponse};
     use prost::Message;
 
     let bed = Bed::start().await;
@@ -320,7 +325,8 @@ async fn remote_read_gives_samples() {
     };
     let packed =
         |request: &ReadRequest| snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap();
-    let answer = ask(packed(&ReadRequest { queries: vec![query] })).await;
+    let request = ReadRequest { queries: vec![query], accepted_response_types: Vec::new() };
+    let answer = ask(packed(&request)).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()["content-encoding"], "snappy");
     let plain = snap::raw::Decoder::new().decompress_vec(&answer.bytes().await.unwrap()).unwrap();
@@ -330,7 +336,121 @@ async fn remote_read_gives_samples() {
     let samples: Vec<_> = series.samples.iter().map(|s| (s.timestamp - bed.now, s.value)).collect();
     assert_eq!(samples, [(-30_000, 11_400.0), (-15_000, 11_700.0), (0, 12_000.0)]);
     assert_eq!(ask(b"no".to_vec()).await.status(), StatusCode::BAD_REQUEST);
-    let none = ReadRequest { queries: vec![Query::default()] };
+    let none = ReadRequest { queries: vec![Query::default()], ..ReadRequest::default() };
     assert_eq!(ask(packed(&none)).await.status(), StatusCode::BAD_REQUEST);
+    bed.stack.stop().await;
+}
+
+/// What a Prometheus of today asks for first: chunks, frame by frame.
+#[tokio::test]
+async fn remote_read_streams_chunks_to_those_who_take_them() {
+    use super::read::messages::{
+        Chunk, ChunkedReadResponse, ChunkedSeries, LabelMatcher, Query, ReadRequest,
+    };
+    use prost::Message;
+
+    let bed = Bed::start().await;
+    let query = |name: &str| Query {
+        start_timestamp_ms: bed.now - 30_000,
+        end_timestamp_ms: bed.now,
+        matchers: vec![LabelMatcher { r#type: 0, name: "__name__".into(), value: name.into() }],
+    };
+    let ask = async |accepted: &[i32]| {
+        let request = ReadRequest {
+            queries: vec![query("k8s_pod_network_io_bytes_total"), query("nothing"), query("up")],
+            accepted_response_types: accepted.to_vec(),
+        };
+        let body = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap();
+        let ask = client().post(bed.stack.url("/prometheus/api/v1/read")).header("cookie", &bed.cookie);
+        ask.header("sec-fetch-site", "same-origin").body(body).send().await.unwrap()
+    };
+    let answer = ask(&[1, 0]).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let kind = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
+    assert_eq!(
+        (&answer.headers()["content-type"], answer.headers().get("content-encoding")),
+        (&http::HeaderValue::from_static(kind), None)
+    );
+    let mut rest = answer.bytes().await.unwrap();
+    let mut told = Vec::new();
+    while !rest.is_empty() {
+        let length = prost::encoding::decode_varint(&mut rest).unwrap() as usize;
+        let sum = u32::from_be_bytes(rest.split_to(4)[..].try_into().unwrap());
+        let message = rest.split_to(length);
+        assert_eq!(crc32c::crc32c(&message), sum);
+        let message = ChunkedReadResponse::decode(message).unwrap();
+        let [series]: [ChunkedSeries; 1] = message.chunked_series.try_into().unwrap();
+        let label = |name: &str| series.labels.iter().find(|l| l.name == name).map(|l| l.value.clone());
+        let [chunk]: [Chunk; 1] = series.chunks.try_into().unwrap();
+        let (first_ms, last_ms) = (chunk.min_time_ms, chunk.max_time_ms);
+        let chunk = ph_tsdb::XorChunk { first_ms, last_ms, bytes: chunk.data.into() };
+        let samples = chunk.samples().unwrap();
+        assert_eq!((samples[0].at_ms, samples[2].at_ms), (first_ms, last_ms));
+        let values: Vec<f64> = samples.iter().map(|s| s.value).collect();
+        told.push((message.query_index, label("pod").or(label("job")).unwrap(), first_ms - bed.now, values));
+    }
+    let expected = [
+        (0, "web-1".to_owned(), -30_000, vec![5_700.0, 5_850.0, 6_000.0]),
+        (0, "web-2".to_owned(), -30_000, vec![11_400.0, 11_700.0, 12_000.0]),
+        (2, "api".to_owned(), -30_000, vec![0.0, 0.0, 0.0]),
+    ];
+    assert_eq!(told, expected);
+    // Every turn was given back, whatever the client took.
+    drop(ask(&[1]).await);
+    let reads = super::read::READS;
+    drop(bed.stack.running.app.prometheus.reads.acquire_many(reads as u32).await.unwrap());
+    // Samples where they are named first, and a sentence where nothing that is named is known.
+    assert_eq!(ask(&[7, 0, 1]).await.headers()["content-type"], "application/x-protobuf");
+    let refused = ask(&[7]).await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert!(refused.text().await.unwrap().contains("[7] is given here"));
+    bed.stack.stop().await;
+}
+
+/// Dashboards of many people ask the same at the same time.
+#[tokio::test]
+async fn equal_queries_under_way_are_one_and_end_with_the_last_who_waits() {
+    let bed = Bed::start().await;
+    let room = &bed.stack.running.app.prometheus;
+    let all = room.slots.clone().acquire_many_owned(super::query::SLOTS as u32).await.unwrap();
+    let now = (bed.now / 1000).to_string();
+    let ask = async |query: &'static str| bed.get("query", &[("query", query), ("time", &now)]).await;
+    let until = async |runs: usize, callers: usize| {
+        while room.runs.count() != (runs, callers) {
+            tokio::task::yield_now().await;
+        }
+    };
+    // Nobody is evaluated yet: four wait, of which two ask for the same, and two for the same that fails.
+    let goes_on = async {
+        until(2, 4).await;
+        drop(all);
+    };
+    let bad = "up * on() http_requests_total";
+    let (one, two, three, four, ()) =
+        futures::join!(ask("sum(up)"), ask("sum(up)"), ask(bad), ask(bad), goes_on);
+    assert_eq!((one.0, &one), (StatusCode::OK, &two));
+    assert_eq!((three.0, &three), (StatusCode::UNPROCESSABLE_ENTITY, &four));
+    let joined = bed.stack.running.app.watch.exposition();
+    assert!(joined.contains("pilothouse_prometheus_joined_queries_total 2"), "{joined}");
+    assert_eq!(room.runs.count(), (0, 0));
+    // Those who ask go away one after the other; the run ends with the last.
+    let all = room.slots.clone().acquire_many_owned(super::query::SLOTS as u32).await.unwrap();
+    {
+        let (mut one, mut two) = (Box::pin(ask("sum(up)")), Box::pin(ask("sum(up)")));
+        {
+            let both = futures::future::join(&mut one, &mut two);
+            tokio::select! {
+                _ = both => unreachable!("there is no slot"),
+                () = until(1, 2) => {}
+            }
+        }
+        drop(one);
+        tokio::select! {
+            _ = &mut two => unreachable!("there is no slot"),
+            () = until(1, 1) => {}
+        }
+    }
+    until(0, 0).await;
+    drop(all);
     bed.stack.stop().await;
 }

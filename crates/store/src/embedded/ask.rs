@@ -72,16 +72,18 @@ impl Store for Embedded {
         ask.range = self.visible_ms(ctx, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         let (sender, receiver) = mpsc::channel(AHEAD);
-        // A reader that goes away closes the channel, which ends the work at its next batch.
+        // A reader that goes away ends the work at its next series.
+        let leave = Leave::default();
+        let waiting = leave.unless_waited_for();
         let work = tokio::task::spawn_blocking(move || {
-            let result =
-                series::select(&shared, org, &ask, &mut |batch| sender.blocking_send(Ok(batch)).is_ok());
+            let asked = series::Asked { org, ask: &ask, leave: &leave };
+            let result = series::select(&shared, asked, &mut |batch| sender.blocking_send(Ok(batch)).is_ok());
             if let Err(error) = result {
                 let _ = sender.blocking_send(Err(error));
             }
         });
-        Ok(stream::unfold((receiver, work), |(mut receiver, work)| async move {
-            receiver.recv().await.map(|item| (item, (receiver, work)))
+        Ok(stream::unfold((receiver, work, waiting), |(mut receiver, work, waiting)| async move {
+            receiver.recv().await.map(|item| (item, (receiver, work, waiting)))
         })
         .boxed())
     }

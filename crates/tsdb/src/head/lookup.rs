@@ -26,21 +26,25 @@ impl Head {
     ///
     /// Errors: `Invalid` for a regular expression that does not compile; those of files that hold closed chunks.
     pub fn select(&self, matchers: &[Matcher], range: RangeMs) -> Result<Vec<SeriesSamples>, Error> {
-        let (series, fault) = self.select_readable(matchers, range, usize::MAX)?;
+        let (series, fault) = self.select_readable(matchers, range, (usize::MAX, &|_| true))?;
         fault.map_or(Ok(series), Err)
     }
 
     /// As [`Head::select`], without the series of which a chunk cannot be read; with the first such fault. More than
-    /// `most` are `Exhausted`, before any of them is put together.
+    /// `most` are `Exhausted`, before any of them is put together. `goes_on` is told before each series how many samples
+    /// there are so far; where it says no, the error is [`Error::Ended`].
     pub fn select_readable(
         &self,
         matchers: &[Matcher],
         range: RangeMs,
-        most: usize,
+        (most, goes_on): (usize, &dyn Fn(u64) -> bool),
     ) -> Result<(Vec<SeriesSamples>, Option<Error>), Error> {
         let tests = LabelTest::all(matchers)?;
-        let (mut out, mut fault) = (Vec::new(), None);
+        let (mut out, mut fault, mut told) = (Vec::new(), None, 0);
         for (labels, series) in self.matching(&tests, range, most)? {
+            if !goes_on(told) {
+                return Err(Error::Ended);
+            }
             let state = series.state();
             let samples = match state.samples(range) {
                 Ok(samples) if samples.is_empty() => continue,
@@ -50,6 +54,7 @@ impl Head {
                     continue;
                 }
             };
+            told += samples.len() as u64;
             out.push(SeriesSamples {
                 labels,
                 kind: state.kind,

@@ -56,12 +56,32 @@ fn more_series_than_wanted_are_refused_and_those_without_samples_do_not_count() 
     let around = [(10, 1.0), (90, 1.0)];
     head.append(&[series("a=1", &here), series("a=2", &here), series("a=3", &around)], 100);
     let range = RangeMs::new(40, 60);
-    let found = |most| head.select_readable(&[], range, most).map(|(series, _)| series.len());
+    let found = |most| head.select_readable(&[], range, (most, &|_| true)).map(|(series, _)| series.len());
     assert_eq!(found(3).unwrap(), 2);
     assert_eq!(found(2).unwrap(), 2);
     let refused = found(1).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Exhausted);
     assert!(refused.to_string().contains("more than 1 series"), "{refused}");
+}
+
+#[test]
+fn a_selection_ends_when_its_reader_says_so() {
+    let head = Head::new(HeadConfig::default());
+    let three = [(10, 1.0), (20, 1.0), (30, 1.0)];
+    head.append(&[series("a=1", &three), series("a=2", &three), series("a=3", &three)], 100);
+    let told = std::cell::RefCell::new(Vec::new());
+    let until = |most: u64| {
+        let goes_on = |samples| {
+            told.borrow_mut().push(samples);
+            samples < most
+        };
+        head.select_readable(&[], RangeMs::ALL, (usize::MAX, &goes_on)).map(|(series, _)| series.len())
+    };
+    assert_eq!(until(100).unwrap(), 3);
+    assert_eq!(told.take(), [0, 3, 6]);
+    let ended = until(3).unwrap_err();
+    assert!(matches!(ended, Error::Ended), "{ended}");
+    assert_eq!((ended.kind(), told.take()), (ErrorKind::Gone, vec![0, 3]));
 }
 
 #[test]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use futures::StreamExt;
 use ph_access::TenantCtx;
 use ph_filter::{Filter, LevelTest};
-use ph_model::{Level, Matcher, RangeMs, RangeNs, Signal};
+use ph_model::{ErrorKind, Level, Matcher, RangeMs, RangeNs, Signal};
 
 use super::bed::{NOW_MS, NOW_NS, all_lines, ask, event, gauge, logs, org, page, put, select, span};
 use super::{Bed, line, lines};
 use crate::contract::{CountAsk, Order, Rows, SearchRows, SeriesAsk, Store, TailEvent};
 use crate::embedded::Embedded;
+use crate::scan::Leave;
+use crate::series::{self, Asked};
 
 /// Every question of the list, as text.
 pub async fn answers(store: &Embedded, ctx: &TenantCtx) -> Vec<String> {
@@ -282,6 +284,32 @@ async fn a_page_whose_time_is_up_says_how_far_it_came() {
         }
         assert!(seen == want, "{order:?} {limit}: {} of {}", seen.len(), want.len());
         assert!(cut > 2 || limit < 100, "{cut}");
+    }
+    store.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selection_that_nobody_waits_for_ends_in_memory_and_in_blocks() {
+    let bed = Bed::new();
+    let (store, ctx) = (bed.open().await, org(1));
+    let pods: Vec<_> = ["a", "b", "c"].iter().map(|pod| gauge("mem", pod, &[(NOW_MS, 1.0)])).collect();
+    put(&store, &ctx, Rows::Metrics(pods)).await;
+    let ask = SeriesAsk { matchers: Vec::new(), range: RangeMs::ALL, max_series: 10 };
+    let chosen = |leave: &Leave| {
+        let (asked, mut found) = (Asked { org: ctx.org(), ask: &ask, leave }, 0);
+        let done = series::select(&store.shared, asked, &mut |batch| {
+            found += batch.len();
+            true
+        });
+        done.map(|()| found).map_err(|e| e.kind)
+    };
+    for _ in ["memory", "blocks"] {
+        let leave = Leave::default();
+        let waiting = leave.unless_waited_for();
+        assert_eq!(chosen(&leave), Ok(3));
+        drop(waiting);
+        assert_eq!(chosen(&leave), Err(ErrorKind::Gone));
+        store.flush().await.unwrap();
     }
     store.shutdown().await;
 }
