@@ -46,22 +46,8 @@ pub(crate) fn select(
     each: &mut dyn FnMut(Vec<SeriesSamples>) -> bool,
 ) -> Result<(), Error> {
     let Asked { org, ask, leave } = asked;
-    // Where samples were deleted, only a look at what is left tells how many series and samples there are.
-    let thinned = is_thinned(shared, org, ask.range);
-    let most_series = if thinned { usize::MAX } else { ask.max_series };
     let most = shared.settings(org).limits.query_samples.unwrap_or(u64::MAX);
-    let goes_on = |samples: u64| !leave.is_told() && (thinned || samples <= most);
-    let ended = |e: ph_tsdb::Error| match e {
-        ph_tsdb::Error::Ended if leave.is_told() => gone(),
-        ph_tsdb::Error::Ended => too_many_samples(most),
-        e => lift(e),
-    };
-    let (head, unread) = match shared.head(org) {
-        Some(head) => {
-            head.select_readable(&ask.matchers, ask.range, (most_series, &goes_on)).map_err(ended)?
-        }
-        None => (Vec::new(), None),
-    };
+    let (head, unread) = of_head(shared, asked, most)?;
     let blocks = blocks(shared, org, ask.range);
     let snapshot = shared.snapshots.load();
     let hidden = snapshot.hidden_series(org);
@@ -126,6 +112,23 @@ pub(crate) fn select(
     }
     fault.map_or(Ok(()), Err)
 }
+
+/// Series of the head, and the first of its chunks' faults. Errors: as those of [`select`].
+fn of_head(shared: &Shared, asked: Asked<'_>, most: u64) -> Result<HeadSeries, Error> {
+    let Asked { org, ask, leave } = asked;
+    let Some(head) = shared.head(org) else { return Ok((Vec::new(), None)) };
+    // Where samples were deleted, only a look at what is left tells how many series and samples there are.
+    let thinned = is_thinned(shared, org, ask.range);
+    let most_series = if thinned { usize::MAX } else { ask.max_series };
+    let goes_on = |samples: u64| !leave.is_told() && (thinned || samples <= most);
+    head.select_readable(&ask.matchers, ask.range, (most_series, &goes_on)).map_err(|e| match e {
+        ph_tsdb::Error::Ended if leave.is_told() => gone(),
+        ph_tsdb::Error::Ended => too_many_samples(most),
+        e => lift(e),
+    })
+}
+
+type HeadSeries = (Vec<ph_tsdb::SeriesSamples>, Option<ph_tsdb::Error>);
 
 fn too_many(ask: &SeriesAsk) -> Error {
     lift(ph_tsdb::Error::ManySeries { most: ask.max_series })
