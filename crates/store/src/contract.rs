@@ -163,7 +163,10 @@ pub enum SearchRows {
 #[derive(Clone, Debug)]
 pub struct SearchPage {
     pub rows: SearchRows,
+    /// The next page's cursor; later pages show what had arrived at the first one. A follower may go on from it as well.
     pub next: Option<String>,
+    /// From here a follower gives exactly what this search, read to its end, does not: what arrives after its first page.
+    pub tail: String,
     /// It ended because its time was up. Descending: rows from this time on were all looked at; ascending: all before it; ns UTC.
     pub reached: Option<i64>,
     pub scanned_rows: u64,
@@ -190,14 +193,48 @@ pub struct Bucket {
     pub count: u64,
 }
 
+/// What to follow.
+#[derive(Clone, Debug)]
+pub struct TailAsk {
+    pub signal: Signal,
+    pub filter: Filter,
+    pub from: TailFrom,
+}
+
+/// Where a follower begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TailFrom {
+    Now,
+    /// From [`SearchPage::tail`], [`SearchPage::next`] or an earlier follower with the same signal and filter, also of
+    /// the server before its restart. Nothing in between is lost, and nothing comes twice.
+    Cursor(String),
+}
+
+/// Rows that arrive.
+pub struct Tail {
+    /// Where it begins.
+    pub cursor: String,
+    /// Ends with an error as its last item, or when the store shuts down.
+    pub events: BoxStream<'static, Result<TailEvent, Error>>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gap {
     pub dropped: u64,
+    /// Behind what was dropped; a follower from the cursor before it gets what was dropped from the store.
+    pub cursor: String,
 }
 
 #[derive(Clone, Debug)]
 pub enum TailEvent {
-    Rows(SearchRows),
+    /// In the order of arrival.
+    Rows {
+        rows: SearchRows,
+        /// To go on behind them.
+        cursor: String,
+        /// What could not be read, in words.
+        incomplete: Vec<String>,
+    },
     /// The reader was too slow: the oldest rows were dropped.
     Gap(Gap),
 }
@@ -244,13 +281,11 @@ pub trait Store: Send + Sync + 'static {
 
     async fn count(&self, ctx: &TenantCtx, ask: CountAsk) -> Result<Vec<Bucket>, Error>;
 
-    /// Rows from now on, as they become durable, in the order of arrival; a ring of 8 MiB a reader.
-    async fn tail(
-        &self,
-        ctx: &TenantCtx,
-        signal: Signal,
-        filter: Filter,
-    ) -> Result<BoxStream<'static, Result<TailEvent, Error>>, Error>;
+    /// Rows as they become durable, in the order of arrival, from now or from a cursor on. What had arrived since the
+    /// cursor is read from the store at the reader's own pace; of what comes then a ring holds at most 8 MiB, and loses
+    /// the oldest to a slow reader, with their number. Errors: `Invalid` for a cursor that nobody gave, `Gone` for one
+    /// that lies ahead of what is stored.
+    async fn tail(&self, ctx: &TenantCtx, ask: TailAsk) -> Result<Tail, Error>;
 
     /// All spans of a trace. With a hint only spans from 5 minutes before it to 5 minutes after it are looked for,
     /// without one all that are kept.

@@ -9,6 +9,7 @@ mod config;
 mod conformance;
 mod contract;
 mod count;
+mod cursor;
 mod embedded;
 mod exemplars;
 mod facts;
@@ -44,8 +45,8 @@ pub use contract::{
     DependencyPage, Error, Exemplar, ExemplarPage, ExemplarsAsk, FieldCount, FieldsAsk, FieldsPage, Gap,
     LabelPage, Measure, MetricFacts, Operation, Order, ROOT_NAME, ROOT_SERVICE, Rejection, Rows, SearchAsk,
     SearchPage, SearchRows, SelectedSpan, SeriesAsk, SeriesExemplars, SeriesSamples, Service, ServicePage,
-    ServiceSpans, SpanSet, Stats, Store, TRACE_DURATION, TailEvent, Trace, TracePage, TraceSummary,
-    TracesAsk,
+    ServiceSpans, SpanSet, Stats, Store, TRACE_DURATION, Tail, TailAsk, TailEvent, TailFrom, Trace,
+    TracePage, TraceSummary, TracesAsk,
 };
 pub use embedded::{Embedded, SnapshotReport, Surroundings};
 pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};

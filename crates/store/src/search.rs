@@ -12,6 +12,7 @@ use arrow::compute::{concat_batches, take_record_batch};
 use ph_model::{ErrorKind, RangeNs, Signal};
 
 use crate::contract::{Error, Order, SearchAsk, SearchPage, SearchRows};
+use crate::cursor::{self, Stand, place_text};
 use crate::part::Part;
 use crate::rows::{Key, rows_of, stored_schema};
 use crate::scan::{self, Budget, Plan, Scanned};
@@ -22,7 +23,7 @@ pub const MAX_PAGE: usize = 10_000;
 
 /// Where a row lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+pub(crate) enum Place {
     Memory { batch: usize, row: u32 },
     Part { part: usize, row: u64 },
 }
@@ -56,10 +57,15 @@ struct Best {
     keep: usize,
     order: Order,
     after: Option<Ranked>,
+    /// Newer rows are not in this search.
+    pin: u64,
 }
 
 impl Best {
     fn offer(&mut self, key: Key, place: Place) {
+        if key.lsn > self.pin {
+            return;
+        }
         let ranked = Ranked::new(key, self.order);
         if self.after.is_some_and(|after| ranked <= after) {
             return;
@@ -85,40 +91,29 @@ impl Best {
     }
 }
 
-/// `ts.stream.lsn.row` in hex.
-fn cursor_text(key: &Key) -> String {
-    format!("{:x}.{:x}.{:x}.{:x}", key.ts as u64, key.stream, key.lsn, key.row)
-}
-
 /// Between all rows from a time on and those before it.
-fn border_text(at: i64, order: Order) -> String {
-    cursor_text(&match order {
+fn border(at: i64, order: Order) -> Key {
+    match order {
         Order::Ascending => Key { ts: at.saturating_sub(1), stream: u128::MAX, lsn: u64::MAX, row: u32::MAX },
         Order::Descending => Key { ts: at, stream: 0, lsn: 0, row: 0 },
-    })
+    }
 }
 
-fn cursor_key(text: &str) -> Result<Key, Error> {
-    let mut fields = text.split('.');
-    let mut field = || fields.next().and_then(|f| u128::from_str_radix(f, 16).ok());
-    let read = (field(), field(), field(), field());
-    let (Some(ts), Some(stream), Some(lsn), Some(row)) = read else {
-        let what =
-            format!("cursor {text:?} is not one that a page gave; ask without a cursor to start again");
-        return Err(Error::new(ErrorKind::Invalid, what));
-    };
-    Ok(Key { ts: ts as u64 as i64, stream, lsn: lsn as u64, row: row as u32 })
-}
-
-/// One page. Errors: `Invalid` for the ask itself, `Exhausted` beyond the budget; damage is told in the page.
-pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk, budget: Budget) -> Result<SearchPage, Error> {
+/// One page of what had arrived at the first page; `reached` is the LSN up to which everything is visible now. Errors:
+/// `Invalid` for the ask itself, `Exhausted` beyond the budget; damage is told in the page.
+pub(crate) fn search(
+    table: Option<&Table>,
+    ask: &SearchAsk,
+    (budget, reached): (Budget, u64),
+) -> Result<SearchPage, Error> {
     if ask.limit == 0 || ask.limit > MAX_PAGE {
         let what =
             format!("limit {} is not between 1 and {MAX_PAGE}; ask for less and follow `next`", ask.limit);
         return Err(Error::new(ErrorKind::Invalid, what));
     }
-    let from = ask.cursor.as_deref().map(cursor_key).transpose()?;
-    let range = match (from, ask.order) {
+    let from = ask.cursor.as_deref().map(cursor::place).transpose()?;
+    let pin = from.and_then(|place| place.pin).map_or(reached, |(pin, _)| pin);
+    let range = match (from.map(|place| place.key), ask.order) {
         (None, _) => ask.range,
         (Some(key), Order::Ascending) => RangeNs::new(ask.range.from.max(key.ts), ask.range.to),
         (Some(key), Order::Descending) => {
@@ -126,11 +121,11 @@ pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk, budget: Budget) -> 
         }
     };
     let plan = Plan::new(table, ask.signal, &ask.filter, range)?;
-    let after = from.map(|key| Ranked::new(key, ask.order));
-    let mut best = Best { heap: BinaryHeap::new(), keep: ask.limit + 1, order: ask.order, after };
+    let after = from.map(|place| Ranked::new(place.key, ask.order));
+    let mut best = Best { heap: BinaryHeap::new(), keep: ask.limit + 1, order: ask.order, after, pin };
     let mut scanned = Scanned::new(budget);
     let Some(table) = table else {
-        return page(ask, Vec::new(), &Found { memory: &[], parts: &[] }, scanned);
+        return page((ask, pin), Vec::new(), &Found { memory: &[], parts: &[] }, scanned);
     };
     let memory = scan::memory(table, plan.range);
     for (number, batch) in memory.iter().enumerate() {
@@ -181,33 +176,32 @@ pub(crate) fn search(table: Option<&Table>, ask: &SearchAsk, budget: Budget) -> 
         });
         reached = reached.filter(|_| chosen.len() <= ask.limit);
     }
-    let found = page(ask, chosen, &Found { memory: &memory, parts: &parts }, scanned)?;
-    Ok(SearchPage {
-        next: found.next.or_else(|| reached.map(|at| border_text(at, ask.order))),
-        reached,
-        ..found
-    })
+    let found = page((ask, pin), chosen, &Found { memory: &memory, parts: &parts }, scanned)?;
+    let further = || reached.map(|at| place_text(&border(at, ask.order), (pin, ask.order)));
+    Ok(SearchPage { next: found.next.or_else(further), reached, ..found })
 }
 
-/// What the places of a page refer to.
-struct Found<'a> {
-    memory: &'a [RecordBatch],
-    parts: &'a [Arc<Part>],
+/// What places of rows refer to.
+pub(crate) struct Found<'a> {
+    pub memory: &'a [RecordBatch],
+    pub parts: &'a [Arc<Part>],
 }
 
 fn page(
-    ask: &SearchAsk,
+    (ask, pin): (&SearchAsk, u64),
     mut chosen: Vec<(Ranked, Place)>,
     found: &Found<'_>,
     mut scanned: Scanned,
 ) -> Result<SearchPage, Error> {
     let more = chosen.len() > ask.limit;
     chosen.truncate(ask.limit);
-    let next = chosen.last().filter(|_| more).map(|(ranked, _)| cursor_text(&ranked.key()));
-    let rows = fetch(ask.signal, &chosen, found, &mut scanned)?;
+    let next = chosen.last().filter(|_| more).map(|(ranked, _)| place_text(&ranked.key(), (pin, ask.order)));
+    let places: Vec<Place> = chosen.iter().map(|(_, place)| *place).collect();
+    let rows = fetch(ask.signal, &places, found, &mut scanned)?;
     Ok(SearchPage {
         rows,
         next,
+        tail: Stand::behind_all(pin).to_text(),
         reached: None,
         scanned_rows: scanned.rows,
         scanned_bytes: scanned.bytes,
@@ -215,16 +209,16 @@ fn page(
     })
 }
 
-/// The whole rows, in the order of the page.
-fn fetch(
+/// The whole rows, in the order of their places; what cannot be read is told in `scanned` and left out.
+pub(crate) fn fetch(
     signal: Signal,
-    chosen: &[(Ranked, Place)],
+    chosen: &[Place],
     found: &Found<'_>,
     scanned: &mut Scanned,
 ) -> Result<SearchRows, Error> {
     let defect = |e: arrow::error::ArrowError| Error::new(ErrorKind::Internal, format!("gather rows: {e}"));
     let mut by_place: Vec<(Place, u32)> =
-        chosen.iter().enumerate().map(|(n, (_, place))| (*place, n as u32)).collect();
+        chosen.iter().enumerate().map(|(n, place)| (*place, n as u32)).collect();
     by_place.sort_unstable();
     let mut pieces = Vec::new();
     let mut positions: Vec<u32> = Vec::with_capacity(chosen.len());

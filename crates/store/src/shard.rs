@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arrow::array::RecordBatch;
-use ph_model::{BatchId, ErrorKind, OrgId, Series, Signal};
+use ph_model::{BatchId, ErrorKind, OrgId, RangeNs, Series, Signal};
 use ph_tsdb::{Cut, Head};
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,11 +23,12 @@ use crate::contract::{Appended, Error, Rejection};
 use crate::fs::Fs;
 use crate::head::Mark;
 use crate::health::Meter;
+use crate::hidden::Veil;
 use crate::memtable::Generation;
 use crate::orgs::Orgs;
 use crate::part::{Cache, Packs};
 use crate::snapshot::Snapshots;
-use crate::tail::Tails;
+use crate::tail::{Arrived, Tails};
 use crate::window::{Known, Windows};
 
 pub(crate) use apply::{add_rejection, shard_of};
@@ -88,6 +89,13 @@ impl Shared {
         }
         let mut heads = self.heads.write().unwrap_or_else(PoisonError::into_inner);
         heads.entry(org).or_insert_with(|| Arc::new(Head::new(ph_tsdb::HeadConfig::default()))).clone()
+    }
+
+    /// What of rows that arrived may be seen: not what lies in a deleted range.
+    fn seen(&self, at: Arrived, batch: &RecordBatch) -> RecordBatch {
+        let snapshot = self.snapshots.load();
+        let hidden = snapshot.table(at.org, at.signal).map(|t| t.hidden.as_slice()).unwrap_or_default();
+        Veil::over(hidden, RangeNs::ALL).seen(batch.clone())
     }
 }
 

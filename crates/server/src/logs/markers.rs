@@ -2,14 +2,20 @@
 
 use std::collections::HashMap;
 
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use ph_access::TenantCtx;
 use ph_api::{LogGap, LogMarker};
 use ph_filter::Filter;
-use ph_model::{EventRow, RangeNs, Signal};
-use ph_store::{Order, SearchAsk, SearchRows};
+use ph_link::v1 as link;
+use ph_model::{ErrorKind, EventRow, RangeNs, Signal};
+use ph_store::{Order, SearchAsk, SearchRows, TailAsk, TailEvent, TailFrom};
 
 use super::ask::Ask;
 use super::history::Asked;
 use super::record::{Record, time_text};
+use super::token::PageToken;
+use crate::app::AppState;
 use crate::gateway::problem::Problem;
 
 /// Events of one page.
@@ -72,4 +78,66 @@ pub fn marker(row: &EventRow, pods: &HashMap<String, u32>) -> Option<LogMarker> 
         exit_code: None,
         reason: format!("{} {}: {}", row.r#type, row.reason, row.message),
     })
+}
+
+pub type Events = BoxStream<'static, Result<TailEvent, ph_store::Error>>;
+
+/// Follows events from where the token stands, else from now on; a gap when that place is no more.
+pub async fn follow(
+    (app, ctx): (&AppState, &TenantCtx),
+    token: &mut PageToken,
+) -> Result<(Option<Events>, Option<link::LogGap>), Problem> {
+    let from = |from| TailAsk { signal: Signal::Events, filter: Filter::All, from };
+    let known = token.events.take().map_or(TailFrom::Now, TailFrom::Cursor);
+    let (tail, missed) = match app.telemetry.tail(ctx, from(known)).await {
+        Err(e) if matches!(e.kind, ErrorKind::Gone | ErrorKind::Invalid) => {
+            let text =
+                format!("events are followed from now on, for where they stood is not known any more: {e}");
+            (app.telemetry.tail(ctx, from(TailFrom::Now)).await?, Some(skipped(text)))
+        }
+        other => (other?, None),
+    };
+    token.events = Some(tail.cursor);
+    Ok((Some(tail.events), missed))
+}
+
+fn skipped(text: String) -> link::LogGap {
+    link::LogGap { kind: "skipped".into(), text, ..link::LogGap::default() }
+}
+
+/// The next event; `None` when no more come.
+pub async fn next(events: &mut Option<Events>) -> Option<Result<TailEvent, ph_store::Error>> {
+    events.as_mut()?.next().await
+}
+
+/// What one event of the follower gives.
+#[derive(Default)]
+pub struct Given {
+    pub markers: Vec<LogMarker>,
+    pub gaps: Vec<link::LogGap>,
+    /// To go on behind it.
+    pub cursor: Option<String>,
+}
+
+pub fn given(event: Result<TailEvent, ph_store::Error>, pods: &HashMap<String, u32>) -> Given {
+    match event {
+        Ok(TailEvent::Rows { rows, cursor, incomplete }) => {
+            let SearchRows::Events(rows) = rows else { return Given::default() };
+            let gaps =
+                incomplete.into_iter().map(|what| skipped(format!("events could not be read: {what}")));
+            Given {
+                markers: rows.iter().filter_map(|row| marker(row, pods)).collect(),
+                gaps: gaps.collect(),
+                cursor: Some(cursor),
+            }
+        }
+        Ok(TailEvent::Gap(gap)) => {
+            let text = format!("{} events came too fast to be shown", gap.dropped);
+            Given { gaps: vec![skipped(text)], cursor: Some(gap.cursor), ..Given::default() }
+        }
+        Err(e) => Given {
+            gaps: vec![skipped(format!("events are followed no more, come back with the last token: {e}"))],
+            ..Given::default()
+        },
+    }
 }

@@ -7,14 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::BoxStream;
 use ph_access::{AuditRow, LogsQuery as LogsOp, TenantCtx};
 use ph_api::{LogQuery, LogSource, LogStreamFrame};
-use ph_filter::Filter;
 use ph_link::v1::{LogGap, LogProgress, LogSummary};
-use ph_model::{ClusterId, Position, Signal};
-use ph_store::{SearchRows, TailEvent};
+use ph_model::{ClusterId, Position};
+use ph_store::TailEvent;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -80,8 +77,6 @@ impl Scanned {
     }
 }
 
-type Events = BoxStream<'static, Result<TailEvent, ph_store::Error>>;
-
 /// One running stream.
 pub struct Pump {
     app: AppState,
@@ -116,7 +111,7 @@ pub struct Pump {
     digest: page::Digest,
     look: tokio::time::Interval,
     began: Instant,
-    events: Option<Events>,
+    events: Option<markers::Events>,
     ready: Vec<LogStreamFrame>,
     _slot: Slot,
 }
@@ -137,12 +132,12 @@ impl Pump {
         let found = columns::meant(resolve(app, ctx, &query.sources)?, &ask.filter);
         let numbered = routes::numbered(found.clone())?;
         let grant = app.auditor.decide::<LogsOp>(ctx, routes::target(&query, &numbered)).await?;
-        let events = match ask.with_events {
-            true => Some(app.telemetry.tail(ctx, Signal::Events, Filter::All).await?),
-            false => None,
-        };
         let (out, followed) = mpsc::channel(IN_FLIGHT);
-        let token = ask.token.clone().unwrap_or_else(|| PageToken::new(ask.digest, false));
+        let mut token = ask.token.clone().unwrap_or_else(|| PageToken::new(ask.digest, false));
+        let (events, missed) = match ask.with_events {
+            true => markers::follow((app, ctx), &mut token).await?,
+            false => (None, None),
+        };
         let now = Instant::now();
         let mut pump = Self {
             app: app.clone(),
@@ -179,6 +174,9 @@ impl Pump {
             _slot: slot,
         };
         pump.join(found, true);
+        if let Some(missed) = missed {
+            pump.gap(None, "events", &missed);
+        }
         if !pump.ask.follow {
             pump.out = None;
         }
@@ -215,7 +213,7 @@ impl Pump {
                 () = tokio::time::sleep_until(ends_at) => return self.end("time"),
                 () = tokio::time::sleep_until(wake.unwrap_or(ends_at)), if wake.is_some() => {}
                 _ = self.look.tick(), if self.ask.follow => self.look_around(),
-                Some(event) = next_event(&mut self.events), if self.events.is_some() => self.event(event),
+                event = markers::next(&mut self.events), if self.events.is_some() => self.event(event),
                 got = self.followed.recv(), if !self.sorter.is_full() => match got {
                     Some(first) => {
                         self.take(first, now);
@@ -455,19 +453,24 @@ impl Pump {
         self.behind.push(Behind { source, records, frame });
     }
 
-    fn event(&mut self, event: TailEvent) {
+    fn event(&mut self, event: Option<Result<TailEvent, ph_store::Error>>) {
         let numbered: Vec<(u32, Resolved)> = self.sources.iter().map(|(i, r)| (*i, r.clone())).collect();
         let pods = markers::pods(&Asked { app: &self.app, ctx: &self.ctx, sources: &numbered });
-        match event {
-            TailEvent::Rows(SearchRows::Events(rows)) => {
-                let found = rows.iter().filter_map(|row| markers::marker(row, &pods));
-                self.ready.extend(found.map(|marker| LogStreamFrame::Marker { marker }));
-            }
-            TailEvent::Rows(_) => {}
-            TailEvent::Gap(gap) => {
-                let text = format!("{} events came too fast to be shown", gap.dropped);
-                self.gap(None, "events", &LogGap { kind: "skipped".into(), text, ..LogGap::default() });
-            }
+        if !matches!(event, Some(Ok(_))) {
+            self.events = None;
+        }
+        let Some(given) = event.map(|event| markers::given(event, &pods)) else { return };
+        if let Some(cursor) = given.cursor {
+            self.token.events = Some(cursor);
+        }
+        let shown = !given.markers.is_empty();
+        self.ready.extend(given.markers.into_iter().map(|marker| LogStreamFrame::Marker { marker }));
+        for gap in given.gaps {
+            self.gap(None, "events", &gap);
+        }
+        if shown {
+            // The place behind them, so that a reader that comes back gets no event twice.
+            self.ready.push(LogStreamFrame::Batch { records: vec![], bytes: 0, next: self.token.to_text() });
         }
     }
 
@@ -559,19 +562,6 @@ impl Pump {
         self.sent_bytes += bytes;
         self.token.given += records.len() as u64;
         self.ready.push(LogStreamFrame::Batch { records: json, bytes, next: self.token.to_text() });
-    }
-}
-
-async fn next_event(events: &mut Option<Events>) -> Option<TailEvent> {
-    match events {
-        Some(stream) => match stream.next().await {
-            Some(Ok(event)) => Some(event),
-            _ => {
-                *events = None;
-                None
-            }
-        },
-        None => None,
     }
 }
 

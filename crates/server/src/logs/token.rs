@@ -182,6 +182,9 @@ pub struct PageToken {
     /// ns UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
+    /// How far the pods' events were followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<String>,
     /// Records given so far, for the budget.
     #[serde(default)]
     pub given: u64,
@@ -273,6 +276,7 @@ mod tests {
         t.set("a/b", &cursor().position);
         t.put("a/c", Mark::Store { ns: 5, key: 1 << 100, offset: 7, past: true, whole: false });
         t.put("a/d", Mark::Done);
+        t.events = Some("t7.ffffffff".into());
         t.put("a/e", Mark::Time { ns: 6, whole: true });
         let read = PageToken::parse(&t.to_text(), 1).unwrap();
         assert_eq!((read.position("a/b"), &read), (Some(cursor().position), &t));

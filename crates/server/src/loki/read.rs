@@ -81,6 +81,8 @@ pub struct Scan<'a> {
     ctx: &'a TenantCtx,
     ask: SearchAsk,
     ended: bool,
+    /// Where a follower goes on that gives what this scan, read to its end, does not.
+    pub tail: Option<String>,
     pub seen: Seen,
 }
 
@@ -99,7 +101,7 @@ impl<'a> Scan<'a> {
             cursor: None,
             within: None,
         };
-        Self { app, ctx, ask, ended: false, seen: Seen::default() }
+        Self { app, ctx, ask, ended: false, tail: None, seen: Seen::default() }
     }
 
     /// Goes on behind a line that an earlier page ended with.
@@ -124,6 +126,7 @@ impl<'a> Scan<'a> {
         }
         let SearchRows::Logs(rows) = page.rows else { return Err(wrong_rows().into()) };
         self.seen.rows += rows.len() as u64;
+        self.tail.get_or_insert(page.tail);
         self.ended = page.next.is_none();
         // Later pages need not look at what lies before this one's last line.
         if let Some(last) = rows.last() {

@@ -1,9 +1,10 @@
 //! `tail`: stored lines as they arrive, over a WebSocket.
 //!
-//! Out:    `{"streams":[…],"dropped_entries":[…]}`: first the newest lines there are, oldest first, then each as it is stored.
+//! Out:    `{"streams":[…],"dropped_entries":[…],"cursor":…}`: first the newest lines there are, oldest first, then each as it is
+//!         stored; or, with the cursor of an earlier message, every line behind it.
 //! Never:  a line twice at the seam, or a drop in silence: what a slow reader misses is counted.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -14,12 +15,12 @@ use futures::StreamExt;
 use ph_access::TenantCtx;
 use ph_filter::logql::{Fields, LogExpr, Pipeline, filter_of};
 use ph_model::{LogRow, RangeNs, Signal};
-use ph_store::{Order, SearchRows, TailEvent};
+use ph_store::{Order, SearchRows, TailAsk, TailEvent, TailFrom};
 use serde_json::{Value, json};
 
 use super::ask;
 use super::envelope::{Answer, Fault};
-use super::read::{Scan, begin, fields_of, finish};
+use super::read::{Scan, Seen, begin, fields_of, finish};
 use crate::app::AppState;
 use crate::prometheus::Form;
 
@@ -47,33 +48,42 @@ pub async fn open(
     let pipeline = Pipeline::new(&logs, None)?;
     let upgrade = upgrade.map_err(|e| Fault::bad(format!("tail is a WebSocket: {e}")))?;
     let grant = begin((&app, &ctx), form.one("query").unwrap_or_default(), range).await?;
-    let live = app.telemetry.tail(&ctx, Signal::Logs, filter_of(&logs)?).await?;
-    let (first, seen) = newest((&app, &ctx), (&logs, &pipeline), (range.from, limit)).await?;
+    let cursor = form.one("cursor").map(str::to_owned);
+    let (first, cursor, seen) = match cursor {
+        Some(cursor) => (Vec::new(), Some(cursor), Seen::default()),
+        None => newest((&app, &ctx), (&logs, &pipeline), (range.from, limit)).await?,
+    };
+    let from = cursor.map_or(TailFrom::Now, TailFrom::Cursor);
+    let ask = TailAsk { signal: Signal::Logs, filter: filter_of(&logs)?, from };
+    let live = app.telemetry.tail(&ctx, ask).await?;
     finish((&app, &ctx), &grant, &seen).await?;
     let alive = app.auth.liveness(&ctx).child_token();
     let delay_ms = i64::try_from(delay_s).unwrap_or(0) * 1_000;
     let serve = move |ws| async move {
-        let mut tail = Tail { app, ws, pipeline, held: Vec::new(), dropped: 0, delay_ms };
+        let mut tail = Tail {
+            app,
+            ws,
+            pipeline,
+            held: VecDeque::new(),
+            dropped: 0,
+            unread: Vec::new(),
+            delay_ms,
+            cursor: live.cursor,
+        };
         tokio::select! {
             () = alive.cancelled() => {}
-            _ = tail.run(first, live) => {}
+            _ = tail.run(first, live.events) => {}
         }
     };
     Ok::<Response, Fault>(upgrade.on_upgrade(serve))
 }
 
-/// Where a line stands in its file, or what it says where it stands in none.
-fn identity(row: &LogRow) -> (i64, u128, u128, u64) {
-    let place =
-        if row.segment_key == 0 { xxhash_rust::xxh3::xxh3_128(&row.message) } else { row.segment_key };
-    (row.ts, row.stream(), place, row.offset)
-}
-
+/// The newest lines, oldest first, and from where a follower gives all others.
 async fn newest(
     (app, ctx): (&AppState, &TenantCtx),
     (logs, pipeline): (&LogExpr, &Pipeline),
     (from, limit): (i64, usize),
-) -> Result<(Vec<LogRow>, super::read::Seen), Fault> {
+) -> Result<(Vec<LogRow>, Option<String>, Seen), Fault> {
     let mut scan = Scan::new((app, ctx), filter_of(logs)?, (RangeNs::new(from, i64::MAX), Order::Descending));
     let mut found: Vec<LogRow> = Vec::new();
     while found.len() < limit {
@@ -87,17 +97,27 @@ async fn newest(
         scan.within()?;
     }
     found.reverse();
-    Ok((found, scan.seen))
+    Ok((found, scan.tail, scan.seen))
 }
 
 struct Tail {
     app: AppState,
     ws: WebSocket,
     pipeline: Pipeline,
-    /// Lines with the time at which they arrived, while `delay_for` lasts.
-    held: Vec<(i64, LogRow)>,
+    /// Lines of one event with the time at which they arrived and the cursor behind them, while `delay_for` lasts.
+    held: VecDeque<Held>,
     dropped: u64,
+    /// What could not be read, in words.
+    unread: Vec<String>,
     delay_ms: i64,
+    /// Behind the lines that were sent.
+    cursor: String,
+}
+
+struct Held {
+    at_ms: i64,
+    rows: Vec<LogRow>,
+    cursor: String,
 }
 
 /// The client is gone, or takes nothing any more.
@@ -107,19 +127,18 @@ type Live = futures::stream::BoxStream<'static, Result<TailEvent, ph_store::Erro
 
 impl Tail {
     async fn run(&mut self, first: Vec<LogRow>, mut live: Live) -> Result<(), Gone> {
-        let mut shown: HashSet<_> = first.iter().map(identity).collect();
         self.send(first).await?;
         let mut tick = tokio::time::interval(TICK);
         let mut ticks = 0_u32;
         loop {
             tokio::select! {
                 event = live.next() => match event {
-                    Some(Ok(TailEvent::Rows(SearchRows::Logs(rows)))) => {
-                        let rows = rows.into_iter().filter(|row| shown.is_empty() || !shown.remove(&identity(row)));
-                        self.take(rows.collect()).await?;
+                    Some(Ok(TailEvent::Rows { rows: SearchRows::Logs(rows), cursor, incomplete })) => {
+                        self.unread.extend(incomplete);
+                        self.take(Held { at_ms: self.app.clock.now_ms(), rows, cursor }).await?;
                     }
                     Some(Ok(TailEvent::Gap(gap))) => self.dropped += gap.dropped,
-                    Some(Ok(TailEvent::Rows(_))) => {}
+                    Some(Ok(TailEvent::Rows { .. })) => {}
                     Some(Err(e)) => {
                         tracing::warn!(cause = %e, "a tail of stored lines ended");
                         return Err(Gone);
@@ -142,27 +161,30 @@ impl Tail {
     }
 
     /// Sends lines, or holds them back until late ones have come.
-    async fn take(&mut self, rows: Vec<LogRow>) -> Result<(), Gone> {
+    async fn take(&mut self, held: Held) -> Result<(), Gone> {
         if self.delay_ms == 0 {
-            return self.send(rows).await;
+            self.cursor = held.cursor;
+            return self.send(held.rows).await;
         }
-        let now = self.app.clock.now_ms();
-        self.held.extend(rows.into_iter().map(|row| (now, row)));
-        if self.held.len() > HELD {
-            let over = self.held.len() - HELD;
-            self.held.drain(..over);
-            self.dropped += over as u64;
+        self.held.push_back(held);
+        while self.held.iter().map(|h| h.rows.len()).sum::<usize>() > HELD {
+            let Some(oldest) = self.held.pop_front() else { break };
+            self.dropped += oldest.rows.len() as u64;
+            self.cursor = oldest.cursor;
         }
         Ok(())
     }
 
     async fn release(&mut self) -> Result<(), Gone> {
         let due = self.app.clock.now_ms() - self.delay_ms;
-        let ready = self.held.partition_point(|(at, _)| *at <= due);
-        if ready == 0 && self.dropped == 0 {
+        let mut rows = Vec::new();
+        while let Some(held) = self.held.pop_front_if(|held| held.at_ms <= due) {
+            rows.extend(held.rows);
+            self.cursor = held.cursor;
+        }
+        if rows.is_empty() && self.dropped == 0 && self.unread.is_empty() {
             return Ok(());
         }
-        let mut rows: Vec<LogRow> = self.held.drain(..ready).map(|(_, row)| row).collect();
         rows.sort_by_key(|row| row.ts);
         self.send(rows).await
     }
@@ -186,14 +208,17 @@ impl Tail {
                 None => streams.push(json!({"stream": stream, "values": [value]})),
             }
         }
-        let dropped = std::mem::take(&mut self.dropped);
-        if streams.is_empty() && dropped == 0 {
+        let (dropped, unread) = (std::mem::take(&mut self.dropped), std::mem::take(&mut self.unread));
+        if streams.is_empty() && dropped == 0 && unread.is_empty() {
             return Ok(());
         }
-        let mut body = json!({"streams": streams, "dropped_entries": null});
-        if dropped > 0 {
+        let mut body = json!({"streams": streams, "dropped_entries": null, "cursor": self.cursor});
+        if dropped > 0 || !unread.is_empty() {
             let at = self.app.clock.now_ms().saturating_mul(1_000_000).to_string();
-            body["dropped_entries"] = json!([{"labels": {"dropped": dropped.to_string()}, "timestamp": at}]);
+            let lost = (dropped > 0).then(|| json!({"dropped": dropped.to_string()}));
+            let labels = lost.into_iter().chain(unread.into_iter().map(|what| json!({"unread": what})));
+            let entries: Vec<Value> = labels.map(|l| json!({"labels": l, "timestamp": at})).collect();
+            body["dropped_entries"] = json!(entries);
         }
         self.put(Message::Text(body.to_string().into())).await
     }

@@ -367,16 +367,73 @@ async fn what_is_outside_is_refused_with_its_place() {
     bed.stack.stop().await;
 }
 
+type Tail = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
+
+async fn tail(bed: &Bed, pairs: &[(&str, &str)]) -> Tail {
+    let tcp = tokio::net::TcpStream::connect(bed.stack.base.trim_start_matches("http://")).await.unwrap();
+    let mut url = url::Url::parse(&bed.stack.url("/loki/api/v1/tail").replace("http://", "ws://")).unwrap();
+    url.query_pairs_mut().extend_pairs(pairs);
+    let mut ask = url.as_str().into_client_request().unwrap();
+    ask.headers_mut().insert("cookie", bed.cookie.parse().unwrap());
+    ask.headers_mut().insert("origin", bed.stack.base.parse().unwrap());
+    tokio_tungstenite::client_async(ask, tcp).await.unwrap().0
+}
+
+/// The next message that has lines.
+async fn message(ws: &mut Tail) -> Value {
+    loop {
+        let Some(Ok(message)) = ws.next().await else { panic!("the tail ended") };
+        let Ok(body) = serde_json::from_str::<Value>(message.to_text().unwrap_or_default()) else { continue };
+        return body;
+    }
+}
+
+fn lines_in(body: &Value) -> Vec<String> {
+    let values = body["streams"].as_array().unwrap().iter().flat_map(|s| s["values"].as_array().unwrap());
+    values.map(|v| v[1].as_str().unwrap().to_owned()).collect()
+}
+
+/// What was stored while nobody followed comes first, each line once, then what is stored from then on.
+#[tokio::test]
+async fn a_tail_goes_on_from_its_cursor() {
+    let bed = Bed::start().await;
+    let query = ("query", r#"{pod="web-1"}"#);
+    let store = async |from: i64, to: i64| {
+        let line = |n: i64| LogRow {
+            ts: bed.now + n * SECOND,
+            message: format!("late {n}").into_bytes(),
+            ..bed.rows.iter().find(|r| r.pod == "web-1").unwrap().clone()
+        };
+        let rows = Rows::Logs((from..to).map(line).collect());
+        bed.stack.running.app.telemetry.append(&bed.ctx, Batch { id: None, rows }).await.unwrap();
+    };
+    let mut ws = tail(&bed, &[query, ("limit", "1")]).await;
+    let first = message(&mut ws).await;
+    assert_eq!(lines_in(&first).len(), 1);
+    store(1, 3).await;
+    let seen = message(&mut ws).await;
+    assert_eq!(lines_in(&seen), ["late 1", "late 2"]);
+    drop(ws);
+    store(3, 5).await;
+    let cursor = seen["cursor"].as_str().unwrap();
+    let mut ws = tail(&bed, &[query, ("cursor", cursor)]).await;
+    assert_eq!(lines_in(&message(&mut ws).await), ["late 3", "late 4"]);
+    store(5, 6).await;
+    assert_eq!(lines_in(&message(&mut ws).await), ["late 5"]);
+    let mut from_the_first = tail(&bed, &[query, ("cursor", first["cursor"].as_str().unwrap())]).await;
+    assert_eq!(
+        lines_in(&message(&mut from_the_first).await),
+        ["late 1", "late 2", "late 3", "late 4", "late 5"]
+    );
+    drop((ws, from_the_first));
+    bed.stack.stop().await;
+}
+
 #[tokio::test]
 async fn a_tail_gives_old_and_new_lines_once() {
     let bed = Bed::start().await;
-    let tcp = tokio::net::TcpStream::connect(bed.stack.base.trim_start_matches("http://")).await.unwrap();
-    let query = "query=%7Bpod%3D%22web-1%22%7D%20%7C%20json%20%7C%20status%3D500&limit=3";
-    let address = bed.stack.url(&format!("/loki/api/v1/tail?{query}")).replace("http://", "ws://");
-    let mut ask = address.into_client_request().unwrap();
-    ask.headers_mut().insert("cookie", bed.cookie.parse().unwrap());
-    ask.headers_mut().insert("origin", bed.stack.base.parse().unwrap());
-    let (mut ws, _) = tokio_tungstenite::client_async(ask, tcp).await.unwrap();
+    let query = ("query", r#"{pod="web-1"} | json | status=500"#);
+    let mut ws = tail(&bed, &[query, ("limit", "3")]).await;
     let first: Value = serde_json::from_str(&ws.next().await.unwrap().unwrap().into_text().unwrap()).unwrap();
     let streams = first["streams"].as_array().unwrap().iter();
     let times: Vec<&str> =

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use ph_access::{Grant, TelemetryErase, TenantCtx};
-use ph_filter::{Compiled, Filter};
 use ph_model::{ErrorKind, Labels, RangeMs, RangeNs, Signal};
 use tokio::sync::mpsc;
 
@@ -13,12 +12,13 @@ use super::start::run;
 use crate::contract::{
     Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, DependencyPage, Error, ExemplarPage,
     ExemplarsAsk, FieldsAsk, FieldsPage, LabelPage, MetricFacts, SearchAsk, SearchPage, SeriesAsk,
-    SeriesSamples, ServicePage, Stats, Store, TailEvent, Trace, TracePage, TracesAsk,
+    SeriesSamples, ServicePage, Stats, Store, Tail, TailAsk, Trace, TracePage, TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
 use crate::scan::{Budget, Leave};
+use crate::shard::shard_of;
 use crate::snapshot::Table;
-use crate::{count, exemplars, facts, fields, scan, search, series, traces};
+use crate::{count, exemplars, facts, fields, scan, search, series, tail, traces};
 
 /// Batches of series that may wait for the reader.
 const AHEAD: usize = 2;
@@ -130,9 +130,12 @@ impl Store for Embedded {
         let leave = Leave::default();
         let _waiting = leave.unless_waited_for();
         run(move || {
+            // First how far rows are visible, then the rows: what comes in between is for a follower.
+            let reached = shared.tails.reached(shard_of(org, shared.config.shards.unwrap_or(1)));
             let snapshot = shared.snapshots.load();
             let budget = Budget { leave, ..shared.settings(org).limits.budget() };
-            let page = search::search(snapshot.table(org, ask.signal).map(Arc::as_ref), &ask, budget)?;
+            let table = snapshot.table(org, ask.signal).map(Arc::as_ref);
+            let page = search::search(table, &ask, (budget, reached))?;
             if let Some(first) = page.incomplete.first() {
                 shared.meter.failed(first.clone());
             }
@@ -158,16 +161,9 @@ impl Store for Embedded {
         .await?
     }
 
-    async fn tail(
-        &self,
-        ctx: &TenantCtx,
-        signal: Signal,
-        filter: Filter,
-    ) -> Result<BoxStream<'static, Result<TailEvent, Error>>, Error> {
-        rows_only(signal)?;
-        let filter =
-            Compiled::new(&filter).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()).caused_by(e))?;
-        Ok(self.shared.tails.follow((ctx.org(), signal), filter, self.stop.clone()))
+    async fn tail(&self, ctx: &TenantCtx, ask: TailAsk) -> Result<Tail, Error> {
+        rows_only(ask.signal)?;
+        tail::follow(&self.shared, ctx.org(), ask, self.stop.clone())
     }
 
     async fn trace(

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use ph_model::{ErrorKind, OrgId, Series, Signal};
 use ph_tsdb::{Cut, Head};
 
@@ -16,6 +17,7 @@ use crate::limits::refuse_series;
 use crate::memtable::Generation;
 use crate::refusing::Obstacle;
 use crate::rows;
+use crate::tail::Arrived;
 
 impl Shard {
     /// Logs, syncs and applies new batches, and answers them. On an error all of them are refused and none is stored.
@@ -162,13 +164,11 @@ impl Shard {
                 self.log.note((org, signal), Reach { lsn, at_ms: i64::MIN });
                 answer.accepted = batch.num_rows() as u64;
                 Meter::add(&self.shared.meter.rows, answer.accepted);
-                self.shared.tails.offer(org, signal, &batch);
-                insert_rows(
-                    &self.shared,
-                    &mut self.open,
-                    Place { org, signal, shard: self.handle.number, lsn },
-                    &batch,
-                );
+                let at = Arrived { org, signal, shard: self.handle.number, lsn };
+                if let Some(placed) = insert_rows(&self.shared, &mut self.open, at, &batch) {
+                    // After they are visible: a follower that comes now finds them stored.
+                    self.shared.tails.offer(at, &|| self.shared.seen(at, &placed));
+                }
             }
         }
         Meter::add(&self.shared.meter.rejected, answer.rejected.iter().map(|r| r.count).sum());
@@ -251,30 +251,23 @@ pub(crate) fn shard_of(org: OrgId, shards: usize) -> usize {
     (xxhash_rust::xxh3::xxh3_64(org.as_bytes()) % shards.max(1) as u64) as usize
 }
 
-/// Where rows go.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub org: OrgId,
-    pub signal: Signal,
-    pub shard: usize,
-    pub lsn: u64,
-}
-
-/// Adds rows to the open generation of their table, which is in the snapshot before its first row is visible.
+/// Adds rows to the open generation of their table, which is in the snapshot before its first row is visible; gives
+/// them with their place in the log.
 pub(super) fn insert_rows(
     shared: &Shared,
     open: &mut std::collections::HashMap<(OrgId, Signal), Arc<Generation>>,
-    at: Place,
-    batch: &arrow::array::RecordBatch,
-) {
-    let Some(placed) = rows::placed(at.signal, batch, at.lsn) else { return };
+    at: Arrived,
+    batch: &RecordBatch,
+) -> Option<RecordBatch> {
+    let placed = rows::placed(at.signal, batch, at.lsn)?;
     let generation = open.entry((at.org, at.signal)).or_insert_with(|| {
         let born_ms = now(&shared.clock);
         let generation = Arc::new(Generation::new(at.org, at.signal, at.shard, born_ms));
         shared.snapshots.change(|s| s.edit(at.org, at.signal).generations.push(Arc::clone(&generation)));
         generation
     });
-    generation.push(placed, at.lsn);
+    generation.push(placed.clone(), at.lsn);
+    Some(placed)
 }
 
 fn now(clock: &Clock) -> i64 {

@@ -8,7 +8,7 @@ use ph_model::{ErrorKind, OrgId, Signal};
 use ph_tsdb::wal::DefTable;
 use tokio::sync::mpsc;
 
-use super::apply::{Place, insert_rows};
+use super::apply::insert_rows;
 use super::log::{Log, extend, signal_of};
 use super::{Kept, Lane, Reach, Shard, ShardHandle, Shared};
 use crate::catalogue::Checkpoint;
@@ -16,6 +16,7 @@ use crate::contract::Error;
 use crate::head::{self, Loaded};
 use crate::memtable::Generation;
 use crate::rows;
+use crate::tail::Arrived;
 use crate::wal::{self, Record, Repair, unpack};
 use crate::window::Windows;
 
@@ -85,6 +86,9 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
         encoders: HashMap::new(),
         reach: HashMap::new(),
     };
+    if opened.lane == Lane::Rows {
+        shared.tails.opened(opened.number, log.next_lsn - 1);
+    }
     let (orders, receiver) = mpsc::channel(QUEUE);
     let handle = ShardHandle {
         lane: opened.lane,
@@ -164,8 +168,8 @@ impl Reader<'_> {
             }
         } else if last.lsn > checkpoint.lsn {
             let batch = rows::decode(signal, body)?;
-            let at = Place { org: last.org, signal, shard: self.shard, lsn: last.lsn };
-            insert_rows(self.shared, &mut self.open, at, &batch);
+            let at = Arrived { org: last.org, signal, shard: self.shard, lsn: last.lsn };
+            insert_rows(self.shared, &mut self.open, at, &batch)?;
         }
         if self.reach.len() <= segment {
             self.reach.resize_with(segment + 1, HashMap::new);

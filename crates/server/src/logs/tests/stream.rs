@@ -272,3 +272,38 @@ async fn restarted(
     }
     Server::start(config, clock.clone()).await.unwrap()
 }
+
+/// Events of the pods that came while nobody followed stand among the markers when the reader comes back, each once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_followed_on_from_the_token() {
+    let cluster = super::cluster::Cluster::start(vec![super::cluster::pod("shop", "web")]).await;
+    let (_, list) = cluster.post("/api/v1/logs/sources", json!({"sources": []})).await;
+    let uid = list["sources"][0]["pod_uid"].as_str().unwrap().to_owned();
+    let app = &cluster.bed.stack.running.app;
+    let ctx = TenantCtx::system(app.state.organisation_ids().await.unwrap()[0], "test");
+    let happens = async |reason: &str| {
+        let now_ns = app.clock.now_ms() * MS;
+        let mut row = ph_model::EventRow { ts: now_ns, first_ts: now_ns, count: 1, ..Default::default() };
+        (row.r#type, row.reason, row.object.uid) = ("Warning".into(), reason.into(), uid.clone());
+        app.telemetry.append(&ctx, Batch { id: None, rows: Rows::Events(vec![row]) }).await.unwrap();
+    };
+    let reasons = |seen: &Seen| -> Vec<String> {
+        let events = seen.frames.iter().filter(|f| f["t"] == "marker" && f["marker"]["kind"] == "event");
+        events.map(|f| f["marker"]["reason"].as_str().unwrap().to_owned()).collect()
+    };
+    let ask = json!({"sources": [{"pod": "web"}], "follow": true, "mode": "tail", "with": ["events"]});
+    let mut socket = mine(&cluster.bed, ask.clone()).await;
+    socket.until(|s| s.has("sources")).await;
+    happens("First").await;
+    let seen = socket.until(|s| s.next.is_some()).await;
+    assert_eq!(reasons(&seen), ["Warning First: "]);
+    drop(socket);
+    happens("Second").await;
+    let mut again = ask;
+    again["after"] = json!(seen.next.unwrap());
+    let mut socket = mine(&cluster.bed, again).await;
+    let seen = socket.until(|s| s.next.is_some()).await;
+    assert_eq!(reasons(&seen), ["Warning Second: "]);
+    happens("Third").await;
+    assert_eq!(reasons(&socket.until(|s| s.next.is_some()).await), ["Warning Third: "]);
+}

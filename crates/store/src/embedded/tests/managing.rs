@@ -14,7 +14,7 @@ use crate::limits::{Limits, OrgSettings, RetentionRule};
 
 const DAY_MS: i64 = 86_400_000;
 
-async fn erase_pod(store: &Embedded, ctx: &TenantCtx, pod: &str) {
+pub(super) async fn erase_pod(store: &Embedded, ctx: &TenantCtx, pod: &str) {
     let ask = DeleteAsk::Rows {
         signal: Signal::Logs,
         filter: Filter::equal("pod", pod),

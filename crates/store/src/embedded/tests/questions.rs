@@ -9,7 +9,7 @@ use ph_model::{ErrorKind, Level, Matcher, RangeMs, RangeNs, Signal};
 
 use super::bed::{NOW_MS, NOW_NS, all_lines, ask, event, gauge, logs, org, page, put, select, span};
 use super::{Bed, line, lines};
-use crate::contract::{CountAsk, Order, Rows, SearchRows, SeriesAsk, Store, TailEvent};
+use crate::contract::{CountAsk, Order, Rows, SearchRows, SeriesAsk, Store, TailAsk, TailEvent, TailFrom};
 use crate::embedded::Embedded;
 use crate::scan::Leave;
 use crate::series::{self, Asked};
@@ -193,11 +193,15 @@ async fn tail_gives_rows_as_they_come_and_counts_gaps() {
     let ctx = org(1);
     let store = bed.open().await;
     put(&store, &ctx, Rows::Logs(lines(0, 5))).await;
-    let mut tail = store.tail(&ctx, Signal::Logs, Filter::equal("pod", "web-1")).await.unwrap();
-    let mut slow = store.tail(&ctx, Signal::Logs, Filter::All).await.unwrap();
+    let follow = async |filter| {
+        let ask = TailAsk { signal: Signal::Logs, filter, from: TailFrom::Now };
+        store.tail(&ctx, ask).await.unwrap().events
+    };
+    let mut tail = follow(Filter::equal("pod", "web-1")).await;
+    let mut slow = follow(Filter::All).await;
     put(&store, &org(2), Rows::Logs(lines(0, 5))).await;
     put(&store, &ctx, Rows::Logs(lines(5, 20))).await;
-    let Some(Ok(TailEvent::Rows(SearchRows::Logs(rows)))) = tail.next().await else { panic!() };
+    let Some(Ok(TailEvent::Rows { rows: SearchRows::Logs(rows), .. })) = tail.next().await else { panic!() };
     assert_eq!(rows, vec![line(6), line(11), line(16)]);
 
     let big = |n: u64| {
@@ -210,7 +214,7 @@ async fn tail_gives_rows_as_they_come_and_counts_gaps() {
     }
     let Some(Ok(TailEvent::Gap(gap))) = slow.next().await else { panic!() };
     let mut left = 0;
-    while let Ok(Some(Ok(TailEvent::Rows(SearchRows::Logs(rows))))) =
+    while let Ok(Some(Ok(TailEvent::Rows { rows: SearchRows::Logs(rows), .. }))) =
         tokio::time::timeout(std::time::Duration::ZERO, slow.next()).await
     {
         left += rows.len() as u64;
