@@ -190,6 +190,7 @@ pub(crate) fn write_day(
         at: None,
         cleaned: 0,
         ruled: 0,
+        summary: Vec::new(),
     }))
 }
 

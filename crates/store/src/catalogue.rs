@@ -22,7 +22,7 @@ use crate::shard::{Lane, Reach};
 
 /// Version of the store that this release writes, and the newest that it reads. The tables of version 4 are those of 3, but
 /// samples may lie in images of heads alone, which an earlier release would not see.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
@@ -31,7 +31,7 @@ const TABLES: [&str; 8] = [
         first BIGINT NOT NULL, last BIGINT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, hash BLOB NOT NULL,
         shard BIGINT NOT NULL, lsn BIGINT NOT NULL, series BIGINT NOT NULL, quarantined TEXT,
         tix BIGINT NOT NULL DEFAULT 0, tid BIGINT NOT NULL DEFAULT 0, level BIGINT NOT NULL DEFAULT 0,
-        at BIGINT, cleaned BIGINT NOT NULL DEFAULT 0, ruled BIGINT NOT NULL DEFAULT 0)",
+        at BIGINT, cleaned BIGINT NOT NULL DEFAULT 0, ruled BIGINT NOT NULL DEFAULT 0, summary BLOB)",
     "CREATE TABLE IF NOT EXISTS checkpoints (
         org BLOB NOT NULL, signal TEXT NOT NULL, lsn BIGINT NOT NULL, border_ms BIGINT NOT NULL,
         PRIMARY KEY (org, signal))",
@@ -60,6 +60,9 @@ const SINCE_3: [&str; 3] = [
     "ALTER TABLE parts ADD COLUMN cleaned BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE parts ADD COLUMN ruled BIGINT NOT NULL DEFAULT 0",
 ];
+
+/// What version 5 added to those of version 4.
+const SINCE_5: [&str; 1] = ["ALTER TABLE parts ADD COLUMN summary BLOB"];
 
 /// How far a table is in parts: every row up to `lsn`, of samples those before `border_ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +118,8 @@ pub(crate) struct PartRow {
     pub cleaned: i64,
     /// Retention rules that were applied when it was written; 0 for none.
     pub ruled: i64,
+    /// What values its columns have; empty when nothing is known.
+    pub summary: Vec<u8>,
 }
 
 /// One publication.
@@ -198,7 +203,8 @@ impl Catalogue {
         let act = fault("migrate tables");
         let mut tx = self.pool.begin().await.map_err(&act)?;
         let since_2 = SINCE_2.iter().filter(|_| from < 2);
-        for change in since_2.chain(SINCE_3.iter().filter(|_| from < 3)) {
+        let since_3 = SINCE_3.iter().filter(|_| from < 3);
+        for change in since_2.chain(since_3).chain(SINCE_5.iter().filter(|_| from < 5)) {
             sqlx::query(*change).execute(&mut *tx).await.map_err(&act)?;
         }
         let version = sqlx::query("UPDATE facts SET value = $1 WHERE name = 'version'").bind(VERSION);
@@ -223,7 +229,7 @@ impl Catalogue {
         let act = fault("read parts");
         let rows = sqlx::query(
             "SELECT id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series, quarantined,
-                    tix, tid, level, at, cleaned, ruled
+                    tix, tid, level, at, cleaned, ruled, summary
              FROM parts ORDER BY id",
         )
         .fetch_all(&self.pool)
@@ -370,8 +376,9 @@ impl Catalogue {
 async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO parts (id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series,
-                            tix, tid, level, at, cleaned, ruled)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+                            tix, tid, level, at, cleaned, ruled, summary)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+                 $20)",
     )
     .bind(part.id.as_bytes().to_vec())
     .bind(part.org.as_bytes().to_vec())
@@ -392,6 +399,7 @@ async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) ->
     .bind(part.at.map(|at| at as i64))
     .bind(part.cleaned)
     .bind(part.ruled)
+    .bind((!part.summary.is_empty()).then(|| part.summary.clone()))
     .execute(&mut **tx)
     .await
     .map(drop)
@@ -424,5 +432,6 @@ fn part_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<PartRow>, sqlx::Error
         at: row.try_get::<Option<i64>, _>(17)?.map(|at| at as u64),
         cleaned: number(18)?,
         ruled: number(19)?,
+        summary: row.try_get::<Option<Vec<u8>>, _>(20)?.unwrap_or_default(),
     }))
 }

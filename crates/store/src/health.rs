@@ -26,6 +26,9 @@ pub struct Counters {
     pub quarantined: u64,
     /// Times that the store began to refuse what it is sent, for want of disk or memory.
     pub refusals: u64,
+    /// Parts that questions looked into, and that their catalogue row let them pass over.
+    pub parts_read: u64,
+    pub parts_passed_over: u64,
     /// Footers and index directories that were found in memory, that were not, and bytes of those that are kept.
     pub cache_hits: u64,
     pub cache_misses: u64,
@@ -58,6 +61,8 @@ pub(crate) struct Meter {
     pub compacted_bytes: AtomicU64,
     pub quarantined: AtomicU64,
     pub refusing: Refusing,
+    pub parts_read: AtomicU64,
+    pub parts_passed_over: AtomicU64,
     last_error: Mutex<String>,
     troubles: Mutex<BTreeMap<String, String>>,
 }
@@ -101,6 +106,8 @@ impl Meter {
             compacted_bytes: of(&self.compacted_bytes),
             quarantined: of(&self.quarantined),
             refusals: self.refusing.begun(),
+            parts_read: of(&self.parts_read),
+            parts_passed_over: of(&self.parts_passed_over),
             cache_hits: 0,
             cache_misses: 0,
             cache_bytes: 0,

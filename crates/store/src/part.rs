@@ -8,6 +8,7 @@ mod cache;
 mod indexed;
 mod pack;
 mod read;
+mod summary;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -19,10 +20,12 @@ use crate::fs::Fs;
 use crate::health::Meter;
 use crate::index::Kind;
 use crate::shard::Shared;
+use summary::Summary;
 
 pub(crate) use cache::Cache;
 pub(crate) use pack::Packs;
 pub(crate) use read::{PartRows, Want};
+pub(crate) use summary::Asked;
 pub(crate) use write::{Sealed, store_all, write, write_pack};
 
 /// One part: its row, and what reading it showed.
@@ -41,6 +44,8 @@ pub(crate) struct Part {
     pub doomed: AtomicBool,
     /// The pack in which it lies.
     pack: Option<Arc<pack::Pack>>,
+    /// What the catalogue says of its columns, once somebody asked.
+    summary: OnceLock<Summary>,
 }
 
 impl Part {
@@ -59,7 +64,19 @@ impl Part {
             damage: OnceLock::new(),
             index_damage: OnceLock::new(),
             doomed: AtomicBool::new(false),
+            summary: OnceLock::new(),
         }
+    }
+
+    /// Whether a row of it may pass, by the catalogue alone.
+    pub fn may_hold(&self, asked: &Asked) -> bool {
+        self.summary.get_or_init(|| Summary::read(self.row.signal, &self.row.summary)).may_hold(asked)
+    }
+
+    /// Counts a question that looked into it, or passed it over.
+    pub fn note_asked(&self, looked_into: bool) {
+        let counter = if looked_into { &self.meter.parts_read } else { &self.meter.parts_passed_over };
+        Meter::add(counter, 1);
     }
 
     /// Why the part is not read any more.

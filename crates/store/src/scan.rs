@@ -13,7 +13,7 @@ use crate::contract::Error;
 use crate::health::Meter;
 use crate::hidden::Veil;
 use crate::index::Need;
-use crate::part::{Part, Want};
+use crate::part::{Asked, Part, Want};
 use crate::rows::{Keys, LSN, Messages, ROW, RowView, STREAM, TS, columns_for};
 use crate::snapshot::Table;
 
@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub columns: BTreeSet<&'static str>,
     /// What indexes are asked.
     pub need: Need,
+    /// What summaries of parts are asked.
+    asked: Asked,
     /// What must not be seen.
     veil: Veil,
     /// Finds the rows that may pass in many messages at once.
@@ -66,7 +68,8 @@ impl Plan {
         let sieve = sieve.and_then(|literals| literals.sieve(Raw::Plain));
         let veil = Veil::over(table.map(|t| t.hidden.as_slice()).unwrap_or_default(), range);
         veil.columns(&mut columns);
-        Ok(Self { signal, filter: compiled, range, columns, need, veil, sieve })
+        let asked = Asked::new(signal, filter);
+        Ok(Self { signal, filter: compiled, range, columns, need, asked, veil, sieve })
     }
 
     /// Calls `each` with every row of a batch that is in the range and passes.
@@ -346,6 +349,13 @@ fn part_share(
     scanned: &mut Scanned,
     each: &mut dyn FnMut(&Keys<'_>, &RecordBatch, usize, u64),
 ) {
+    let may_hold = part.may_hold(&plan.asked);
+    if share.nth == 0 {
+        part.note_asked(may_hold);
+    }
+    if !may_hold {
+        return;
+    }
     if let Some(why) = part.damage() {
         scanned.incomplete.push(why);
         return;

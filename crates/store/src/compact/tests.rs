@@ -35,6 +35,7 @@ fn part(n: u128, bytes: u64, hours: (i64, i64)) -> PartRow {
         at: None,
         cleaned: 0,
         ruled: 0,
+        summary: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ use ph_model::{ErrorKind, OrgId, RangeNs, Signal};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::summary::Gathering;
 use super::{day_text, discard_part};
 use crate::block::disk_error;
 use crate::catalogue::PartRow;
@@ -85,11 +86,13 @@ pub(crate) fn write_pack(fs: &dyn Fs, root: &Path, all: &[Sealed<'_>]) -> Result
         for (generation, hidden) in all {
             for (day, rows) in days(generation, hidden)? {
                 let mut sink = Sink { base: at, ..Sink::new(Arc::clone(&file)) };
+                let mut summary = Gathering::new(generation.signal);
+                summary.add(&rows);
                 let (rows, bounds) = plain(&mut sink, &rows).map_err(|e| sink.refused(&to).unwrap_or(e))?;
                 let of = (generation.org, generation.signal, day);
                 let row = PartRow { at: Some(at), path: path.clone(), ..row_of(of, Uuid::now_v7()) };
                 let row = PartRow { rows, first: bounds.0, last: bounds.1, bytes: sink.at, ..row };
-                let row = PartRow { hash: sink.hash.digest128(), ..row };
+                let row = PartRow { hash: sink.hash.digest128(), summary: summary.finish(), ..row };
                 out.push(marked(row, generation, hidden));
                 at += sink.at;
             }
@@ -144,6 +147,7 @@ fn row_of((org, signal, day): (OrgId, Signal, i64), id: Uuid) -> PartRow {
         at: None,
         cleaned: 0,
         ruled: 0,
+        summary: Vec::new(),
     }
 }
 
@@ -163,7 +167,12 @@ pub(crate) fn store_all(
     fs.create_dir_all(to.parent().unwrap_or(root)).map_err(act)?;
     let written = fs.create(&tmp).map_err(act).and_then(|file| {
         let mut sink = Sink::new(file);
-        let mut writing = Writing { builder: Builder::new(of.1, id), rows: 0, bounds: (i64::MAX, i64::MIN) };
+        let mut writing = Writing {
+            builder: Builder::new(of.1, id),
+            summary: Gathering::new(of.1),
+            rows: 0,
+            bounds: (i64::MAX, i64::MIN),
+        };
         writing.all(&mut sink, first, next).map_err(|e| sink.refused(&to).unwrap_or(e))?;
         sink.file.sync().map_err(act)?;
         Ok((writing, sink))
@@ -194,6 +203,7 @@ pub(crate) fn store_all(
         hash: sink.hash.digest128(),
         tix: tix.map_or(0, |b| b.len() as u64),
         tid: tid.map_or(0, |b| b.len() as u64),
+        summary: writing.summary.finish(),
         ..row
     }))
 }
@@ -213,6 +223,7 @@ fn next_rows(
 /// A part under construction.
 struct Writing {
     builder: Builder,
+    summary: Gathering,
     rows: u64,
     bounds: (i64, i64),
 }
@@ -231,6 +242,7 @@ impl Writing {
         while let Some(rows) = batch {
             writer.write(&rows).map_err(defect)?;
             self.builder.add(&rows).ok_or_else(|| defect("rows lack a column"))?;
+            self.summary.add(&rows);
             self.rows += rows.num_rows() as u64;
             if let Some((first, last)) = crate::memtable::bounds(&rows) {
                 self.bounds = (self.bounds.0.min(first), self.bounds.1.max(last));

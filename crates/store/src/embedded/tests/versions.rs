@@ -15,6 +15,8 @@ async fn change(bed: &Bed, changes: &[&'static str]) {
     pool.close().await;
 }
 
+const TO_4: [&str; 2] =
+    ["ALTER TABLE parts DROP COLUMN summary", "UPDATE facts SET value = 4 WHERE name = 'version'"];
 const TO_2: [&str; 7] = [
     "ALTER TABLE parts DROP COLUMN at",
     "ALTER TABLE parts DROP COLUMN cleaned",
@@ -34,7 +36,9 @@ const TO_1: [&str; 5] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn earlier_versions_open_and_later_ones_are_refused() {
-    for changes in [TO_2.to_vec(), [&TO_2[..], &TO_1[..]].concat()] {
+    for changes in
+        [TO_4.to_vec(), [&TO_4[..], &TO_2[..]].concat(), [&TO_4[..], &TO_2[..], &TO_1[..]].concat()]
+    {
         let bed = Bed::new();
         let ctx = org(1);
         let store = bed.open().await;
@@ -57,7 +61,7 @@ async fn earlier_versions_open_and_later_ones_are_refused() {
         change(&bed, &["UPDATE facts SET value = 99 WHERE name = 'version'"]).await;
         let refused = bed.try_open().await.unwrap_err();
         assert!(refused.text.contains("format version 99") && refused.text.contains("meta.db"), "{refused}");
-        change(&bed, &["UPDATE facts SET value = 3 WHERE name = 'version'"]).await;
+        change(&bed, &["UPDATE facts SET value = 5 WHERE name = 'version'"]).await;
         let store = bed.open().await;
         assert_eq!(all_lines(&store, &ctx).await.len(), 20, "nothing was lost");
         store.shutdown().await;
