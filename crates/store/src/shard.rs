@@ -212,6 +212,13 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// Says to those who will follow how far rows are visible; before anything is taken.
+    pub fn announce(&self) {
+        if self.handle.lane == Lane::Rows {
+            self.shared.tails.opened(self.handle.number, self.applied);
+        }
+    }
+
     /// Runs until all senders are gone, then syncs and ends.
     pub fn run(mut self) {
         while let Some(first) = self.orders.blocking_recv() {

@@ -127,6 +127,7 @@ impl Embedded {
         };
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
         for (shard, handle) in ready {
+            shard.announce();
             let thread = std::thread::Builder::new().name(format!("store-{}", handle.name()));
             threads.push(thread.spawn(move || shard.run()).map_err(failed)?);
             handles.push(handle);

@@ -86,9 +86,6 @@ pub(crate) fn open(shared: &Arc<Shared>, opened: Opened) -> Result<(Shard, Shard
         encoders: HashMap::new(),
         reach: HashMap::new(),
     };
-    if opened.lane == Lane::Rows {
-        shared.tails.opened(opened.number, log.next_lsn - 1);
-    }
     let (orders, receiver) = mpsc::channel(QUEUE);
     let handle = ShardHandle {
         lane: opened.lane,
