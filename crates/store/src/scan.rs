@@ -224,12 +224,15 @@ fn share(
     }
 }
 
+type Make<'a, T> = dyn Fn() -> T + Sync + 'a;
+type Each<'a, T> = dyn Fn(&mut T, &Keys<'_>, &RecordBatch, usize) + Sync + 'a;
+
 /// As [`all`] on as many threads as the machine has to spare; each has a `T` of its own. What each damaged part lacks is told once.
 pub(crate) fn side_by_side<T: Send>(
     table: &Table,
     plan: &Plan,
     scanned: &mut Scanned,
-    (make, each): (&(dyn Fn() -> T + Sync), &(dyn Fn(&mut T, &Keys<'_>, &RecordBatch, usize) + Sync)),
+    (make, each): (&Make<'_, T>, &Each<'_, T>),
 ) -> Vec<T> {
     let spare = Spare::take();
     let of = spare.0 + 1;

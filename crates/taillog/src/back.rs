@@ -280,13 +280,8 @@ impl Back {
         self.key = cur.key.unwrap_or(0);
         let newest = self.run + 1 == self.runs.len();
         let last = self.segment + 1 == run.segments.len();
-        let size = cur.content.size()?;
         let closed = matches!(self.source, SourceId::File { .. });
-        let end = if segment.live && newest && !closed {
-            cur.content.last_lf(0, size)?.map_or(0, |lf| lf + 1)
-        } else {
-            size
-        };
+        let (size, end) = extent(&mut cur, segment.live && newest && !closed)?;
         let hi = self.hi.unwrap_or(end).min(end);
         let lo = block_start(&mut cur, hi, self.block)?;
         let ends_run = last && (!newest || closed) && hi == end;
@@ -401,6 +396,13 @@ fn open(
 /// Size of a plain file; what a gzipped one holds is not known.
 fn plain_bytes(segment: &layout::Segment) -> Option<u64> {
     (!segment.gz).then_some(segment.size_bytes)
+}
+
+/// Size of a segment, and the end of its last whole line where it is still written to.
+fn extent(cur: &mut Cursor, grows: bool) -> io::Result<(u64, u64)> {
+    let size = cur.content.size()?;
+    let end = if grows { cur.content.last_lf(0, size)?.map_or(0, |lf| lf + 1) } else { size };
+    Ok((size, end))
 }
 
 fn block_start(cur: &mut Cursor, hi: u64, block: u64) -> io::Result<u64> {
