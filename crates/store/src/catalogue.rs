@@ -179,7 +179,15 @@ impl Catalogue {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5));
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(&act)?;
+        // Without times the pool looks after nothing by itself: its count of idle connections can be read while it is wrong, and
+        // then its task turns for ever.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await
+            .map_err(&act)?;
         for table in TABLES {
             sqlx::query(table).execute(&pool).await.map_err(&act)?;
         }

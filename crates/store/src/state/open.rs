@@ -37,9 +37,12 @@ impl State {
         let opened = |e: sqlx::Error| {
             Error::new(ErrorKind::Unavailable, format!("open {}: {e}", path.display())).caused_by(e)
         };
+        // Without times the pools look after nothing by themselves, see the catalogue's.
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options.clone())
             .await
             .map_err(opened)?;
@@ -47,6 +50,8 @@ impl State {
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(opened)?;
