@@ -46,7 +46,7 @@ pub fn metric(name: &str) -> &str {
 }
 
 /// Other names of a stored metric.
-pub fn of_metric<'a>(stored: &'a str) -> impl Iterator<Item = &'a str> {
+pub fn of_metric(stored: &str) -> impl Iterator<Item = &str> {
     ALIASES.metrics.iter().filter(move |(_, name)| *name == stored).map(|(alias, _)| alias.as_str())
 }
 

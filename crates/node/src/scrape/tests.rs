@@ -359,7 +359,7 @@ fn a_service_has_its_ready_pods_scraped_at_its_ports() {
 fn what_a_pod_and_its_services_name_is_scraped_once_by_the_pods_own_word() {
     let http = ("http", TargetPort::Number(8080));
     let pods = [labelled(&[], "web-1", true)];
-    let web = service("web", &[YES], &[http.clone()]);
+    let web = service("web", &[YES], std::slice::from_ref(&http));
     let again = service("again", &[YES], &[http]);
     assert_eq!(asked(&pods, &[web.clone(), again.clone()]), "shop/web-1:8080/metrics shop/again");
     let own = [labelled(&[YES, ("prometheus.io/port", "8080")], "web-1", true)];

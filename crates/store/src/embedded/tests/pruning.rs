@@ -16,7 +16,7 @@ fn of_cluster(n: u64) -> Vec<LogRow> {
         cluster: format!("c{n}"),
         service: format!("svc-{}", n % 3),
         pod: format!("pod-{n}-{}", i % 40),
-        level: if n % 4 == 0 { 17 } else { 9 },
+        level: if n.is_multiple_of(4) { 17 } else { 9 },
         ..line(n * 100 + i)
     };
     (0..60).map(of).collect()
