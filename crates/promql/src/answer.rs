@@ -34,6 +34,8 @@ pub struct Stats {
     pub series: usize,
     /// Most bytes of intermediate results at one time, estimated.
     pub peak_bytes: usize,
+    /// Steps that were not evaluated, since whoever asked had kept their values.
+    pub kept_steps: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,6 +7,7 @@
 
 mod absent;
 mod aggregate;
+mod apart;
 mod binary;
 mod call;
 mod classic;
@@ -27,6 +28,8 @@ mod sets;
 mod sort;
 
 use ph_model::Labels;
+
+pub use apart::steps_stand_alone;
 
 use crate::answer::{Answer, Stats, Value};
 use crate::ast::{Expr, ExprKind};
@@ -132,7 +135,8 @@ pub fn eval(
     let run = Run::new(params, ends.0, ends.1);
     let value = if params.is_instant() { run.instant(expr, grid)? } else { run.ranged(expr, grid)? };
     let (warnings, infos) = run.notes.borrow().texts(text);
-    let stats = Stats { samples: run.samples.get(), series: run.series.get(), peak_bytes: run.peak.get() };
+    let (samples, series, peak_bytes) = (run.samples.get(), run.series.get(), run.peak.get());
+    let stats = Stats { samples, series, peak_bytes, kept_steps: 0 };
     Ok(Answer { value, warnings, infos, stats })
 }
 

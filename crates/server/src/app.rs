@@ -196,6 +196,19 @@ pub(crate) fn intake_router(app: &AppState) -> Router {
         .with_state(app.clone())
 }
 
+/// What a port for Jaeger's API alone answers.
+pub(crate) fn jaeger_router(app: &AppState) -> Router {
+    traces::as_a_jaeger()
+        .fallback(async || {
+            let text = "this port answers Jaeger's API below /api, and nothing at this address";
+            Problem::new(ph_model::ErrorKind::NotFound, text).into_response()
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Whole))
+        .layer(from_fn_with_state(app.clone(), gateway::request::guard))
+        .with_state(app.clone())
+}
+
 /// Compresses whole documents; streams stay as they are, so that nothing waits in a compressor.
 #[derive(Clone, Copy, Debug)]
 struct Whole;

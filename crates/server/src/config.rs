@@ -89,10 +89,15 @@ pub struct ServerConfig {
     /// Further addresses that take telemetry of other programs and nothing else, such as OpenTelemetry's 4317 and 4318. Default:
     /// none; the main addresses take it too.
     pub intake: Vec<Listen>,
+    /// Further addresses that answer Jaeger's query API below `/api`, with the same credentials as the main ones, and nothing else.
+    /// Default: none; the main addresses have it below `/jaeger/api`.
+    pub jaeger: Vec<Listen>,
     /// Origins of pages that may send OTLP over HTTP from a browser, with a key. Default: none.
     pub cors_origins: Vec<String>,
     /// What each organisation may send. Default: 2,000,000 active series, 200,000 samples and 64 MB of rows a second.
     pub limits: ph_store::Limits,
+    /// Bytes of range queries' steps that are kept in memory for the next who asks; 0: none. Default: 64 MiB.
+    pub range_cache_bytes: usize,
     /// Slug of the organisation that the first start creates.
     pub org_slug: String,
     /// Address of the owner that the first start creates.
@@ -112,15 +117,22 @@ impl ServerConfig {
             durability: ph_store::Durability::default(),
             repair: false,
             intake: Vec::new(),
+            jaeger: Vec::new(),
             cors_origins: Vec::new(),
             limits: ph_store::Limits {
                 samples_per_second: Some(200_000),
                 bytes_per_second: Some(64_000_000),
                 ..ph_store::Limits::default()
             },
+            range_cache_bytes: 64 << 20,
             org_slug: "main".to_owned(),
             owner_email: "owner@localhost".to_owned(),
         }
+    }
+
+    /// Every address for other machines, under whatever flag.
+    pub fn doors(&self) -> impl Iterator<Item = Listen> {
+        self.listen.iter().chain(&self.intake).chain(&self.jaeger).copied()
     }
 
     /// Which pages may send. Errors: each fault of the list.
@@ -134,7 +146,7 @@ impl ServerConfig {
         if self.listen.is_empty() {
             faults.push("--listen: give at least one address".to_owned());
         }
-        for listen in self.listen.iter().chain(&self.intake) {
+        for listen in self.doors() {
             if let Listen::Http(addr) = listen
                 && !addr.ip().is_loopback()
             {

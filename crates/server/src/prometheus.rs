@@ -8,11 +8,13 @@
 mod envelope;
 mod exemplars;
 mod gather;
+mod kept;
 mod leave;
 mod listing;
 mod names;
 mod params;
 mod query;
+mod ranges;
 mod read;
 mod runs;
 mod status;

@@ -32,7 +32,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
 
 /// Jaeger's API, which has a contract of its own.
 pub fn compatible() -> Router<AppState> {
-    jaeger::routes()
+    jaeger::routes("/jaeger/api")
+}
+
+/// The same where a Jaeger has it, for ports that answer nothing else.
+pub fn as_a_jaeger() -> Router<AppState> {
+    jaeger::routes("/api")
 }
 
 #[cfg(test)]

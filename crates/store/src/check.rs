@@ -13,6 +13,7 @@ use ph_model::{ErrorKind, Signal};
 
 use crate::block::{BlockPart, disk_error};
 use crate::catalogue::{Catalogue, PartRow};
+use crate::changes::Changes;
 use crate::config::StoreConfig;
 use crate::contract::Error;
 use crate::embedded::{lock, run};
@@ -72,6 +73,7 @@ fn inspect(dir: &Path, rows: Vec<PartRow>, shards: i64) -> Result<CheckReport, E
         cache: Arc::new(Cache::new(64 << 20)),
         packs: Packs::default(),
         orgs: Orgs::default(),
+        changes: Changes::default(),
     };
     let mut report = CheckReport::default();
     let mut known: HashSet<PathBuf> = HashSet::new();

@@ -6,6 +6,7 @@ mod deletion;
 mod exemplars;
 mod facts;
 mod spanset;
+mod standing;
 mod traces;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use deletion::{DeleteAsk, Deletion};
 pub use exemplars::{Exemplar, ExemplarPage, ExemplarsAsk, SeriesExemplars};
 pub use facts::{FieldCount, FieldsAsk, FieldsPage, MetricFacts};
 pub use spanset::{Comparison, Measure, ROOT_NAME, ROOT_SERVICE, SpanSet, TRACE_DURATION};
+pub use standing::Standing;
 pub use traces::{
     Dependency, DependencyKind, DependencyPage, Operation, SelectedSpan, Service, ServicePage, ServiceSpans,
     Trace, TracePage, TraceSummary, TracesAsk,
@@ -119,6 +121,8 @@ pub struct SeriesSamples {
     pub labels: Labels,
     pub kind: SeriesKind,
     pub unit: String,
+    /// Kind or unit were not the same throughout the range; those that were known first stand here.
+    pub disputed: bool,
     pub samples: Vec<Sample>,
 }
 
@@ -265,6 +269,10 @@ pub trait Store: Send + Sync + 'static {
         ctx: &TenantCtx,
         ask: SeriesAsk,
     ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error>;
+
+    /// Whether samples of a range are as they were when [`Standing::changes`] was `since`. What is worked out from
+    /// settled samples after this was asked stays true until a later answer says that they were touched.
+    async fn standing(&self, ctx: &TenantCtx, range: RangeMs, since: u64) -> Result<Standing, Error>;
 
     /// Label sets with a sample in the range, ascending.
     async fn series(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error>;

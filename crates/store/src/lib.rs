@@ -2,6 +2,7 @@
 
 mod block;
 mod catalogue;
+mod changes;
 mod check;
 mod compact;
 mod config;
@@ -45,7 +46,7 @@ pub use contract::{
     DependencyPage, Error, Exemplar, ExemplarPage, ExemplarsAsk, FieldCount, FieldsAsk, FieldsPage, Gap,
     LabelPage, Measure, MetricFacts, Operation, Order, ROOT_NAME, ROOT_SERVICE, Rejection, Rows, SearchAsk,
     SearchPage, SearchRows, SelectedSpan, SeriesAsk, SeriesExemplars, SeriesSamples, Service, ServicePage,
-    ServiceSpans, SpanSet, Stats, Store, TRACE_DURATION, Tail, TailAsk, TailEvent, TailFrom, Trace,
+    ServiceSpans, SpanSet, Standing, Stats, Store, TRACE_DURATION, Tail, TailAsk, TailEvent, TailFrom, Trace,
     TracePage, TraceSummary, TracesAsk,
 };
 pub use embedded::{Embedded, SnapshotReport, Surroundings};

@@ -98,6 +98,7 @@ pub(crate) fn select(
             labels: series.labels,
             kind: series.kind,
             unit: series.unit,
+            disputed: series.disputed,
             samples: series.samples,
         });
         if batch.len() >= BATCH_SERIES || samples >= BATCH_SAMPLES {

@@ -18,6 +18,7 @@ use ph_tsdb::{Cut, Head};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::catalogue::Checkpoint;
+use crate::changes::Changes;
 use crate::config::{Durability, StoreConfig};
 use crate::contract::{Appended, Error, Rejection};
 use crate::fs::Fs;
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     pub cache: Arc<Cache>,
     pub packs: Packs,
     pub orgs: Orgs,
+    pub changes: Changes,
 }
 
 impl Shared {

@@ -58,6 +58,8 @@ pub struct AppendOutcome {
     pub accepted: u64,
     /// At most one entry a reason, in order of first occurrence.
     pub rejected: Vec<Rejection>,
+    /// Kind or unit became known of a series that had samples already.
+    pub described: bool,
 }
 
 /// Sizes of a head.
@@ -273,7 +275,7 @@ impl Run {
         if state.gone {
             return false;
         }
-        state.describe(series);
+        self.outcome.described |= state.describe(series);
         for sample in &series.samples {
             let result = if sample.at_ms > self.limit_ms {
                 Err(Refusal::TooFarInFuture)

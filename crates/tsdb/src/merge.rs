@@ -81,6 +81,7 @@ impl Iterator for Merge<'_> {
 }
 
 fn join(series: &mut SeriesSamples, other: SeriesSamples) {
+    series.disputed |= other.disputed || series.kind != other.kind || series.unit != other.unit;
     if series.kind == SeriesKind::Unknown {
         series.kind = other.kind;
     }

@@ -16,6 +16,8 @@ pub struct SeriesSamples {
     pub kind: SeriesKind,
     /// UCUM unit; empty when unknown.
     pub unit: String,
+    /// Kind or unit were not the same wherever samples of it lie; those that were known first stand here.
+    pub disputed: bool,
     /// Ascending by `from_ms`; may reach beyond the selected range.
     pub starts: Vec<StartRun>,
     pub samples: Vec<Sample>,

@@ -63,6 +63,10 @@ pub struct Args {
     /// loopback; repeatable. OpenTelemetry's own ports are 4317 (gRPC) and 4318 (HTTP). The --listen addresses take it too.
     #[arg(long, value_name = "URL", env = "PILOTHOUSE_INTAKE", value_delimiter = ',')]
     intake: Vec<Listen>,
+    /// A further address that answers Jaeger's query API below `/api`, as a Jaeger does, and nothing else, `https://ADDRESS:PORT`, or
+    /// `http://` on loopback; repeatable. Jaeger's own port is 16686. The --listen addresses have it below `/jaeger/api`.
+    #[arg(long, value_name = "URL", env = "PILOTHOUSE_JAEGER", value_delimiter = ',')]
+    jaeger: Vec<Listen>,
     /// Origin of pages that may send OTLP over HTTP from a browser, with a key, such as `https://shop.example.org`; repeatable. Default:
     /// none may.
     #[arg(long, value_name = "ORIGIN", env = "PILOTHOUSE_CORS_ORIGIN", value_delimiter = ',')]
@@ -77,6 +81,9 @@ pub struct Args {
     /// ten seconds' worth at once. 0: no limit.
     #[arg(long, value_name = "BYTES", default_value_t = 64_000_000, env = "PILOTHOUSE_ROW_BYTES_PER_SECOND")]
     row_bytes_per_second: u64,
+    /// Bytes of memory in which steps of range queries are kept for the next who asks. 0: none are kept.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, env = "PILOTHOUSE_RANGE_CACHE_BYTES")]
+    range_cache_bytes: usize,
     /// Also measure this machine, as the first source: an agent within this process, over the real link.
     #[arg(long, env = "PILOTHOUSE_WITH_HOST_AGENT")]
     with_host_agent: bool,
@@ -135,8 +142,10 @@ pub async fn run(args: Args) -> Outcome {
         durability: args.durability,
         repair: args.repair,
         intake: args.intake,
+        jaeger: args.jaeger,
         cors_origins: args.cors_origin,
         limits,
+        range_cache_bytes: args.range_cache_bytes,
         ..ServerConfig::new(data)
     };
     let stop = runtime::stop_on_signals()?;

@@ -127,7 +127,8 @@ impl Run<'_> {
         ((step, time_ms), span): ((usize, i64), Span),
         (table, steps): (&mut Table, usize),
     ) -> Result<(), Error> {
-        buckets.sort_by(|a, b| a.bound.total_cmp(&b.bound));
+        // Equal bounds in an order of their own, so that their sum does not depend on that of the series.
+        buckets.sort_by(|a, b| a.bound.total_cmp(&b.bound).then(a.count.total_cmp(&b.count)));
         let now = |column: &[f64]| column.get(step).copied().unwrap_or(f64::NAN);
         match ask {
             Ask::Quantile(phi) => {

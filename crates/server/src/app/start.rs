@@ -17,7 +17,7 @@ use url::Url;
 
 use super::own::{self, StateReady};
 use super::rooms::{TelemetryReady, open_telemetry, start_rooms};
-use super::{App, AppState, chores, intake_router, quotas, router};
+use super::{App, AppState, chores, intake_router, jaeger_router, quotas, router};
 use crate::audit::Auditor;
 use crate::auth::keyring::{Keyring, private_dir, write_private};
 use crate::auth::{AuthRoom, link_text};
@@ -44,6 +44,8 @@ pub struct Running {
     pub addrs: Vec<SocketAddr>,
     /// Where it takes telemetry alone, in the order of the configuration.
     pub intake: Vec<SocketAddr>,
+    /// Where it answers Jaeger's API alone, in the order of the configuration.
+    pub jaeger: Vec<SocketAddr>,
     /// Own metrics; `None` when off or the port was busy.
     pub metrics: Option<SocketAddr>,
     /// Probes; `None` when off or the port was busy.
@@ -70,6 +72,7 @@ impl Server {
         let state = State::open(&config.data, now).await?;
         let doors = open_doors(&config.listen).await?;
         let intake = open_doors(&config.intake).await?;
+        let jaeger = open_doors(&config.jaeger).await?;
         let public_url = public_url(&config, &doors)?;
         let first = first_link(&state, &config, now).await?;
         let issuer = state.installation_id(now).await?.to_string();
@@ -97,7 +100,7 @@ impl Server {
             auditor: Auditor::new(state.clone(), clock.clone()),
             link: link_room(&config, &public_url),
             exec: ExecRoom::default(),
-            prometheus: PrometheusRoom::default(),
+            prometheus: PrometheusRoom::new(config.range_cache_bytes),
             public_url: public_url.clone(),
             config,
             clock,
@@ -113,6 +116,7 @@ impl Server {
         let mut running = Running {
             addrs: doors.iter().map(|(_, door)| door.addr).collect(),
             intake: intake.iter().map(|(_, door)| door.addr).collect(),
+            jaeger: jaeger.iter().map(|(_, door)| door.addr).collect(),
             metrics: None,
             probes: None,
             sign_in_link: first.map(|token| Secret::new(link_text(&public_url, &token))),
@@ -126,6 +130,7 @@ impl Server {
         crate::objects::name_all(&running.app.inventories, &running.app.state).await?;
         running.serve(doors, &router(&running.app), certificates.as_ref())?;
         running.serve(intake, &intake_router(&running.app), certificates.as_ref())?;
+        running.serve(jaeger, &jaeger_router(&running.app), certificates.as_ref())?;
         running.serve_own().await;
         let app = running.app.clone();
         app.tasks.spawn(app.auth.watcher().watch(app.state.clone(), app.clock.clone()));
@@ -293,20 +298,13 @@ fn write_marker(app: &AppState) -> Result<(), Error> {
 
 fn certificates(app: &AppState) -> Result<Option<Arc<Certificates>>, Error> {
     let config = &app.config;
-    if !config.listen.iter().chain(&config.intake).any(|l| matches!(l, Listen::Https(_))) {
+    if !config.doors().any(|l| matches!(l, Listen::Https(_))) {
         return Ok(None);
     }
     let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     names.insert(host_name());
-    names.extend(
-        config
-            .listen
-            .iter()
-            .chain(&config.intake)
-            .map(|l| l.addr().ip())
-            .filter(|ip| !ip.is_unspecified())
-            .map(|ip| ip.to_string()),
-    );
+    let ips = config.doors().map(|l| l.addr().ip()).filter(|ip| !ip.is_unspecified());
+    names.extend(ips.map(|ip| ip.to_string()));
     names.extend(app.public_url.host_str().map(|h| h.trim_matches(['[', ']']).to_owned()));
     let dir = config.data.join("tls");
     private_dir(&dir)?;

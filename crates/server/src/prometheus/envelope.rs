@@ -151,8 +151,8 @@ pub fn answer(answer: &Answer, shape: Shape) -> Response {
         let stats = answer.stats;
         let _ = write!(
             data,
-            ",\"stats\":{{\"samples\":{{\"totalQueryableSamples\":{},\"peakBytes\":{}}},\"series\":{}}}",
-            stats.samples, stats.peak_bytes, stats.series
+            ",\"stats\":{{\"samples\":{{\"totalQueryableSamples\":{},\"peakBytes\":{}}},\"series\":{},\"keptSteps\":{}}}",
+            stats.samples, stats.peak_bytes, stats.series, stats.kept_steps
         );
     }
     data.push('}');

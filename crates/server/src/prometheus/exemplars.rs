@@ -32,7 +32,7 @@ pub async fn query(State(app): State<AppState>, ctx: TenantCtx, form: Form) -> R
     let range = RangeMs::new(start, end.saturating_add(1));
     let text = form.one("query").unwrap_or_default();
     let expr = ph_promql::parse(text).map_err(ph_promql::Error::from)?;
-    let gather = Gather { store: &app.telemetry, ctx: &ctx };
+    let gather = Gather::new(&app.telemetry, &ctx);
     let (mut selectors, mut asked) = (Vec::new(), Vec::new());
     for selection in ph_promql::selections(&expr, &Params::instant(end))? {
         let selector = Selector::new(&selection.matchers).map_err(|e| Fault::parameter("query", e))?;

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use ph_access::TenantCtx;
 use ph_model::{ErrorKind, Labels, MatchOp, Matcher, RangeMs, Sample, SeriesKind};
 use ph_promql::{Selection, SeriesIter, SeriesSource, SourceError, SourceSeries};
-use ph_store::{SeriesAsk, Store};
+use ph_store::{SeriesAsk, SeriesSamples, Store};
 use ph_tsdb::LabelTest;
 
 use super::names::{Selector, Spelling, is_only_itself};
@@ -25,6 +25,56 @@ const MOST_NAMES: usize = 200_000;
 /// What the selectors of a query need, fetched.
 pub struct Gathered {
     found: Vec<(Selection, Vec<(Labels, Vec<Sample>)>)>,
+    pub shown: Shown,
+}
+
+/// How stored series are shown to a query, as far as the range that was looked at decides about it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    /// Unit and kind by stored name, where the name that is shown is made of them.
+    metrics: BTreeMap<String, (String, SeriesKind)>,
+    /// Of a shorter range something may be shown otherwise.
+    varies: bool,
+}
+
+impl Shown {
+    fn note(&mut self, one: &SeriesSamples) {
+        let name = one.labels.metric();
+        if !name.contains('.') {
+            return;
+        }
+        self.varies |= one.disputed;
+        match self.metrics.get(name) {
+            Some((unit, kind)) => self.varies |= *unit != one.unit || *kind != one.kind,
+            None => {
+                self.metrics.insert(name.to_owned(), (one.unit.clone(), one.kind));
+            }
+        }
+    }
+
+    /// Every part of the range shows it alike.
+    pub fn is_steady(&self) -> bool {
+        !self.varies
+    }
+
+    /// What two ranges show is what they show together.
+    pub fn agrees(&self, other: &Self) -> bool {
+        let same =
+            |(name, of): (&String, &(String, SeriesKind))| other.metrics.get(name).is_none_or(|o| o == of);
+        self.is_steady() && other.is_steady() && self.metrics.iter().all(same)
+    }
+
+    /// Of two ranges that agree.
+    pub fn with(mut self, other: Self) -> Self {
+        self.varies |= other.varies;
+        self.metrics.extend(other.metrics);
+        self
+    }
+
+    /// Bytes that it takes, estimated.
+    pub fn size_bytes(&self) -> usize {
+        self.metrics.iter().map(|(name, (unit, _))| name.len() + unit.len() + 96).sum()
+    }
 }
 
 impl SeriesSource for Gathered {
@@ -114,11 +164,20 @@ type Take<'t> = dyn FnMut(Labels, Vec<Sample>) -> Result<(), ph_store::Error> + 
 
 /// Fetches series for queries of one tenant.
 pub struct Gather<'a> {
-    pub store: &'a Arc<dyn Store>,
-    pub ctx: &'a TenantCtx,
+    store: &'a Arc<dyn Store>,
+    ctx: &'a TenantCtx,
+    shown: Mutex<Shown>,
 }
 
-impl Gather<'_> {
+impl<'a> Gather<'a> {
+    pub fn new(store: &'a Arc<dyn Store>, ctx: &'a TenantCtx) -> Self {
+        Self { store, ctx, shown: Mutex::default() }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Everything that `selections` name. Errors: `Exhausted` above a limit, those of the store.
     pub async fn all(
         &self,
@@ -132,7 +191,7 @@ impl Gather<'_> {
             (series, size) = (series + rows.series.len(), rows.size());
             found.push((selection, rows.series.into_iter().collect()));
         }
-        Ok(Gathered { found })
+        Ok(Gathered { found, shown: self.shown().clone() })
     }
 
     /// Series of one selection, after so much of the limit was taken; of names that are views, what they show where no
@@ -163,6 +222,8 @@ impl Gather<'_> {
             Ok(())
         };
         self.stored(&name, range, seen, &mut note).await?;
+        // Whether a cluster has series of that name is a matter of the range.
+        self.shown().varies |= !own.is_empty();
         for view in views {
             let mut show = |labels: Labels, samples| {
                 if own.contains(&of(&labels)) {
@@ -189,7 +250,12 @@ impl Gather<'_> {
         let ask = SeriesAsk { matchers: pushed, range, max_series: most };
         let mut stream = self.store.select_series(self.ctx, ask).await?;
         while let Some(batch) = stream.next().await {
-            for one in batch? {
+            let batch = batch?;
+            {
+                let mut shown = self.shown();
+                batch.iter().for_each(|one| shown.note(one));
+            }
+            for one in batch {
                 if selector.accepts(&one.labels, (&one.unit, one.kind)) {
                     let labels = spelling.labels(&one.labels, (&one.unit, one.kind), selector.as_stored);
                     take(labels, one.samples)?;

@@ -43,7 +43,7 @@ impl Asked {
 
     /// Label sets that any of the selectors means, as they are shown.
     async fn series(&self, app: &AppState, ctx: &TenantCtx) -> Result<BTreeSet<Labels>, Fault> {
-        let gather = Gather { store: &app.telemetry, ctx };
+        let gather = Gather::new(&app.telemetry, ctx);
         let spelling = Spelling::default();
         let mut found = BTreeSet::new();
         for matchers in &self.selectors {
@@ -124,7 +124,7 @@ pub async fn values(
         let found = asked.series(&app, &ctx).await?;
         found.iter().filter_map(|labels| labels.value(&name).map(str::to_owned)).collect()
     } else if name == "__name__" {
-        let gather = Gather { store: &app.telemetry, ctx: &ctx };
+        let gather = Gather::new(&app.telemetry, &ctx);
         let ask = SeriesAsk { matchers: Vec::new(), range: asked.range, max_series: MOST_SERIES };
         let stored = app.telemetry.label_values(&ctx, "__name__", ask).await?.values;
         shown_names(&gather, stored, asked.range).await?
@@ -197,7 +197,7 @@ pub async fn metadata(State(app): State<AppState>, ctx: TenantCtx, form: Form) -
         limit => limit,
     };
     let now = app.clock.now_ms();
-    let kinds = Gather { store: &app.telemetry, ctx: &ctx }
+    let kinds = Gather::new(&app.telemetry, &ctx)
         .kinds(RangeMs::new(now - METADATA_RANGE_MS, now + 1), MOST_SERIES)
         .await?;
     let mut out: BTreeMap<String, serde_json::Value> = BTreeMap::new();

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
+use http::{HeaderMap, header};
 use ph_access::{Permission, TenantCtx};
 use ph_model::OrgId;
-use ph_promql::{Answer, Params};
+use ph_promql::{Answer, Expr, Params};
 use tokio::sync::Semaphore;
 
 use super::envelope::{Fault, Shape, answer, success};
-use super::gather::Gather;
+use super::gather::{Gather, Shown};
+use super::kept::Kept;
 use super::leave::unless_left;
 use super::names::Spelling;
 use super::params::Form;
+use super::ranges;
 use super::read::READS;
 use super::runs::Runs;
 use crate::app::AppState;
@@ -31,14 +34,18 @@ pub struct PrometheusRoom {
     /// Remote reads that are put together or sent.
     pub(super) reads: Arc<Semaphore>,
     pub(super) runs: Runs<Question, Result<Arc<Answer>, Fault>>,
+    /// Steps of range queries that were worked out.
+    pub(super) kept: Kept,
 }
 
-impl Default for PrometheusRoom {
-    fn default() -> Self {
+impl PrometheusRoom {
+    /// `kept_bytes`: how much of range queries may be kept; 0: nothing.
+    pub fn new(kept_bytes: usize) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(SLOTS)),
             reads: Arc::new(Semaphore::new(READS)),
             runs: Runs::default(),
+            kept: Kept::new(kept_bytes),
         }
     }
 }
@@ -52,18 +59,38 @@ pub struct Question {
     end_ms: i64,
     step_ms: i64,
     lookback_ms: i64,
+    work: Work,
+}
+
+/// Which steps of a range query are worked out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Work {
+    All,
+    /// Those that are not kept.
+    Missing,
+}
+
+/// An expression with the text that it was read from.
+pub struct Parsed {
+    pub text: String,
+    pub expr: Expr,
 }
 
 /// `/query`: the value at one time.
 pub async fn instant(State(app): State<AppState>, ctx: TenantCtx, form: Form) -> Result<Response, Fault> {
     ctx.require(Permission::MetricsRead)?;
     let at_ms = form.time("time")?.unwrap_or_else(|| app.clock.now_ms());
-    let found = evaluate(&app, &ctx, &form, Params::instant(at_ms)).await?;
+    let found = evaluate(&app, &ctx, &form, (Params::instant(at_ms), Work::All)).await?;
     Ok(answer(&found, shape(&form, at_ms)?))
 }
 
 /// `/query_range`: values on a grid.
-pub async fn range(State(app): State<AppState>, ctx: TenantCtx, form: Form) -> Result<Response, Fault> {
+pub async fn range(
+    State(app): State<AppState>,
+    ctx: TenantCtx,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response, Fault> {
     ctx.require(Permission::MetricsRead)?;
     let missing = |name: &str| Fault::parameter(name, "cannot parse \"\" to a valid timestamp");
     let start = form.time("start")?.ok_or_else(|| missing("start"))?;
@@ -87,8 +114,18 @@ pub async fn range(State(app): State<AppState>, ctx: TenantCtx, form: Form) -> R
     }
     let mut params = Params::range(start, end, step);
     params.limits.steps = MOST_POINTS as usize + 1;
-    let found = evaluate(&app, &ctx, &form, params).await?;
+    let whole = app.prometheus.kept.is_off() || wants_all(&form, &headers);
+    let work = if whole { Work::All } else { Work::Missing };
+    let found = evaluate(&app, &ctx, &form, (params, work)).await?;
     Ok(answer(&found, shape(&form, end)?))
+}
+
+/// Whether all steps are to be worked out: with `nocache=1`, as VictoriaMetrics has it, and with `Cache-Control: no-store`, as
+/// Thanos and Mimir do.
+fn wants_all(form: &Form, headers: &HeaderMap) -> bool {
+    let told = form.one("nocache").is_some_and(|v| !matches!(v, "0" | "f" | "false" | "no"));
+    let mut control = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|v| v.to_str().ok());
+    told || control.any(|v| v.split(',').any(|word| word.trim().eq_ignore_ascii_case("no-store")))
 }
 
 fn shape(form: &Form, at_ms: i64) -> Result<Shape, Fault> {
@@ -100,7 +137,7 @@ async fn evaluate(
     app: &AppState,
     ctx: &TenantCtx,
     form: &Form,
-    mut params: Params,
+    (mut params, work): (Params, Work),
 ) -> Result<Arc<Answer>, Fault> {
     if let Some(lookback) = form.duration("lookback_delta")? {
         if lookback <= 0 {
@@ -120,11 +157,12 @@ async fn evaluate(
         end_ms: params.end_ms,
         step_ms: params.step_ms,
         lookback_ms: params.lookback_ms,
+        work,
     };
     let (to, tenant) = (app.clone(), ctx.clone());
     let share = app.prometheus.runs.join(question, || {
         Box::pin(async move {
-            let run = answered(&to, &tenant, (text, params));
+            let run = answered(&to, &tenant, (text, params), work);
             tokio::time::timeout(MOST_TIME, run).await.unwrap_or_else(|_| Err(timed_out())).map(Arc::new)
         })
     });
@@ -144,15 +182,32 @@ async fn answered(
     app: &AppState,
     ctx: &TenantCtx,
     (text, params): (String, Params),
+    work: Work,
 ) -> Result<Answer, Fault> {
     let expr = ph_promql::parse(&text).map_err(ph_promql::Error::from)?;
-    let selections = ph_promql::selections(&expr, &params)?;
+    let query = Arc::new(Parsed { text, expr });
+    if work == Work::Missing {
+        return ranges::answer(app, ctx, &query, params).await;
+    }
+    Ok(fresh(app, ctx, &query, params).await?.0)
+}
+
+/// Fetches and evaluates, with how what was fetched is shown. Dropped, it ends both.
+pub async fn fresh(
+    app: &AppState,
+    ctx: &TenantCtx,
+    query: &Arc<Parsed>,
+    params: Params,
+) -> Result<(Answer, Shown), Fault> {
+    let selections = ph_promql::selections(&query.expr, &params)?;
     // Never closed: this cannot fail.
     let _slot = app.prometheus.slots.acquire().await;
-    let spelling = Spelling::of(&expr);
-    let source = Gather { store: &app.telemetry, ctx }.all(selections, &spelling).await?;
-    let evaluated = unless_left(move |stop| ph_promql::eval(&text, &expr, &params, (&source, stop))).await;
-    Ok(evaluated.ok_or_else(|| Fault::internal("the server failed; its log has the cause"))??)
+    let spelling = Spelling::of(&query.expr);
+    let source = Gather::new(&app.telemetry, ctx).all(selections, &spelling).await?;
+    let (shown, query) = (source.shown.clone(), Arc::clone(query));
+    let evaluated =
+        unless_left(move |stop| ph_promql::eval(&query.text, &query.expr, &params, (&source, stop))).await;
+    Ok((evaluated.ok_or_else(|| Fault::internal("the server failed; its log has the cause"))??, shown))
 }
 
 /// `/format_query`: the expression as it is printed.

@@ -47,7 +47,7 @@ pub async fn read(State(app): State<AppState>, ctx: TenantCtx, body: Bytes) -> R
     let Ok(Ok(turn)) = turn else {
         return Err(Fault::timeout("too many remote reads are under way; ask again later"));
     };
-    let gather = Gather { store: &app.telemetry, ctx: &ctx };
+    let gather = Gather::new(&app.telemetry, &ctx);
     match form {
         ResponseType::Samples => {
             let found = gathered::<Vec<Sample>>(&gather, selections).await?;

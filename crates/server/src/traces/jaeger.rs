@@ -1,4 +1,4 @@
-//! Jaeger's query API below `/jaeger/api`, as its own pages and Grafana's data source ask it.
+//! Jaeger's query API below `/jaeger/api`, as its own pages and Grafana's data source ask it; on ports of its own below `/api`.
 //!
 //! Out:    `{data, total, limit, offset, errors}`; failures in the same form with their status.
 //! Source: Jaeger's `cmd/query` HTTP handlers and `model/json`.
@@ -29,7 +29,8 @@ const SERVICES_MS: i64 = 72 * 3_600_000;
 /// Whole traces that are read from the store at once.
 const AT_ONCE: usize = 4;
 
-pub fn routes() -> Router<AppState> {
+/// Below an address, and the third version below `v3` of it.
+pub fn routes(base: &str) -> Router<AppState> {
     let old = Router::new()
         .route("/services", get(services))
         .route("/services/{service}/operations", get(operations_of))
@@ -37,7 +38,7 @@ pub fn routes() -> Router<AppState> {
         .route("/traces", get(traces))
         .route("/traces/{id}", get(one))
         .route("/dependencies", get(dependencies));
-    Router::new().nest("/jaeger/api", old).nest("/jaeger/api/v3", three::routes())
+    Router::new().nest(base, old).nest(&format!("{base}/v3"), three::routes())
 }
 
 /// A problem in Jaeger's form.

@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::app::tests::{Stack, client};
+use crate::config::ServerConfig;
 use crate::ingest::tests::senders::key;
 
 const PAY: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -20,7 +21,11 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let stack = Stack::start().await;
+        Self::open_with(|_| {}).await
+    }
+
+    async fn open_with(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let stack = Stack::start_with(change).await;
         let owner = stack.sign_in().await;
         let base_ms = stack.clock.now_ms() - 120_000;
         let shop = Self { stack, owner, base_ms };
@@ -84,6 +89,43 @@ impl Shop {
 
 fn names<'a>(list: &'a Value, key: &str) -> Vec<&'a str> {
     list.as_array().unwrap().iter().map(|v| v[key].as_str().unwrap()).collect()
+}
+
+/// A port of its own has the same where a Jaeger has it, for the same callers.
+#[tokio::test]
+async fn jaegers_api_stands_on_a_port_of_its_own_when_asked_for() {
+    let plain = Stack::start().await;
+    assert!(plain.running.jaeger.is_empty());
+    plain.stop().await;
+    let any = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+    let shop = Shop::open_with(|c| c.jaeger = vec![crate::config::Listen::Http(any)]).await;
+    let own = format!("http://{}", shop.stack.running.jaeger[0]);
+    let ask = async |path: &str, cookie: &str| {
+        let answer = client().get(format!("{own}{path}")).header("cookie", cookie).send().await.unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap())
+    };
+    for path in [
+        "services",
+        "operations?service=checkout",
+        "traces?service=frontend",
+        &format!("traces/{PAY}"),
+        "v3/services",
+    ] {
+        let (status, body) = ask(&format!("/api/{path}"), &shop.owner).await;
+        assert_eq!(
+            (status, body),
+            (StatusCode::OK, shop.good(&format!("/jaeger/api/{path}")).await),
+            "{path}"
+        );
+    }
+    let (status, body) = ask("/api/services", "").await;
+    assert_eq!((status, &body["errors"][0]["code"]), (StatusCode::UNAUTHORIZED, &json!(401)));
+    for path in ["/", "/api/v1/me", "/jaeger/api/services", "/api/none", "/v1/traces"] {
+        let (status, body) = ask(path, &shop.owner).await;
+        assert_eq!((status, &body["status"]), (StatusCode::NOT_FOUND, &json!(404)), "{path}");
+    }
+    assert_eq!(shop.get("/api/services").await.0, 404);
+    shop.stack.stop().await;
 }
 
 #[tokio::test]

@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 
 use super::Embedded;
 use super::start::run;
+use crate::changes::SETTLES_MS;
 use crate::contract::{
     Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, DependencyPage, Error, ExemplarPage,
     ExemplarsAsk, FieldsAsk, FieldsPage, LabelPage, MetricFacts, SearchAsk, SearchPage, SeriesAsk,
-    SeriesSamples, ServicePage, Stats, Store, Tail, TailAsk, Trace, TracePage, TracesAsk,
+    SeriesSamples, ServicePage, Standing, Stats, Store, Tail, TailAsk, Trace, TracePage, TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
 use crate::scan::{Budget, Leave};
@@ -86,6 +87,13 @@ impl Store for Embedded {
             receiver.recv().await.map(|item| (item, (receiver, work, waiting)))
         })
         .boxed())
+    }
+
+    async fn standing(&self, ctx: &TenantCtx, range: RangeMs, since: u64) -> Result<Standing, Error> {
+        let org = ctx.org();
+        let last_ms = (self.shared.clock)().saturating_sub(SETTLES_MS);
+        let settled = RangeMs::new(cutoff_ms(&self.shared, org, Signal::Metrics), last_ms.saturating_add(1));
+        Ok(self.shared.changes.standing(org, (range, since), settled))
     }
 
     async fn series(&self, ctx: &TenantCtx, mut ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ph_access::{Grant, TelemetryErase, TenantCtx};
-use ph_model::{ErrorKind, OrgId, RangeNs, Signal};
+use ph_model::{ErrorKind, OrgId, RangeMs, RangeNs, Signal};
 
 use super::Embedded;
 use super::start::run;
@@ -125,6 +125,7 @@ pub(super) fn show(shared: &Shared, org: OrgId, deletion: &Deletion) -> Result<(
                 s.hidden_series.entry(org).or_default().push(hidden);
                 s.edit(org, Signal::Exemplars).hidden.push(exemplars);
             });
+            shared.changes.note(org, *range);
         }
     }
     Ok(())
@@ -166,4 +167,5 @@ fn forget(shared: &Shared, org: OrgId) {
         table.parts.iter().for_each(|p| p.doomed.store(true, Ordering::Relaxed));
     }
     blocks.iter().for_each(|b| b.doomed.store(true, Ordering::Relaxed));
+    shared.changes.note(org, RangeMs::ALL);
 }

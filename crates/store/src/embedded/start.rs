@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::{Embedded, manage};
 use crate::block::{BlockPart, disk_error};
 use crate::catalogue::{Catalogue, PartRow};
+use crate::changes::Changes;
 use crate::compact::{CompactOrder, Compactor};
 use crate::config::StoreConfig;
 use crate::contract::Error;
@@ -76,6 +77,7 @@ impl Embedded {
             cache: Arc::new(Cache::new(cache_bytes)),
             packs: Packs::default(),
             orgs: Orgs::default(),
+            changes: Changes::default(),
         });
         for org in catalogue.removed().await? {
             shared.gone(org);

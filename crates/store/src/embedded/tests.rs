@@ -16,6 +16,7 @@ mod pruning;
 mod questions;
 mod scale;
 mod spansets;
+mod standing;
 mod traces;
 mod versions;
 

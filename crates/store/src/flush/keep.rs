@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ph_model::{OrgId, Signal};
+use ph_model::{OrgId, RangeMs, Signal};
 use uuid::Uuid;
 
 use super::Flusher;
@@ -59,6 +59,9 @@ impl Flusher {
         });
         parts.iter().for_each(|p| p.doomed.store(true, Ordering::Relaxed));
         blocks.iter().for_each(|b| b.doomed.store(true, Ordering::Relaxed));
+        for row in blocks.iter().map(|b| &b.row) {
+            self.shared.changes.note(row.org, RangeMs::new(row.first, row.last.saturating_add(1)));
+        }
         tracing::info!(parts = parts.len(), blocks = blocks.len(), "removed parts");
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use ph_model::{ErrorKind, OrgId, Series, Signal};
+use ph_model::{ErrorKind, OrgId, RangeMs, Series, Signal};
 use ph_tsdb::{Cut, Head};
 
 use super::{Append, Body, Clock, Reach, Shard, Shared, WORTHWHILE_BYTES, Which, refuse};
@@ -154,6 +154,10 @@ impl Shard {
                 self.handle.newest_ms.fetch_max(reach.at_ms, std::sync::atomic::Ordering::Relaxed);
                 self.log.note((org, Signal::Metrics), reach);
                 let outcome = self.shared.head_or_new(org).append_at(&series, &places, now_ms);
+                self.shared.changes.note_late(org, &series);
+                if outcome.described {
+                    self.shared.changes.note(org, RangeMs::ALL);
+                }
                 answer.accepted = outcome.accepted;
                 for r in outcome.rejected {
                     add_rejection(&mut answer.rejected, r.reason, r.count, r.example);

@@ -211,7 +211,8 @@ impl BlockSelect<'_> {
             if !samples.is_empty() {
                 let labels = self.texts.labels(&row)?;
                 let unit = self.texts.text(row.unit)?.to_owned();
-                return Ok(Some(SeriesSamples { labels, kind: row.kind, unit, starts: row.starts, samples }));
+                let (kind, starts) = (row.kind, row.starts);
+                return Ok(Some(SeriesSamples { labels, kind, unit, disputed: false, starts, samples }));
             }
         }
         Ok(None)

@@ -29,6 +29,7 @@ fn plain(series: &BTreeMap<Labels, Vec<Sample>>) -> Vec<SeriesSamples> {
         labels: labels.clone(),
         kind: SeriesKind::Counter,
         unit: if labels.len() > 1 { "By".into() } else { String::new() },
+        disputed: false,
         starts: samples.iter().take(2).map(|s| StartRun { from_ms: s.at_ms, start_ms: -s.at_ms }).collect(),
         samples: samples.clone(),
     };
@@ -284,6 +285,7 @@ fn order_is_required() {
         labels: Labels::new(vec![("a".into(), name.into())]),
         kind: SeriesKind::Unknown,
         unit: String::new(),
+        disputed: false,
         starts: Vec::new(),
         samples: times.iter().map(|at_ms| Sample { at_ms: *at_ms, value: 0.0 }).collect(),
     };

@@ -167,6 +167,7 @@ impl Iterator for CutSeries<'_> {
             labels,
             kind: state.kind,
             unit: state.unit.as_deref().unwrap_or_default().to_owned(),
+            disputed: false,
             starts,
             samples,
         }))

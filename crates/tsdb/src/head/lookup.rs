@@ -59,6 +59,7 @@ impl Head {
                 labels,
                 kind: state.kind,
                 unit: state.unit.as_deref().unwrap_or_default().to_owned(),
+                disputed: false,
                 starts: state.starts.clone(),
                 samples,
             });

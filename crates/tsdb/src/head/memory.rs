@@ -74,14 +74,17 @@ impl MemSeries {
 }
 
 impl State {
-    /// Takes kind and unit from a batch where they are not known yet.
-    pub fn describe(&mut self, series: &Series) {
-        if self.kind == SeriesKind::Unknown {
+    /// Takes kind and unit from a batch where they are not known yet; whether samples were there that had none.
+    pub fn describe(&mut self, series: &Series) -> bool {
+        let kind = self.kind == SeriesKind::Unknown && series.kind != SeriesKind::Unknown;
+        let unit = self.unit.is_none() && !series.unit.is_empty();
+        if kind {
             self.kind = series.kind;
         }
-        if self.unit.is_none() && !series.unit.is_empty() {
+        if unit {
             self.unit = Some(Arc::from(series.unit.as_str()));
         }
+        (kind || unit) && self.newest.is_some()
     }
 
     pub fn append(&mut self, sample: Sample, window_ms: i64, start_ms: Option<i64>) -> Result<(), Refusal> {

@@ -12,6 +12,7 @@ fn series(name: u8, rows: &BTreeMap<i64, u8>) -> SeriesSamples {
         labels: Labels::new(vec![("n".into(), name.to_string())]),
         kind: SeriesKind::Gauge,
         unit: String::new(),
+        disputed: false,
         starts: Vec::new(),
         samples: rows.iter().map(|(t, v)| Sample { at_ms: *t, value: f64::from(*v) }).collect(),
     }
@@ -61,5 +62,9 @@ fn start_runs_and_descriptions_are_joined() {
         vec![Box::new([Ok(first)].into_iter()), Box::new([Ok(second)].into_iter())];
     let merged = merge(sources).next().unwrap().unwrap();
     assert_eq!((merged.kind, merged.unit.as_str()), (SeriesKind::Gauge, "By"));
+    assert!(
+        merged.disputed
+            && !merge(vec![source(&Content::from([(1, rows)]))]).next().unwrap().unwrap().disputed
+    );
     assert_eq!(merged.starts, vec![run(2, 1), run(9, 8)]);
 }
