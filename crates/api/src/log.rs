@@ -321,6 +321,9 @@ pub struct LogSummary {
     pub sources_known: u32,
     pub files_read: u32,
     pub files_known: u32,
+    /// Of `files_read`: those in which the page before this one ended, so that they count once in the sum of both.
+    #[serde(default)]
+    pub files_resumed: u32,
     pub scanned_bytes: u64,
     pub known_bytes: u64,
     pub lines: u64,

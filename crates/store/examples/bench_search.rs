@@ -301,9 +301,11 @@ impl Bench {
     /// Sends lines until a moment; how many were taken.
     async fn take_lines(&self, until: Instant, seed: u64) -> Result<u64, Fault> {
         let (mut random, mut taken) = (Random(seed + 11), 0_u64);
+        // New lines are newer than those before them, as where they are written.
+        let first = DAY_MS * 1_000_000 + (seed as i64 + 1) * 10_000_000_000_000;
         while Instant::now() < until {
             let rows = (taken..taken + BATCH).map(|n| LogRow {
-                ts: DAY_MS * 1_000_000 + n as i64 * 100_000,
+                ts: first + n as i64 * 100_000,
                 namespace: format!("ns-{}", n % 12),
                 pod: format!("web-{}", n % 200),
                 container: "app".into(),

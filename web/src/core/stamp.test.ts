@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { readStamp, readZone, stamp, STAMPS } from "./stamp";
+import { dated, readStamp, readZone, stamp, STAMPS } from "./stamp";
 
 const TS = "2026-11-18T14:09:31.142003007Z";
 
@@ -13,4 +13,11 @@ it("writes a time in six formats, in UTC and elsewhere", () => {
 
 it("takes a zone by its name, and UTC for what is none", () => {
   expect([readZone(undefined), readZone("Europe/Berlin"), readZone("Middle/Earth"), readZone("local")]).toEqual(["UTC", "Europe/Berlin", "UTC", Intl.DateTimeFormat().resolvedOptions().timeZone]);
+});
+
+it("adds the date where lines are not all of today in the reader's zone", () => {
+  const now = Date.parse("2026-11-18T23:32:08.142Z");
+  const formats = (first: string, zone: string) => dated({ format: "time", zone }, [first, "2026-11-18T23:30:00.000000000Z"], now).format;
+  expect([formats(TS, "UTC"), formats("2026-11-17T23:59:59.999999999Z", "UTC"), formats("2026-11-18T18:29:59.000000000Z", "Asia/Kolkata"), formats("2026-11-18T18:30:00.000000000Z", "Asia/Kolkata")]).toEqual(["time", "full", "full", "time"]);
+  expect(dated({ format: "unix", zone: "UTC" }, ["2026-11-17T23:59:59.999999999Z", TS], now).format).toBe("unix");
 });

@@ -53,6 +53,14 @@ function ago(ms: number): string {
   return s < 60 ? `${s.toFixed(1)} s` : s < 3600 ? `${Math.floor(s / 60)} m ${Math.floor(s % 60)} s` : s < 86_400 ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} m` : `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
+/** The style for lines between two times: a time of day alone would mislead where they are not all of today. */
+export function dated(style: StampStyle, [first, last]: readonly [string, string], now: number): StampStyle {
+  if (style.format !== "time" || first === "" || last === "") return style;
+  const today = inZone(now, style.zone).date;
+  const same = [first, last].every((ts) => inZone(msOf(ts), style.zone).date === today);
+  return same ? style : { ...style, format: "full" };
+}
+
 /** The stamp of a line. `now` is for `relative` alone. */
 export function stamp(ts: string, style: StampStyle, now: number): string {
   const utc = style.zone === "UTC";

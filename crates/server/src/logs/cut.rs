@@ -71,7 +71,7 @@ pub fn cut(found: Found, (sources, ask): (&[(u32, Resolved)], &Ask), ends: &Ends
     let since = ask.token.as_ref().and_then(|t| t.since);
     let token = |back| PageToken { since, given, ..PageToken::new(ask.digest, back) };
     let (mut prev, mut next) = (token(true), token(false));
-    let (mut older, mut full) = (false, false);
+    let (mut older, mut full, mut placed) = (false, false, true);
     let mut over = BTreeSet::new();
     let mut spans: BTreeMap<u32, Span<'_>> = BTreeMap::new();
     kept.iter().for_each(|r| spans.entry(r.source).or_default().add(r));
@@ -103,6 +103,7 @@ pub fn cut(found: Found, (sources, ask): (&[(u32, Resolved)], &Ask), ends: &Ends
         if let Some(mark) = p {
             prev.put(&r.json.id, mark);
         }
+        placed &= n.is_some() || r.waiting.is_some();
         if let Some(mark) = n {
             next.put(&r.json.id, mark);
         }
@@ -114,9 +115,11 @@ pub fn cut(found: Found, (sources, ask): (&[(u32, Resolved)], &Ask), ends: &Ends
     }
     let stopped = summary.stopped != "done";
     let known = ask.token.is_some();
+    // Nothing passed, and yet it is known where each source ends: who follows from there reads nothing twice.
+    let placed = placed && !sources.is_empty();
     Page {
         prev: (!spent && if back { older } else { known }).then_some(prev),
-        next: (!spent && (!kept.is_empty() || known || (stopped && !back))).then_some(next),
+        next: (!spent && (!kept.is_empty() || known || placed || (stopped && !back))).then_some(next),
         records: kept,
         gaps,
         markers,

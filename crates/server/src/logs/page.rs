@@ -45,6 +45,7 @@ pub fn summary(s: &v1::LogSummary, (read, known): (u32, u32), took_ms: u64) -> L
         sources_known: known,
         files_read: s.segments_read,
         files_known: s.segments_known,
+        files_resumed: s.segments_resumed,
         scanned_bytes: s.scanned_bytes,
         known_bytes: s.known_bytes,
         lines: s.lines,

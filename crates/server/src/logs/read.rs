@@ -326,6 +326,7 @@ pub fn add(sum: &mut LogSummary, one: &LogSummary) {
     sum.sources += one.sources;
     sum.segments_read += one.segments_read;
     sum.segments_known += one.segments_known;
+    sum.segments_resumed += one.segments_resumed;
     sum.scanned_bytes += one.scanned_bytes;
     sum.known_bytes += one.known_bytes;
     sum.lines += one.lines;

@@ -6,7 +6,7 @@ import { ApiError } from "../../api/client";
 import type { LogCount } from "../../api/types";
 import { template } from "../../core/columns";
 import { bytes, count, plural } from "../../core/format";
-import { msOf, STAMP_WIDTH, type StampStyle } from "../../core/stamp";
+import { dated, msOf, STAMP_WIDTH, type StampStyle } from "../../core/stamp";
 import { Icon, Mark } from "../../ui/Mark";
 import { Empty, Fault, Loading } from "../../ui/parts";
 import { useChangeView, useNow, useWindow } from "../../ui/view";
@@ -55,7 +55,9 @@ export function PaneView({ pane, looks, active, two, counted, handle, filterBox,
   const now = useNow();
   const [saving, setSaving] = useState(false);
   const { view, feed } = pane;
-  const { columns, stamp, wrap, hues } = looks;
+  const { columns, wrap, hues } = looks;
+  const { format, zone } = dated(looks.stamp, [view.rows[0]?.time ?? "", view.rows.at(-1)?.time ?? ""], now);
+  const stamp = useMemo<StampStyle>(() => ({ format, zone }), [format, zone]);
   const grid = template(columns, STAMP_WIDTH[stamp.format]);
   const known = useMemo(() => {
     const names = new Set<string>();

@@ -152,6 +152,17 @@ it("shows the few lines that a short first look found, and goes on toward older 
   feed.stop();
 });
 
+it("counts a file once that one page ended in and the next began in, and adds up what the pages took", async () => {
+  const of = (read: number, resumed: number, ms: number) => ({ files_read: read, files_resumed: resumed, files_known: 78, took_ms: ms, scanned_bytes: 100, stopped: "time" });
+  const [first, second, last] = [page(7, 9), fruitless(40), page(1, 3)];
+  answers = [{ ...first, next: "n", prev: "p50", summary: { ...first.summary, ...of(30, 0, 1500) } }, { ...second, summary: { ...second.summary, ...of(20, 1, 5000) } }, { ...last, summary: { ...last.summary, ...of(12, 1, 400) } }];
+  const feed = new LogFeed({ ...ask, expr: "needle", to: 1 });
+  await feed.start();
+  await settled(feed);
+  expect([feed.read().files, feed.read().tookMs, feed.read().scannedBytes]).toEqual([60, 6900, 300]);
+  feed.stop();
+});
+
 it("says how far it looked when there is nothing at all", async () => {
   answers = [fruitless(50), fruitless(40), { ...fruitless(30), prev: null }];
   const feed = new LogFeed({ ...ask, to: 1 });

@@ -59,6 +59,10 @@ export interface FeedView {
   readonly lostLines: number;
   readonly masked: number;
   readonly scannedBytes: number;
+  /** Files that the pages read, those in which one page ended and the next began counted once. */
+  readonly files: number;
+  /** What the pages took, ms. */
+  readonly tookMs: number;
   readonly knownBytes: number;
   /** Key of a row that should come into view once. */
   readonly reveal: string | null;
@@ -71,8 +75,8 @@ const FIRST_PAGE = 500;
 const PAGE = 1000;
 /** So long the first page looks back before the view shows what there is; ms. It goes on from there. */
 const FIRST_MS = 1_500;
-/** The same for each page of a search: so often the view says how far it came; ms. */
-const SEEK_MS = 5_000;
+/** The same for the pages of a search, one after the other, the last for all that follow: so often the view says how far it came, and each page begins its file anew; ms. */
+const SEEK_MS = [5_000, 10_000, 15_000] as const;
 /** Fewer lines than this leave room on a screen. */
 const SCREEN = 100;
 /** Pages without a line that are passed over before the person is asked. */
@@ -109,7 +113,7 @@ export class LogFeed {
   constructor(private readonly ask: FeedAsk) {
     this.view = {
       version: 0, status: ask.sources.length === 0 ? "idle" : "loading", error: null, sources: [], rows: [], shape: 0, following: ask.to === null, newer: 0, cut: false, lines: 0, loading: null, looked: null, older: false, lag: null,
-      summary: null, gaps: 0, lostLines: 0, masked: 0, scannedBytes: 0, knownBytes: 0, reveal: null, notice: "",
+      summary: null, gaps: 0, lostLines: 0, masked: 0, scannedBytes: 0, files: 0, tookMs: 0, knownBytes: 0, reveal: null, notice: "",
     };
   }
 
@@ -175,6 +179,7 @@ export class LogFeed {
       if (this.stopped || epoch !== this.epoch) return;
       this.unhook();
       this.window.clear();
+      this.set({ files: 0, tookMs: 0, scannedBytes: 0, lines: 0, gaps: 0, lostLines: 0, masked: 0 });
       this.take(page);
       this.window.start = page.prev ?? null;
       this.window.append(this.rowsOf(page), page.next ?? null);
@@ -216,6 +221,7 @@ export class LogFeed {
     const masked = Object.values(page.summary.redactions ?? {}).reduce((a, b) => a + b, 0);
     this.set({
       summary: page.summary, lines: this.view.lines + page.records.length, gaps: this.view.gaps + page.gaps.length, lostLines: this.view.lostLines + page.gaps.reduce((n, g) => n + (g.lines ?? 0), 0), masked: this.view.masked + masked,
+      files: Math.min(page.summary.files_known, this.view.files + page.summary.files_read - Math.min(page.summary.files_read, page.summary.files_resumed ?? 0)), tookMs: this.view.tookMs + page.summary.took_ms,
       scannedBytes: this.view.scannedBytes + page.summary.scanned_bytes, knownBytes: Math.max(this.view.knownBytes, page.summary.known_bytes),
     });
   }
@@ -402,7 +408,7 @@ export class LogFeed {
     this.set({ loading: "older", looked: this.hasLines() ? null : looked });
     try {
       while (this.window.start !== null) {
-        const page = await this.page({ mode: "tail", before: this.window.start, limit: PAGE, within_ms: SEEK_MS }, look.signal);
+        const page = await this.page({ mode: "tail", before: this.window.start, limit: PAGE, within_ms: SEEK_MS[Math.min(looked.pages, SEEK_MS.length - 1)] ?? FIRST_MS }, look.signal);
         if (this.stopped || epoch !== this.epoch) return;
         this.take(page);
         const left = this.window.prepend(this.rowsOf(page), page.prev ?? null);

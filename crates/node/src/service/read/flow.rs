@@ -42,6 +42,8 @@ struct Lane {
     watches: Vec<WatchId>,
     state: State,
     known_bytes: u64,
+    /// It begins inside a file that is there, where an earlier read ended.
+    resumed: bool,
     progress_at: Instant,
     progress_bytes: u64,
     at_ns: i64,
@@ -163,9 +165,12 @@ impl<'a> Flow<'a> {
             let held = self.summary.oldest_ns;
             self.summary.oldest_ns = if held == 0 { oldest } else { held.min(oldest) };
         }
+        let place = wanted.ask.before.or(wanted.ask.after);
+        let resumed = place.is_some_and(|p| segments.iter().any(|s| s.key == Some(p.segment_key)));
         let mut lane = Lane {
             wanted,
             reader,
+            resumed,
             watches: Vec::new(),
             state: State::More,
             known_bytes,
@@ -500,6 +505,7 @@ impl<'a> Flow<'a> {
         for lane in &self.lanes {
             let stats = lane.reader.stats();
             self.summary.segments_read += u32::try_from(stats.segments_opened).unwrap_or(u32::MAX);
+            self.summary.segments_resumed += u32::from(lane.resumed && stats.segments_opened > 0);
             self.summary.lines += stats.lines;
             self.summary.unknown_levels += stats.unknown_levels;
             proven &= lane.reader.seek() == Seek::Proven;

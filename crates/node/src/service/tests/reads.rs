@@ -216,7 +216,7 @@ async fn a_backward_search_for_a_rare_line_stops_at_its_budget_and_goes_on() {
 async fn a_tail_of_rare_lines_stops_at_its_budget_and_goes_on_backwards() {
     let host = Host::start().await;
     host.write(0..300_000);
-    let (mut got, mut pages, mut looked) = (Vec::new(), 0, i64::MAX);
+    let (mut got, mut pages, mut looked, mut files) = (Vec::new(), 0, i64::MAX, 0);
     let ask = ReadOpen {
         filter_json: json(&Filter::contains("77777")),
         budget_bytes: 1 << 20,
@@ -231,6 +231,7 @@ async fn a_tail_of_rare_lines_stops_at_its_budget_and_goes_on_backwards() {
     loop {
         assert!(next.looked_ns < looked, "it did not come further back");
         looked = next.looked_ns;
+        files += next.summary.segments_read - next.summary.segments_resumed;
         next.lines.append(&mut got);
         (got, pages) = (next.lines, pages + 1);
         if next.summary.stopped == "done" {
@@ -245,7 +246,7 @@ async fn a_tail_of_rare_lines_stops_at_its_budget_and_goes_on_backwards() {
     let around = |n: u32| [n - 1, n, n + 1];
     let want: Vec<String> =
         [77_777, 177_777, 277_777].into_iter().flat_map(around).map(|n| format!("line {n}")).collect();
-    assert_eq!(got, want);
+    assert_eq!((got, files), (want, 1));
     assert!(pages > 2, "one page read all of it, whatever it may cost");
 }
 

@@ -270,8 +270,9 @@ pub fn added(a: LogSummary, b: LogSummary) -> LogSummary {
         *redactions.entry(kind).or_default() += n;
     }
     LogSummary {
-        files_read: a.files_read.max(b.files_read),
+        files_read: a.files_read + b.files_read.saturating_sub(b.files_resumed),
         files_known: a.files_known.max(b.files_known),
+        files_resumed: a.files_resumed,
         scanned_bytes: a.scanned_bytes + b.scanned_bytes,
         lines: a.lines + b.lines,
         matches: a.matches + b.matches,
