@@ -2291,6 +2291,11 @@ export interface components {
             files_known: number;
             /** Format: int32 */
             files_read: number;
+            /**
+             * Format: int32
+             * @description Of `files_read`: those in which the page before this one ended, so that they count once in the sum of both.
+             */
+            files_resumed?: number;
             /** Format: int64 */
             gaps: number;
             /** Format: int64 */
