@@ -7,6 +7,7 @@
 mod check;
 mod document;
 mod grafana;
+mod query;
 mod routes;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import type { BoardSpec, BoardVariable } from "../api/types";
-import { blankPanel, chosenOf, copyOf, faultsOf, filledIn, freeTitle, legendOf, levelOf, moved, normal, printChoices, readChoices, tableOf, variablesIn, wider, writtenPlace } from "./board";
+import { blankPanel, chosenOf, copyOf, faultsOf, filledIn, freeTitle, legendOf, levelOf, moved, normal, printChoices, readChoices, refusals, standing, tableOf, variablesIn, wider, writtenPlace } from "./board";
 import { BOARDS } from "./boardList";
 
 const chosen = new Map<string, readonly string[]>([["one", ["a.b"]], ["two", ["x", "y+"]], ["all", []], ["by", ["pod", "node"]]]);
@@ -97,4 +97,13 @@ it("fills in what the server leaves out when it is empty", () => {
 
 it("says what a draft lacks before the server has to", () => {
   expect(faultsOf({ title: " ", says: "", variables: [], panels: [blankPanel()] }).map((f) => [f.panel, f.text])).toEqual([[null, "the board needs a title"], [0, "a query of New panel is empty"]]);
+});
+
+it("finds the query that a refusal is about, in code units, as long as it stands as it was sent", () => {
+  const sent: BoardSpec = { ...normal({ title: "x" }), panels: [blankPanel(), { ...blankPanel(), queries: [{ expr: "up", legend: "" }, { expr: 'é{a="ü"', legend: "" }] }] };
+  const found = refusals([{ path: "title", message: "is taken" }, { path: "panels/1/queries/1/expr", message: "unclosed", from: 3, to: 9 }, { path: "panels/9/queries/0/expr", message: "x" }, { path: "panels/1/queries/0/expr", message: "no place" }], sent);
+  expect(found.map((r) => [r.panel, r.query, r.from, r.to, r.words])).toEqual([[1, 1, 2, 7, "unclosed"], [1, 0, 0, 2, "no place"]]);
+  expect(refusals(undefined, sent)).toEqual([]);
+  const mended = { ...sent, panels: sent.panels.map((p, i) => (i === 1 ? { ...p, queries: p.queries.map((q, n) => (n === 1 ? { ...q, expr: "up" } : q)) } : p)) };
+  expect([standing(found, sent).length, standing(found, mended).map((r) => r.query)]).toEqual([2, [0]]);
 });

@@ -1,11 +1,11 @@
 /** Boards of people's own: what a draft may become, variables filled into queries, names of series, figures against thresholds, tables. */
 
-import type { BoardLevel, BoardPanel, BoardSpec, BoardThreshold, BoardVariable, WrittenBoard } from "../api/types";
+import type { BoardLevel, BoardPanel, BoardSpec, BoardThreshold, BoardVariable, Problem, WrittenBoard } from "../api/types";
 import { LABEL_SPELLINGS, type Board, type BoardLabel } from "./boardList";
 import { labelOr, REFERENCE, spelling } from "./boards";
 import type { Value } from "./decimate";
 import type { LabelSet, SeriesLine } from "./promAnswer";
-import { labelName, selectorOf, tokens } from "./promql";
+import { labelName, selectorOf, tokens, unitsOf } from "./promql";
 
 export const PANEL_LETTERS = ["A", "B", "C", "D", "E", "F", "G", "H"] as const;
 export type PanelLetter = (typeof PANEL_LETTERS)[number];
@@ -210,3 +210,27 @@ export function faultsOf(spec: BoardSpec): readonly { readonly panel: number | n
   });
   return out;
 }
+
+/** A query for which the server refused the board, with the place of its fault in the text as it was sent. */
+export interface Refused {
+  readonly panel: number;
+  readonly query: number;
+  readonly expr: string;
+  readonly from: number;
+  readonly to: number;
+  readonly words: string;
+}
+
+/** What of a refusal is about queries of panels. */
+export function refusals(errors: Problem["errors"], sent: BoardSpec): readonly Refused[] {
+  return (errors ?? []).flatMap((fault) => {
+    const [, panel, query] = /^panels\/(\d+)\/queries\/(\d+)\/expr$/.exec(fault.path) ?? [];
+    const expr = sent.panels[Number(panel)]?.queries[Number(query)]?.expr;
+    if (expr === undefined) return [];
+    const units = (bytes: number | null | undefined, missing: number): number => (typeof bytes === "number" ? unitsOf(expr, bytes) : missing);
+    return [{ panel: Number(panel), query: Number(query), expr, from: units(fault.from, 0), to: units(fault.to, expr.length), words: fault.message }];
+  });
+}
+
+/** Those whose query stands as it was sent. */
+export const standing = (all: readonly Refused[], spec: BoardSpec): readonly Refused[] => all.filter((r) => spec.panels[r.panel]?.queries[r.query]?.expr === r.expr);

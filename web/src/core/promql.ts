@@ -180,7 +180,8 @@ export function faultPlace(text: string, words: string): { readonly from: number
 
 const encoder = new TextEncoder();
 
-function unitsOf(line: string, bytes: number): number {
+/** Code units of so many bytes at the start of a text. */
+export function unitsOf(line: string, bytes: number): number {
   let left = bytes;
   let units = 0;
   for (const c of line) {

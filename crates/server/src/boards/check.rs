@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use ph_api::{BoardPanel, BoardSpec, BoardVariable, BoardVariableKind, FieldError};
 use ph_model::ErrorKind;
 
+use super::query;
 use crate::gateway::problem::Problem;
 
 pub(super) const MOST_PANELS: usize = 60;
@@ -28,7 +29,21 @@ pub(super) const MOST_WIDTH: u8 = 12;
 const MOST_FAULTS: usize = 50;
 
 /// The board as it is kept: titles and names without blanks around them. Every fault at once.
-pub(super) fn checked(mut spec: BoardSpec) -> Result<BoardSpec, Problem> {
+pub(super) fn checked(spec: BoardSpec) -> Result<BoardSpec, Problem> {
+    let (spec, mut faults) = looked_at(spec);
+    faults.0.extend(query::unread(&spec));
+    faults.answer()?;
+    Ok(spec)
+}
+
+/// The same for a file that somebody else wrote: what cannot be read of its queries is mended here.
+pub(super) fn fitting(spec: BoardSpec) -> Result<BoardSpec, Problem> {
+    let (spec, faults) = looked_at(spec);
+    faults.answer()?;
+    Ok(spec)
+}
+
+fn looked_at(mut spec: BoardSpec) -> (BoardSpec, Faults) {
     spec.title = spec.title.trim().to_owned();
     spec.says = spec.says.trim().to_owned();
     let mut faults = Faults::default();
@@ -48,8 +63,7 @@ pub(super) fn checked(mut spec: BoardSpec) -> Result<BoardSpec, Problem> {
         panel.title = panel.title.trim().to_owned();
         check_panel(&mut faults, &format!("panels/{i}"), panel);
     }
-    faults.answer()?;
-    Ok(spec)
+    (spec, faults)
 }
 
 fn check_variable(faults: &mut Faults, at: &str, v: &BoardVariable) {

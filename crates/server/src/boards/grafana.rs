@@ -13,6 +13,7 @@ use ph_model::ErrorKind;
 use serde_json::Value;
 
 use super::check::{MAX_SAYS, MAX_TITLE, MOST_PANELS};
+use super::query::LENGTHS;
 use crate::gateway::problem::Problem;
 
 /// Bookkeeping of Grafana's, and what every board here does anyway: nobody misses it.
@@ -169,13 +170,12 @@ impl Reading {
 
     /// Queries that name what the board cannot fill in.
     fn unknown_names(&mut self, base: &str, (panels, names): (&[BoardPanel], &[&str])) {
-        const OURS: [&str; 5] = ["__interval", "__rate_interval", "__range", "step", "rate"];
         for panel in panels {
             let mut missing: Vec<String> = panel
                 .queries
                 .iter()
                 .flat_map(|q| variable::named(&q.expr))
-                .filter(|n| !names.contains(&n.as_str()) && !OURS.contains(&n.as_str()))
+                .filter(|n| !names.contains(&n.as_str()) && !LENGTHS.contains(&n.as_str()))
                 .collect();
             missing.sort();
             missing.dedup();

@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ph_access::{BoardCreate, BoardEdit, BoardRemove as Remove, Entry, Operation, Permission, TenantCtx};
 use ph_api::{
-    Board, BoardChange, BoardDocument, BoardImport, BoardImported, BoardRemove, BoardSpec, BoardSummary,
+    Board, BoardChange, BoardDocument, BoardImport, BoardImported, BoardLeftOut, BoardRemove, BoardSpec,
+    BoardSummary,
 };
 use ph_model::ErrorKind;
 use ph_store::state::{BoardRecord, BoardText, BoardWrite};
@@ -14,8 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::check::{MAX_BODY_BYTES, checked};
-use super::document;
+use super::check::{MAX_BODY_BYTES, checked, fitting};
+use super::{document, query};
 use crate::app::AppState;
 use crate::auth::keys::rule;
 use crate::gateway::extract::{Json, Path, Query, not_found};
@@ -62,9 +63,8 @@ fn summary(r: BoardRecord) -> BoardSummary {
     }
 }
 
-/// What is stored of a board that fits the limits.
+/// What is stored of a board that was checked.
 fn text(spec: BoardSpec) -> Result<BoardText, Problem> {
-    let spec = checked(spec)?;
     let body = serde_json::to_string(&spec).map_err(|e| Problem::new(ErrorKind::Internal, e.to_string()))?;
     if body.len() > MAX_BODY_BYTES {
         let text = format!("the board has {} bytes as JSON; {MAX_BODY_BYTES} are the most", body.len());
@@ -109,7 +109,7 @@ pub async fn create(
     Json(spec): Json<BoardSpec>,
 ) -> Result<(StatusCode, Json<Board>), Problem> {
     app.auditor.require::<BoardCreate>(&ctx, format!("board {}", spec.title)).await?;
-    let text = text(spec)?;
+    let text = text(checked(spec)?)?;
     let entry = entry::<BoardCreate>(&ctx, &text);
     Ok((StatusCode::CREATED, Json(made(&app, &ctx, (text, entry)).await?)))
 }
@@ -151,7 +151,7 @@ pub async fn change(
     Json(asked): Json<BoardChange>,
 ) -> Result<Json<Board>, Problem> {
     app.auditor.require::<BoardEdit>(&ctx, format!("board {id}")).await?;
-    let text = text(asked.board)?;
+    let text = text(checked(asked.board)?)?;
     let entry = entry::<BoardEdit>(&ctx, &text);
     let at_ms = app.clock.now_ms();
     match app.state.change_board(&ctx, (id, asked.version, text), (entry, at_ms)).await.map_err(titled)? {
@@ -219,10 +219,14 @@ pub async fn import(
     Json(asked): Json<BoardImport>,
 ) -> Result<(StatusCode, Json<BoardImported>), Problem> {
     app.auditor.require::<BoardCreate>(&ctx, "board of a file").await?;
-    let (mut spec, left_out) = document::read(asked.document)?;
+    let (mut spec, mut left_out) = document::read(asked.document)?;
     if let Some(title) = asked.title {
         spec.title = title;
     }
+    let spec = fitting(spec)?;
+    let unread =
+        query::unread(&spec).into_iter().map(|fault| format!("{}: it stays, to be mended", fault.message));
+    left_out.extend(unread.map(|text| BoardLeftOut { path: String::new(), text }));
     let text = text(spec)?;
     let detail = json!({"panels": text.panels, "left_out": left_out.len(), "imported": true});
     let entry = entry::<BoardCreate>(&ctx, &text).with(detail);

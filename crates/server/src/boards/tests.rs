@@ -239,6 +239,36 @@ async fn all_that_does_not_fit_is_said_at_once() {
     room.stack.stop().await;
 }
 
+/// A board whose panels could draw nothing is not kept, and says which and why; a file is taken with a word on it.
+#[tokio::test]
+async fn queries_that_cannot_be_read_are_named_with_their_panels() {
+    let room = Room::start().await;
+    let mut bad = shop();
+    bad["panels"][1]["queries"][1]["expr"] = json!("count(up{pod=~\"$pod\"}");
+    bad["panels"][0]["queries"][0]["expr"] = json!("rate(cpu_seconds_total[$none])");
+    let (status, refused) = room.call(Method::POST, "", Some(bad.clone())).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{refused}");
+    let errors = refused["errors"].as_array().unwrap();
+    assert_eq!(errors[0]["path"], "panels/0/queries/0/expr");
+    let said = "query A of the panel \"CPU\" cannot be read at 1:24: $none is no variable of the board";
+    assert_eq!(errors[0]["message"], said);
+    assert_eq!((&errors[0]["from"], &errors[0]["to"]), (&json!(23), &json!(28)));
+    assert_eq!((errors.len(), &errors[1]["path"]), (2, &json!("panels/1/queries/1/expr")));
+    let message = errors[1]["message"].as_str().unwrap();
+    assert!(message.starts_with("query B of the panel \"Up\" cannot be read at 1:22: "), "{message}");
+    assert!(refused["detail"].as_str().unwrap().contains(said), "{refused}");
+    let made = room.made(shop()).await;
+    let path = format!("/{}", made["id"].as_str().unwrap());
+    let change = json!({"version": 1, "board": bad});
+    assert_eq!(room.call(Method::PUT, &path, Some(change)).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    bad["title"] = json!("From a file");
+    let (taken, left) = room.imported(json!({"format": "pilothouse.board/1", "board": bad})).await;
+    assert_eq!(taken, bad);
+    assert_eq!(left[0], format!(" {said}: it stays, to be mended"));
+    assert_eq!(left.len(), 2);
+    room.stack.stop().await;
+}
+
 #[tokio::test]
 async fn an_export_is_imported_as_it_was() {
     let room = Room::start().await;

@@ -99,22 +99,8 @@ impl State {
                 format!("{MOST_BOARDS} boards are the most of an organisation; delete some first"),
             ));
         }
-        let row = sqlx::query(
-            "INSERT INTO board (org_id, id, title, says, panels, body, version, created_by, created_ms, updated_by, updated_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7, $8) RETURNING *",
-        )
-            .bind(ctx.org().as_bytes().as_slice())
-            .bind(id.as_bytes().as_slice())
-            .bind(&text.title)
-            .bind(&text.says)
-            .bind(text.panels.cast_signed())
-            .bind(&text.body)
-            .bind(ctx.actor().label())
-            .bind(at_ms)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(taken(&text.title, "make a board"))?;
-        let made = record(&row)?;
+        let row = written(&mut tx, INSERT, (ctx, id, &text, at_ms)).await;
+        let made = record(&row.map_err(taken(&text.title, "make a board"))?)?;
         append(&mut tx, ctx, Entry { target_uid: id.to_string(), ..entry }, at_ms).await?;
         commit(tx).await?;
         Ok(made)
@@ -132,22 +118,8 @@ impl State {
         if now.version != version {
             return Ok(BoardWrite::Newer(now));
         }
-        let row = sqlx::query(
-            "UPDATE board SET title = $3, says = $4, panels = $5, body = $6, version = version + 1, updated_by = $7, \
-             updated_ms = $8 WHERE org_id = $1 AND id = $2 RETURNING *",
-        )
-            .bind(ctx.org().as_bytes().as_slice())
-            .bind(id.as_bytes().as_slice())
-            .bind(&text.title)
-            .bind(&text.says)
-            .bind(text.panels.cast_signed())
-            .bind(&text.body)
-            .bind(ctx.actor().label())
-            .bind(at_ms)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(taken(&text.title, "change a board"))?;
-        let changed = record(&row)?;
+        let row = written(&mut tx, UPDATE, (ctx, id, &text, at_ms)).await;
+        let changed = record(&row.map_err(taken(&text.title, "change a board"))?)?;
         append(&mut tx, ctx, Entry { target_uid: id.to_string(), ..entry }, at_ms).await?;
         commit(tx).await?;
         Ok(BoardWrite::Done(changed))
@@ -177,6 +149,30 @@ impl State {
         commit(tx).await?;
         Ok(BoardWrite::Done(now))
     }
+}
+
+const INSERT: &str = "INSERT INTO board (org_id, id, title, says, panels, body, version, created_by, created_ms, updated_by, \
+     updated_ms) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7, $8) RETURNING *";
+const UPDATE: &str = "UPDATE board SET title = $3, says = $4, panels = $5, body = $6, version = version + 1, \
+     updated_by = $7, updated_ms = $8 WHERE org_id = $1 AND id = $2 RETURNING *";
+
+/// The row that one of these statements gives.
+async fn written(
+    tx: &mut Tx,
+    statement: &'static str,
+    (ctx, id, text, at_ms): (&TenantCtx, Uuid, &BoardText, i64),
+) -> Result<SqliteRow, sqlx::Error> {
+    sqlx::query(statement)
+        .bind(ctx.org().as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .bind(&text.title)
+        .bind(&text.says)
+        .bind(text.panels.cast_signed())
+        .bind(&text.body)
+        .bind(ctx.actor().label())
+        .bind(at_ms)
+        .fetch_one(&mut **tx)
+        .await
 }
 
 /// The board as it stands inside a change.

@@ -1,30 +1,12 @@
 // @vitest-environment jsdom
 /** The room: queries of the address, their series with values, faults in place, boards of what there is. */
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
-import { cleanup, configure, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { fireEvent, screen, waitFor } from "@testing-library/react";
+import { afterEach, beforeEach, expect, it } from "vitest";
 
+import { closeRoom, openRoom, stubBrowser, type Asked } from "../../testing/room";
 import { Metrics } from "./Metrics";
 
-// A busy machine is no fault of the room.
-configure({ asyncUtilTimeout: 20_000, getElementError: (message) => new Error(message?.slice(0, 300)) });
-vi.setConfig({ testTimeout: 60_000 });
-
-class Quiet {
-  readyState = 0;
-  send(): void {}
-  close(): void {}
-}
-class NoResize {
-  observe(): void {}
-  disconnect(): void {}
-  unobserve(): void {}
-}
-
-let asked: URL[] = [];
-
-function answer(url: URL): [number, unknown] {
+function answer({ url }: Asked): [number, unknown] {
   const path = url.pathname.replace("/prometheus/api/v1", "");
   const query = url.searchParams.get("query") ?? "";
   if (path === "/query_range") {
@@ -39,34 +21,10 @@ function answer(url: URL): [number, unknown] {
   return path.startsWith("/api") ? [200, { items: [] }] : [200, { status: "success", data: [] }];
 }
 
-beforeEach(() => {
-  asked = [];
-  vi.stubGlobal("WebSocket", Quiet);
-  vi.stubGlobal("ResizeObserver", NoResize);
-  vi.stubGlobal("matchMedia", (query: string) => ({ matches: false, media: query, addEventListener() {}, removeEventListener() {} }));
-  vi.stubGlobal("fetch", (address: string) => {
-    const url = new URL(address, "http://localhost");
-    asked.push(url);
-    const [status, body] = answer(url);
-    return Promise.resolve(new Response(JSON.stringify(body), { status }));
-  });
-  vi.stubGlobal("scrollTo", () => undefined);
-  // Lists have a height, so that they draw rows; charts have none, so that they draw nothing.
-  for (const name of ["clientHeight", "clientWidth"]) Object.defineProperty(HTMLElement.prototype, name, { configurable: true, get(this: HTMLElement) { return this.matches(".vt, .wf, .pb") ? 800 : 0; } });
-  Range.prototype.getClientRects = () => [] as unknown as DOMRectList;
-});
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+beforeEach(() => void stubBrowser(answer, ".vt, .wf, .pb"));
+afterEach(closeRoom);
 
-function open(at: string) {
-  const root = createRootRoute({ validateSearch: (s: Record<string, unknown>) => s });
-  const routes = [["/o/$org/metrics", Metrics], ["/o/$org/logs", () => null], ["/o/$org/traces", () => null]] as const;
-  const router = createRouter({ routeTree: root.addChildren(routes.map(([path, component]) => createRoute({ getParentRoute: () => root, path, component }))), history: createMemoryHistory({ initialEntries: [at] }) });
-  render(<QueryClientProvider client={new QueryClient()}><RouterProvider router={router as never} /></QueryClientProvider>);
-  return router;
-}
+const open = (at: string) => openRoom({ "/o/$org/metrics": Metrics, "/o/$org/logs": () => null, "/o/$org/traces": () => null }, at);
 
 it("asks what the address says, and shows each series with its values, warnings and ways on", async () => {
   open("/o/acme/metrics?q=mem_bytes");
@@ -86,15 +44,15 @@ it("says a fault where it stands", async () => {
 });
 
 it("lists metrics with their meaning, and asks for one", async () => {
-  const router = open("/o/acme/metrics");
+  const { search } = open("/o/acme/metrics");
   fireEvent.click(await screen.findByRole("button", { name: /mem_bytes.*Memory in use/ }));
-  await waitFor(() => expect((router.state.location.search as { q?: string }).q).toBe("mem_bytes"));
+  await waitFor(() => expect(search()["q"]).toBe("mem_bytes"));
 });
 
 it("offers boards that can be filled, narrowed by the scope", async () => {
-  const router = open("/o/acme/metrics?tab=boards&in=c");
+  const { search } = open("/o/acme/metrics?tab=boards&in=c");
   fireEvent.click(await screen.findByRole("link", { name: /Namespace by pod/ }));
   await screen.findByText(/1 panel; 7 more have no data here/);
-  expect((router.state.location.search as { in?: string }).in).toBe("c");
+  expect(search()["in"]).toBe("c");
   expect(screen.queryByRole("link", { name: /Hosts/ })).toBeNull();
 });

@@ -1,28 +1,12 @@
 // @vitest-environment jsdom
 /** Own boards in the room: list, view, edit, save, conflict, drafts, import; what a role may not do. */
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
-import { act, cleanup, configure, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { afterEach, beforeEach, expect, it } from "vitest";
 
 import type { Board } from "../../api/types";
+import { closeRoom, openRoom, stubBrowser, type Asked } from "../../testing/room";
 import { Toasts } from "../../ui/toast";
 import { Metrics } from "./Metrics";
-
-// A busy machine is no fault of the room.
-configure({ asyncUtilTimeout: 20_000, getElementError: (message) => new Error(message?.slice(0, 600)) });
-vi.setConfig({ testTimeout: 60_000 });
-
-class Quiet {
-  readyState = 0;
-  send(): void {}
-  close(): void {}
-}
-class NoResize {
-  observe(): void {}
-  disconnect(): void {}
-  unobserve(): void {}
-}
 
 const ID = "0193a000-0000-7000-8000-000000000001";
 const shop = (): Board => ({
@@ -39,7 +23,7 @@ const shop = (): Board => ({
 });
 
 let stored: Board[] = [];
-let asked: { method: string; url: URL; body: unknown }[] = [];
+let asked: readonly Asked[] = [];
 let permissions: string[] = [];
 /** A version that somebody else stores before the next change arrives. */
 let overtaken: Board | null = null;
@@ -48,6 +32,8 @@ function boards(method: string, url: URL, body: unknown): [number, unknown] {
   const id = url.pathname.split("/")[4];
   const at = stored.findIndex((b) => b.id === id);
   if (id === "import") return [201, { board: { ...shop(), id: ID.replace(/1$/, "9"), board: { ...shop().board, title: "Imported" } }, left_out: [{ path: "/panels/2", text: 'the panel "Heat": panels of the kind "heatmap" are not drawn here' }] }];
+  const queries = (body as { board?: Board["board"] } | null)?.board?.panels ?? [];
+  if (method === "PUT" && queries[1]?.queries[0]?.expr === "é(") return [422, { kind: "invalid", title: "Unprocessable", status: 422, request_id: "r", detail: "the board does not fit", errors: [{ path: "panels/1/queries/0/expr", message: 'query A of the panel "Up" cannot be read at 1:4: unclosed', from: 2, to: 3 }] }];
   if (method === "POST") {
     const made = { ...shop(), id: ID.replace(/1$/, String(stored.length + 2)), version: 1, board: body as Board["board"] };
     stored.push(made);
@@ -70,7 +56,7 @@ function boards(method: string, url: URL, body: unknown): [number, unknown] {
   return [200, changed];
 }
 
-function answer(method: string, url: URL, body: unknown): [number, unknown] {
+function answer({ method, url, body }: Asked): [number, unknown] {
   if (url.pathname.startsWith("/api/v1/dashboards")) return boards(method, url, body);
   if (url.pathname === "/api/v1/me") return [200, { permissions }];
   const path = url.pathname.replace("/prometheus/api/v1", "");
@@ -87,38 +73,15 @@ function answer(method: string, url: URL, body: unknown): [number, unknown] {
 }
 
 beforeEach(() => {
-  asked = [];
   stored = [shop()];
   permissions = ["dashboards.read", "dashboards.edit"];
   overtaken = null;
   sessionStorage.clear();
-  vi.stubGlobal("WebSocket", Quiet);
-  vi.stubGlobal("ResizeObserver", NoResize);
-  vi.stubGlobal("matchMedia", (query: string) => ({ matches: false, media: query, addEventListener() {}, removeEventListener() {} }));
-  vi.stubGlobal("fetch", (address: string, init?: RequestInit) => {
-    const url = new URL(address, "http://localhost");
-    const body = init?.body ? (JSON.parse(String(init.body)) as unknown) : null;
-    asked.push({ method: init?.method ?? "GET", url, body });
-    const [status, said] = answer(init?.method ?? "GET", url, body);
-    return Promise.resolve(new Response(status === 204 ? null : JSON.stringify(said), { status }));
-  });
-  vi.stubGlobal("scrollTo", () => undefined);
-  // Panels have a width, so that they ask; charts have no height, so that they draw nothing.
-  for (const name of ["clientHeight", "clientWidth"]) Object.defineProperty(HTMLElement.prototype, name, { configurable: true, get(this: HTMLElement) { return this.matches(".ownp, .pb") ? 800 : 0; } });
-  Range.prototype.getClientRects = () => [] as unknown as DOMRectList;
+  asked = stubBrowser(answer, ".ownp, .pb");
 });
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+afterEach(closeRoom);
 
-function open(at: string) {
-  const root = createRootRoute({ validateSearch: (s: Record<string, unknown>) => s });
-  const routes = [["/o/$org/metrics", Metrics], ["/o/$org/logs", () => null]] as const;
-  const router = createRouter({ routeTree: root.addChildren(routes.map(([path, component]) => createRoute({ getParentRoute: () => root, path, component }))), history: createMemoryHistory({ initialEntries: [at] }) });
-  render(<QueryClientProvider client={new QueryClient()}><RouterProvider router={router as never} /><Toasts /></QueryClientProvider>);
-  return { router, search: () => router.state.location.search as Record<string, string> };
-}
+const open = (at: string) => openRoom({ "/o/$org/metrics": Metrics, "/o/$org/logs": () => null }, at, <Toasts />);
 
 const BOARD = `/o/acme/metrics?board=${ID}`;
 const changes = () => asked.filter((a) => a.url.pathname.startsWith("/api/v1/dashboards") && a.method !== "GET");
@@ -164,6 +127,20 @@ it("is edited, moved by keyboard and saved with the version it began with", asyn
   await waitFor(() => expect(search()["edit"]).toBeUndefined());
   expect(sessionStorage.length).toBe(0);
   await screen.findByText("version 4");
+});
+
+it("says at the panel and in its editor why the board was not saved", async () => {
+  const one = stored[0]?.board.panels?.[1];
+  if (one) one.queries = [{ expr: "é(" }];
+  open(`${BOARD}&edit=%221%22`);
+  fireEvent.keyDown(await screen.findByRole("button", { name: /^Move Up, 2 of 3/ }), { key: "ArrowRight", shiftKey: true });
+  fireEvent.click(await screen.findByRole("button", { name: "Save board" }));
+  const said = 'Not saved: query A of the panel "Up" cannot be read at 1:4: unclosed';
+  const drawer = await screen.findByRole("complementary", { name: "Edit panel Up" });
+  await within(drawer).findByText(said, { exact: false });
+  expect(screen.getAllByText(said, { exact: false }).length).toBe(2);
+  expect(drawer.querySelector(".ed")?.getAttribute("data-invalid")).toBe("true");
+  expect(stored[0]?.version).toBe(3);
 });
 
 it("drags a panel to another place", async () => {

@@ -9,7 +9,7 @@ import { ApiError } from "../../api/client";
 import { labelsQuery } from "../../api/prometheus";
 import { useMe } from "../../api/queries";
 import type { Board, BoardPanel, BoardSpec } from "../../api/types";
-import { blankBoard, blankPanel, chosenOf, faultsOf, freeTitle, MOST_PANELS, moved, normal, readChoices, replaced, wider, without } from "../../core/board";
+import { blankBoard, blankPanel, chosenOf, faultsOf, freeTitle, MOST_PANELS, moved, normal, readChoices, refusals, replaced, standing, wider, without, type Refused } from "../../core/board";
 import { variableLabel } from "../../core/boards";
 import { moment, plural } from "../../core/format";
 import { CrumbSep, Frame, Here, ScopeCrumbs } from "../../ui/Frame";
@@ -101,8 +101,13 @@ function Found({ id, stored, marks }: { readonly id: string; readonly stored: Bo
   const choices = useMemo(() => readChoices(view.v), [view.v]);
   const chosen = useMemo(() => chosenOf(spec.variables, choices, scope), [spec.variables, choices, scope]);
   const faults = editing ? faultsOf(spec) : [];
+  const sent = useRef(drafted);
+  const [refused, setRefused] = useState<readonly Refused[]>([]);
+  const unread = editing ? standing(refused, spec) : [];
   const save = useMutation({
     mutationFn: async (version: number) => {
+      sent.current = drafted;
+      setRefused([]);
       if (id === NEW_BOARD) return createBoard(drafted);
       if (version > 0) return changeBoard(id, { version, board: drafted });
       return createBoard({ ...drafted, title: freeTitle(drafted.title, (await client.fetchQuery(boardsQuery)).map((b) => b.title)) });
@@ -118,6 +123,9 @@ function Found({ id, stored, marks }: { readonly id: string; readonly stored: Bo
     },
     onError: (error) => {
       if (error instanceof ApiError && error.kind === "conflict") void client.invalidateQueries({ queryKey: boardKey(id) });
+      const found = error instanceof ApiError ? refusals(error.problem.errors, sent.current) : [];
+      setRefused(found);
+      if (found[0]) setOpen(found[0].panel);
     },
   });
   const conflict = save.error instanceof ApiError && save.error.kind === "conflict";
@@ -177,9 +185,9 @@ function Found({ id, stored, marks }: { readonly id: string; readonly stored: Bo
           {conflict && save.error ? <Conflict error={save.error} stored={stored} busy={save.isPending} onMine={() => { if (stored) save.mutate(stored.version); }} onCopy={() => save.mutate(0)} onTheirs={discard} /> : save.error ? <div className="ban warn" role="alert"><Mark kind="crit" label="" /><b className="strong">Not saved</b><span className="t2 trunc" title={save.error.message}>{save.error.message}</span></div> : null}
           {faults.length > 0 && dirty ? <p className="t3 s12" style={{ padding: "4px 12px", background: "var(--panel)" }} role="status">To be saved, {faults.map((f) => f.text).join("; ")}.</p> : null}
         </div>
-        {spec.panels.length === 0 ? <section className="pane"><Empty title="The board has no panel yet" action={editing ? <button type="button" className="btn" onClick={add}><Icon name="plus" />Panel</button> : may ? <button type="button" className="btn" onClick={edit}>Edit</button> : undefined}>{editing ? "A panel draws one or more queries in PromQL." : null}</Empty></section> : <PanelGrid panels={spec.panels} chosen={chosen} marks={marks} editing={editing} open={typeof open === "number" ? open : null} onOpen={(at) => { if (editing) setOpen(at); }} onMove={(from, to) => { setPanels(moved(spec.panels, from, to)); if (open === from) setOpen(to); else setOpen(null); }} onWider={(at, by) => { const p = spec.panels[at]; if (p) setPanels(replaced(spec.panels, at, { ...p, width: wider(p.width, by) })); }} />}
+        {spec.panels.length === 0 ? <section className="pane"><Empty title="The board has no panel yet" action={editing ? <button type="button" className="btn" onClick={add}><Icon name="plus" />Panel</button> : may ? <button type="button" className="btn" onClick={edit}>Edit</button> : undefined}>{editing ? "A panel draws one or more queries in PromQL." : null}</Empty></section> : <PanelGrid panels={spec.panels} chosen={chosen} marks={marks} editing={editing} refused={unread} open={typeof open === "number" ? open : null} onOpen={(at) => { if (editing) setOpen(at); }} onMove={(from, to) => { setPanels(moved(spec.panels, from, to)); if (open === from) setOpen(to); else setOpen(null); }} onWider={(at, by) => { const p = spec.panels[at]; if (p) setPanels(replaced(spec.panels, at, { ...p, width: wider(p.width, by) })); }} />}
       </div>
-      {editing && open === "board" ? <BoardDrawer spec={spec} onChange={update} onClose={() => setOpen(null)} /> : editing && shown && typeof open === "number" ? <PanelDrawer key={open} panel={shown} chosen={chosen} place={`${open + 1} of ${spec.panels.length}`} onChange={(panel) => setPanels(replaced(spec.panels, open, panel))} onCopy={() => { if (spec.panels.length < MOST_PANELS) { setPanels([...spec.panels.slice(0, open + 1), { ...shown, title: `${shown.title} copy`.slice(0, 100) }, ...spec.panels.slice(open + 1)]); setOpen(open + 1); } }} onRemove={() => { setPanels(without(spec.panels, open)); setOpen(null); }} onClose={() => setOpen(null)} /> : null}
+      {editing && open === "board" ? <BoardDrawer spec={spec} onChange={update} onClose={() => setOpen(null)} /> : editing && shown && typeof open === "number" ? <PanelDrawer key={open} panel={shown} chosen={chosen} place={`${open + 1} of ${spec.panels.length}`} refused={unread.filter((r) => r.panel === open)} onChange={(panel) => setPanels(replaced(spec.panels, open, panel))} onCopy={() => { if (spec.panels.length < MOST_PANELS) { setPanels([...spec.panels.slice(0, open + 1), { ...shown, title: `${shown.title} copy`.slice(0, 100) }, ...spec.panels.slice(open + 1)]); setOpen(open + 1); } }} onRemove={() => { setPanels(without(spec.panels, open)); setOpen(null); }} onClose={() => setOpen(null)} /> : null}
     </Frame>
   );
 }

@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 import { useMemo, type ReactNode } from "react";
 
 import type { BoardPanel } from "../../api/types";
-import { filledIn, legendOf, levelOf, PANEL_LETTERS, tableOf, type Chosen, type PanelLetter } from "../../core/board";
+import { filledIn, legendOf, levelOf, PANEL_LETTERS, tableOf, type Chosen, type PanelLetter, type Refused } from "../../core/board";
 import { bridge, gaps, type Value } from "../../core/decimate";
 import { clockShort, inUnit, plural } from "../../core/format";
 import { seriesTitle, shared, stacked } from "../../core/promAnswer";
@@ -67,11 +67,13 @@ interface OwnPanelProps {
   readonly marks: readonly number[];
   /** The panel is being changed: its queries are asked when typing rests. */
   readonly edited?: boolean;
+  /** Why the board was not saved. */
+  readonly refused?: readonly Refused[];
   /** At the right of the head. */
   readonly controls?: ReactNode;
 }
 
-export function OwnPanel({ panel, chosen, marks, edited = false, controls }: OwnPanelProps) {
+export function OwnPanel({ panel, chosen, marks, edited = false, refused = [], controls }: OwnPanelProps) {
   const [box, { width }] = useSize<HTMLDivElement>();
   const seen = useSeen(box);
   const answer = usePanel(panel, chosen, seen ? width : 0, edited ? TYPING_MS : 0);
@@ -94,6 +96,7 @@ export function OwnPanel({ panel, chosen, marks, edited = false, controls }: Own
         {empty ? <Empty title="No query yet">{edited ? "Write one at the right." : "Edit the board to write one."}</Empty> : answer.lines.length === 0 && (answer.pending || width === 0 || !seen) ? <Loading rows={figure ? 1 : 3} what={panel.title} /> : answer.lines.length === 0 && answer.failed.length > 0 ? <Failed answer={answer} title={panel.title} /> : answer.lines.length === 0 ? <Empty title="No series">{figure ? null : "The queries are right and nothing in this window and scope answers them."}</Empty> : <Drawing panel={panel} answer={answer} marks={marks} />}
         {answer.lines.length > 0 ? answer.failed.map((a) => <p className="qf0 c-crit" role="alert" key={a.letter}><Mark kind="crit" label="" /> {a.letter}: {wordsOf(a.error)}</p>) : null}
         <Said answer={answer} />
+        {refused.map((r) => <p className="qf0 c-crit" role="alert" key={r.query}><Mark kind="crit" label="" /> Not saved: {r.words}</p>)}
       </figure>
     </div>
   );

@@ -3,7 +3,7 @@
 import { useState } from "react";
 
 import type { BoardPanel, BoardQuery, BoardThreshold } from "../../api/types";
-import { filledIn, MOST_THRESHOLDS, PANEL_KINDS, PANEL_LETTERS, replaced, UNITS, WIDTHS, without, writtenPlace, type Chosen } from "../../core/board";
+import { filledIn, MOST_THRESHOLDS, PANEL_KINDS, PANEL_LETTERS, replaced, UNITS, WIDTHS, without, writtenPlace, type Chosen, type Refused } from "../../core/board";
 import { plural } from "../../core/format";
 import { faultPlace, fillIn, stepFor } from "../../core/promql";
 import { Icon, Mark } from "../../ui/Mark";
@@ -21,13 +21,15 @@ interface PanelDrawerProps {
   readonly panel: BoardPanel;
   readonly chosen: Chosen;
   readonly place: string;
+  /** Why the board was not saved. */
+  readonly refused: readonly Refused[];
   readonly onChange: (panel: BoardPanel) => void;
   readonly onCopy: () => void;
   readonly onRemove: () => void;
   readonly onClose: () => void;
 }
 
-export function PanelDrawer({ panel, chosen, place, onChange, onCopy, onRemove, onClose }: PanelDrawerProps) {
+export function PanelDrawer({ panel, chosen, place, refused, onChange, onCopy, onRemove, onClose }: PanelDrawerProps) {
   const answer = usePanel(panel, chosen, PREVIEW_PX, TYPING_MS);
   const set = (change: Partial<BoardPanel>): void => onChange({ ...panel, ...change });
   const query = (i: number, change: Partial<BoardQuery>): void => { const old = panel.queries[i]; if (old) set({ queries: replaced(panel.queries, i, { ...old, ...change }) }); };
@@ -37,7 +39,7 @@ export function PanelDrawer({ panel, chosen, place, onChange, onCopy, onRemove, 
       <div className="ph"><Icon name="pen-line" small /><h2>Edit panel</h2><span className="n">{place}</span><span className="sp" /><button type="button" className="btn quiet icon" aria-label="Close the panel's editor" onClick={onClose}><Icon name="x" /></button></div>
       <div className="pb">
         <div className="sec"><label className="fld0">Title<div className="inp" data-invalid={panel.title.trim() === ""}><input value={panel.title} maxLength={100} onChange={(e) => set({ title: e.target.value })} /></div></label></div>
-        {panel.queries.map((q, i) => <QueryPart key={i} letter={PANEL_LETTERS[i] ?? "H"} query={q} chosen={chosen} asked={answer.asked[i]} onChange={(change) => query(i, change)} onRemove={panel.queries.length > 1 ? () => set({ queries: without(panel.queries, i) }) : null} />)}
+        {panel.queries.map((q, i) => <QueryPart key={i} letter={PANEL_LETTERS[i] ?? "H"} query={q} chosen={chosen} asked={answer.asked[i]} refused={refused.find((r) => r.query === i)} onChange={(change) => query(i, change)} onRemove={panel.queries.length > 1 ? () => set({ queries: without(panel.queries, i) }) : null} />)}
         <div className="sec"><button type="button" className="btn quiet" disabled={panel.queries.length >= PANEL_LETTERS.length} onClick={() => set({ queries: [...panel.queries, { expr: "", legend: "" }] })}><Icon name="plus" />Query</button></div>
         <div className="sec"><h3>Draw as</h3><Seg label="Draw as" value={panel.kind} options={PANEL_KINDS} onPick={(kind) => set({ kind })} /></div>
         <div className="sec row wrap0">
@@ -58,11 +60,12 @@ interface QueryPartProps {
   readonly query: BoardQuery;
   readonly chosen: Chosen;
   readonly asked: Asked<(typeof PANEL_LETTERS)[number]> | undefined;
+  readonly refused: Refused | undefined;
   readonly onChange: (change: Partial<BoardQuery>) => void;
   readonly onRemove: (() => void) | null;
 }
 
-function QueryPart({ letter, query, chosen, asked, onChange, onRemove }: QueryPartProps) {
+function QueryPart({ letter, query, chosen, asked, refused, onChange, onRemove }: QueryPartProps) {
   const offers = useOffers();
   const { start, end } = useAskSpan();
   const filled = filledIn(query.expr, chosen);
@@ -70,7 +73,7 @@ function QueryPart({ letter, query, chosen, asked, onChange, onRemove }: QueryPa
   const current = asked?.text === filled;
   const error = current && query.expr.trim() !== "" ? asked.error : null;
   const stepS = stepFor(end - start, PREVIEW_PX);
-  const fault = error === null || error === undefined ? null : faultIn(query.expr, fillIn(filled, stepS, end - start), error);
+  const fault = error === null || error === undefined ? refused ?? null : faultIn(query.expr, fillIn(filled, stepS, end - start), error);
   const took = asked?.answer?.data.stats?.timings?.["evalTotalTime"];
   const said = query.expr.trim() === "" ? "empty" : !current || asked.pending ? "asking" : error ? "failed" : asked.drawn ? `${plural(asked.drawn.lines.length, "series", "series")}${typeof took === "number" ? `, ${(took * 1000).toFixed(1)} ms` : ""}` : "";
   return (
@@ -78,6 +81,7 @@ function QueryPart({ letter, query, chosen, asked, onChange, onRemove }: QueryPa
       <div className="row"><h3>Query {letter}</h3><span className="chip">PromQL</span><span className="sp" /><span className="t3 s11 tn" role="status">{said}</span>{onRemove ? <button type="button" className="btn quiet icon sm" aria-label={`Remove query ${letter}`} onClick={onRemove}><Icon name="x" /></button> : null}</div>
       <Editor label={`Query ${letter}, PromQL`} text={query.expr} fault={fault} offers={offers} onChange={(expr) => onChange({ expr })} onRun={(expr) => onChange({ expr })} />
       {error ? <p className="c-crit s12" role="alert"><Mark kind="crit" label="" /> {wordsOf(error)}</p> : null}
+      {refused && !error ? <p className="c-crit s12" role="alert"><Mark kind="crit" label="" /> Not saved: {refused.words}</p> : null}
       {current ? (asked.answer?.warnings ?? []).map((text) => <p className="c-warn s12" key={text}><Mark kind="warn" label="warning" /> {text}</p>) : null}
       <label className="fld0">Legend<div className="inp"><input value={query.legend} maxLength={200} placeholder="{{pod}}, or what tells the series apart" onChange={(e) => onChange({ legend: e.target.value })} /></div></label>
     </div>

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState, type CSSProperties, type KeyboardEvent } from "react";
 
 import type { BoardPanel } from "../../api/types";
-import type { Chosen } from "../../core/board";
+import type { Chosen, Refused } from "../../core/board";
 import { Icon } from "../../ui/Mark";
 import { OwnPanel } from "./OwnPanel";
 
@@ -14,13 +14,15 @@ interface PanelGridProps {
   readonly chosen: Chosen;
   readonly marks: readonly number[];
   readonly editing: boolean;
+  /** Why the board was not saved, by panel. */
+  readonly refused: readonly Refused[];
   readonly open: number | null;
   readonly onOpen: (at: number) => void;
   readonly onMove: (from: number, to: number) => void;
   readonly onWider: (at: number, by: 1 | -1) => void;
 }
 
-export function PanelGrid({ panels, chosen, marks, editing, open, onOpen, onMove, onWider }: PanelGridProps) {
+export function PanelGrid({ panels, chosen, marks, editing, refused, open, onOpen, onMove, onWider }: PanelGridProps) {
   const [over, setOver] = useState<number | null>(null);
   const [said, setSaid] = useState("");
   const grid = useRef<HTMLDivElement>(null);
@@ -57,7 +59,7 @@ export function PanelGrid({ panels, chosen, marks, editing, open, onOpen, onMove
             onDrop={(e) => { setOver(null); const from = Number(e.dataTransfer.getData(TYPE)); if (editing && e.dataTransfer.types.includes(TYPE) && Number.isInteger(from)) { e.preventDefault(); move(from, at); } }}
           >
             <OwnPanel
-              panel={panel} chosen={chosen} marks={marks} edited={editing && open === at}
+              panel={panel} chosen={chosen} marks={marks} edited={editing && open === at} refused={refused.filter((r) => r.panel === at)}
               controls={editing ? (
                 <>
                   <button type="button" className="btn quiet icon sm hnd0" draggable aria-label={`Move ${panel.title}, ${at + 1} of ${panels.length}; arrows move it, shift and arrows size it`} title="Drag, or move with the arrow keys; shift and arrows size it" onDragStart={(e) => { e.dataTransfer.setData(TYPE, String(at)); e.dataTransfer.effectAllowed = "move"; }} onKeyDown={(e) => onKey(e, at)}><Icon name="grip-vertical" /></button>
