@@ -225,7 +225,7 @@ pub struct LogContext {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogFilter {
-    /// Text of the filter language.
+    /// Text of the filter language. Stages behind it make a table of all lines of the range, in pages alone.
     #[serde(default)]
     pub expr: Option<String>,
     /// Message contains this text; insensitive unless it has an upper-case letter.
@@ -313,6 +313,27 @@ pub struct LogPage {
     /// Token for older records.
     pub prev: Option<String>,
     pub summary: LogSummary,
+    /// What the stages of `filter.expr` made of the lines, in place of records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<LogTable>,
+}
+
+/// A table that stages made of lines: `… | count by level every 1m`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogTable {
+    pub columns: Vec<LogTableColumn>,
+    /// Cells in the order of the columns: text, a number, a time as RFC 3339, or null where there is nothing.
+    pub rows: Vec<Vec<serde_json::Value>>,
+    /// False: `remarks` say which numbers are only near, or what is left out.
+    pub exact: bool,
+    pub remarks: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogTableColumn {
+    pub name: String,
+    /// `text`, `number`, `time`.
+    pub kind: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -3,9 +3,20 @@
 //! Removed: CSI (`ESC [ … final`) and OSC (`ESC ] … BEL` or `ESC \`). A sequence without its end stays, so that it
 //! hides nothing. Source: ECMA-48.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 pub(crate) const ESC: u8 = 0x1b;
+
+/// A text with its escapes removed; one without any as it is.
+pub fn plain(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(ESC, text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = Plain::default();
+    plain.set(text);
+    Cow::Owned(plain.text)
+}
 
 /// Text with its escapes removed. Buffers are kept between lines.
 #[derive(Debug, Default)]

@@ -22,6 +22,8 @@ pub enum Error {
         "filter compares field {field:?} with {text:?}, which is no number, duration (250ms) or size (4KiB); use = for text"
     )]
     Quantity { field: String, text: String },
+    #[error("stage `{stage}` cannot be worked out: {why}; use {instead}")]
+    Stage { stage: String, why: String, instead: String },
 }
 
 impl Error {

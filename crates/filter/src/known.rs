@@ -8,6 +8,43 @@ use ph_model::Level;
 
 use crate::{Compiled, Filter, Record};
 
+/// What all lines of one container have in common, by the names that filters use. An empty text: it has none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Columns<'a> {
+    /// `None`: only the record knows.
+    pub cluster: Option<&'a str>,
+    pub namespace: &'a str,
+    pub workload: &'a str,
+    pub pod: &'a str,
+    pub container: &'a str,
+    pub node: &'a str,
+    pub zone: &'a str,
+}
+
+impl<'a> Columns<'a> {
+    pub const NAMES: [&'static str; 7] =
+        ["cluster", "namespace", "workload", "pod", "container", "node", "zone"];
+
+    /// A column's text; `None` for what is no such column.
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        Some(match name {
+            "cluster" => return self.cluster,
+            "namespace" => self.namespace,
+            "workload" => self.workload,
+            "pod" => self.pod,
+            "container" => self.container,
+            "node" => self.node,
+            "zone" => self.zone,
+            _ => return None,
+        })
+    }
+
+    /// What a filter still asks of the container's lines.
+    pub fn left(&self, filter: &Filter) -> Filter {
+        filter.with_known(&|name| self.text(name).map(|value| Some(value).filter(|v| !v.is_empty())))
+    }
+}
+
 impl Filter {
     /// The filter with every term about a known field replaced by what it says. `known` gives a field's text, `Some(None)` for a
     /// field that is known to be absent, and `None` for one that only the record knows.

@@ -30,6 +30,7 @@ mod sources;
 mod sse;
 mod stored;
 mod streams;
+mod table;
 #[cfg(test)]
 mod tests;
 mod ticket;

@@ -2,12 +2,11 @@
 //!
 //! In:     batches. Out: buckets, exact over what was read; how far a value's count may be too high where values were too many.
 //! Bound:  memory does not grow with the log: buckets of time, values and patterns have a largest number.
-//! Source: space-saving (Metwally, Agrawal, El Abbadi, 2005).
 
 mod told;
 
-use std::collections::HashMap;
-
+use ph_filter::Frequent;
+pub use ph_filter::{Bucket, pattern};
 use ph_model::{Level, Position};
 
 use crate::batch::{Batch, Record, Stream};
@@ -22,8 +21,8 @@ pub const MAX_VALUES: usize = 100;
 pub const MAX_PATTERNS: usize = 1_000;
 /// Values that are counted for each that is told, so that the told ones are nearly always exact.
 const SPARE: usize = 10;
-/// What is looked at of a message for its pattern; bytes.
-const PATTERN_BYTES: usize = 512;
+/// What is kept of a message as the example of its pattern; bytes.
+const EXAMPLE_BYTES: usize = 512;
 
 /// What is counted.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,19 +45,6 @@ pub enum CountBy {
     },
     /// Where it came from: as the caller named the source, decimal.
     Source,
-}
-
-/// One line of a count.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Bucket {
-    /// Begin of a step in ns UTC, a level's word, a value, or a pattern.
-    pub key: String,
-    pub count: u64,
-    /// The true count may be lower by so many; 0 is exact.
-    pub over: u64,
-    /// ns UTC of the first and last record counted here.
-    pub first_ns: i64,
-    pub last_ns: i64,
 }
 
 /// One message of a pattern, and where it stands.
@@ -97,7 +83,7 @@ impl Line<'_> {
 #[derive(Clone, Debug)]
 pub struct Count {
     by: CountBy,
-    table: Table,
+    table: Frequent,
     /// Records counted.
     records: u64,
     /// Records without the field, or outside of the time range.
@@ -120,7 +106,7 @@ impl Count {
             // As many as are asked for at once.
             CountBy::Source => (CountBy::Source, usize::MAX),
         };
-        Self { by, table: Table { room, ..Table::default() }, records: 0, outside: 0, examples: Vec::new() }
+        Self { by, table: Frequent::new(room), records: 0, outside: 0, examples: Vec::new() }
     }
 
     /// Counts a batch's matches; context is none.
@@ -139,7 +125,7 @@ impl Count {
     pub fn add_line(&mut self, source: u32, line: &Line<'_>) {
         let fresh = self.add_one(source, line);
         if let (CountBy::Pattern { .. }, Some(slot)) = (&self.by, fresh) {
-            let message = line.message.get(..PATTERN_BYTES).unwrap_or(line.message).to_vec();
+            let message = line.message.get(..EXAMPLE_BYTES).unwrap_or(line.message).to_vec();
             self.examples.resize_with(self.examples.len().max(slot + 1), || None);
             if let Some(place) = self.examples.get_mut(slot) {
                 *place = Some(Example { source, position: line.position, message });
@@ -149,7 +135,7 @@ impl Count {
 
     /// One message of a pattern.
     pub fn example(&self, key: &str) -> Option<&Example> {
-        self.examples.get(*self.table.index.get(key)?)?.as_ref()
+        self.examples.get(self.table.slot(key)?)?.as_ref()
     }
 
     /// Counts one line with what the caller may see of its message. The slot when its key is new.
@@ -184,7 +170,7 @@ impl Count {
 
     /// Steps of time ascending (all of them, also empty ones); levels gravest first; values and patterns commonest first.
     pub fn buckets(&self) -> Vec<Bucket> {
-        let mut found: Vec<Bucket> = self.table.slots.clone();
+        let mut found: Vec<Bucket> = self.table.buckets().to_vec();
         match &self.by {
             CountBy::Time { from_ns, to_ns, buckets } => {
                 let width = width((*from_ns, *to_ns, *buckets));
@@ -228,118 +214,4 @@ fn width((from, to, buckets): (i64, i64, usize)) -> i64 {
 fn step(ts: i64, range: (i64, i64, usize)) -> Option<String> {
     let (from, to, _) = range;
     (from..to).contains(&ts).then(|| (from + (ts - from) / width(range) * width(range)).to_string())
-}
-
-/// Space-saving: when there is no room, one of the rarest keys gives its place and its count to the new one.
-#[derive(Clone, Debug, Default)]
-struct Table {
-    slots: Vec<Bucket>,
-    /// Key → its slot.
-    index: HashMap<String, usize>,
-    room: usize,
-    /// No slot counts less than this; the next one to give way is looked for from `hand` on.
-    floor: u64,
-    hand: usize,
-}
-
-impl Table {
-    /// The key's slot when it is new there.
-    fn add(&mut self, key: String, ts: i64) -> Option<usize> {
-        if let Some(slot) = self.index.get(&key).and_then(|i| self.slots.get_mut(*i)) {
-            slot.count += 1;
-            slot.first_ns = slot.first_ns.min(ts);
-            slot.last_ns = slot.last_ns.max(ts);
-            return None;
-        }
-        let mut fresh = Bucket { key: key.clone(), count: 1, over: 0, first_ns: ts, last_ns: ts };
-        if self.slots.len() < self.room {
-            self.index.insert(key, self.slots.len());
-            self.slots.push(fresh);
-            return Some(self.slots.len() - 1);
-        }
-        let rarest = self.rarest();
-        let slot = self.slots.get_mut(rarest)?;
-        (fresh.over, fresh.count) = (slot.count, slot.count + 1);
-        self.index.remove(&slot.key);
-        self.index.insert(key, rarest);
-        *slot = fresh;
-        Some(rarest)
-    }
-
-    fn rarest(&mut self) -> usize {
-        loop {
-            for _ in 0..self.slots.len() {
-                self.hand = (self.hand + 1) % self.slots.len();
-                if self.slots.get(self.hand).is_some_and(|b| b.count <= self.floor) {
-                    return self.hand;
-                }
-            }
-            self.floor = self.slots.iter().map(|b| b.count).min().unwrap_or(0);
-            if self.slots.is_empty() {
-                return 0;
-            }
-        }
-    }
-
-    fn get(&self, key: &str) -> Option<&Bucket> {
-        self.index.get(key).and_then(|i| self.slots.get(*i))
-    }
-}
-
-/// A message with what differs from line to line replaced: `<uuid>`, `<hex>`, `<n>`, `<str>`. Cut at 512 bytes.
-pub fn pattern(message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(message.get(..PATTERN_BYTES).unwrap_or(message));
-    let mut out = String::with_capacity(text.len());
-    let mut rest: &str = &text;
-    while let Some(c) = rest.chars().next() {
-        if matches!(c, '"' | '\'')
-            && let Some(end) = rest.get(1..).and_then(|r| r.find(c))
-            && !out.ends_with(|c: char| c.is_alphanumeric())
-        {
-            out.push_str("<str>");
-            rest = rest.get(end + 2..).unwrap_or_default();
-            continue;
-        }
-        if !c.is_ascii_alphanumeric() {
-            out.push(c);
-            rest = rest.get(c.len_utf8()..).unwrap_or_default();
-            continue;
-        }
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
-        let word = rest.get(..end).unwrap_or_default();
-        if is_uuid(word) {
-            out.push_str("<uuid>");
-            rest = rest.get(end..).unwrap_or_default();
-            continue;
-        }
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
-        let word = rest.get(..end).unwrap_or_default();
-        out.push_str(&placeholder(word));
-        rest = rest.get(end..).unwrap_or_default();
-    }
-    out
-}
-
-fn is_uuid(word: &str) -> bool {
-    let parts: Vec<&str> = word.split('-').collect();
-    let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
-    parts.iter().map(|p| p.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(hex)
-}
-
-/// Numbers, also with a unit behind or `0x` before; hexadecimal words of eight and more with a digit.
-fn placeholder(word: &str) -> std::borrow::Cow<'_, str> {
-    let digits = word.bytes().take_while(u8::is_ascii_digit).count();
-    let hex = word.strip_prefix("0x").unwrap_or(word);
-    let is_hex = !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit());
-    if digits == word.len() {
-        "<n>".into()
-    } else if is_hex
-        && (hex.len() < word.len() || (word.len() >= 8 && word.bytes().any(|b| b.is_ascii_digit())))
-    {
-        "<hex>".into()
-    } else if digits > 0 && word.len() - digits <= 3 {
-        format!("<n>{}", word.get(digits..).unwrap_or_default()).into()
-    } else {
-        word.into()
-    }
 }

@@ -1922,7 +1922,7 @@ export interface components {
             contains?: string | null;
             /** @description Message does not contain this. */
             excludes?: string | null;
-            /** @description Text of the filter language. */
+            /** @description Text of the filter language. Stages behind it make a table of all lines of the range, in pages alone. */
             expr?: string | null;
             /** @description Exact values of fields (JSON or logfmt keys of the message). */
             fields?: {
@@ -1996,6 +1996,7 @@ export interface components {
             records: components["schemas"]["LogRecord"][];
             sources: components["schemas"]["LogSource"][];
             summary: components["schemas"]["LogSummary"];
+            table?: components["schemas"]["LogTable"] | null;
         };
         /** @description `POST /api/v1/logs/query` → [`LogPage`]; `POST /api/v1/logs/streams` → 201 [`LogStreamOpened`]. */
         LogQuery: {
@@ -2328,6 +2329,20 @@ export interface components {
              * @description Lines that a condition on the level left out because their level is unknown.
              */
             unknown_levels?: number;
+        };
+        /** @description A table that stages made of lines: `… | count by level every 1m`. */
+        LogTable: {
+            columns: components["schemas"]["LogTableColumn"][];
+            /** @description False: `remarks` say which numbers are only near, or what is left out. */
+            exact: boolean;
+            remarks: string[];
+            /** @description Cells in the order of the columns: text, a number, a time as RFC 3339, or null where there is nothing. */
+            rows: unknown[][];
+        };
+        LogTableColumn: {
+            /** @description `text`, `number`, `time`. */
+            kind: string;
+            name: string;
         };
         /** @description A named query. `GET /api/v1/logs/views` → list, `POST` creates or replaces by name, `DELETE /api/v1/logs/views/{id}`. */
         LogView: {

@@ -33,7 +33,7 @@ use crate::runtime::{Threads, block_on};
 use crate::{out, when};
 pub use args::Args;
 use ask::Ask;
-use output::{Around, Bounds, Clock, Look, Output, Sink};
+use output::{Around, Bounds, Clock, Look, Output, Sink, Stamp};
 use source::{Given, Source};
 
 /// How long a server may take to say that it is there, where another way can be taken.
@@ -53,17 +53,30 @@ pub fn run(args: Args) -> Outcome {
         (false, false) => Some(files::Input::Paths(paths)),
         (false, true) => None,
     };
-    let sink = || match &args.view.out {
-        Some(path) => Sink::file(path, args.view.gzip),
-        None => Sink::stdout(),
+    let make = || -> Result<Output, Failure> {
+        let sink = match &args.view.out {
+            Some(path) => Sink::file(path, args.view.gzip),
+            None => Sink::stdout(),
+        }?;
+        let mut out = Output::new(look, clock, (sink, bounds));
+        staged((&args, &ask), &now, &mut out)?;
+        Ok(out)
     };
     match local {
-        Some(input) => files::run(&args, &ask, (input, Output::new(look, clock, (sink()?, bounds)))),
-        None => {
-            let make = || Ok(Output::new(look, clock, (sink()?, bounds)));
-            block_on(Threads::Client, remote(&args, (&ask, named), make))
-        }
+        Some(input) => files::run(&args, &ask, (input, make()?)),
+        None => block_on(Threads::Client, remote(&args, (&ask, named), make)),
     }
+}
+
+/// Has stages make a table of the lines.
+fn staged((args, ask): (&Args, &Ask), now: &Zoned, out: &mut Output) -> Outcome {
+    if ask.stages.is_empty() {
+        return Ok(());
+    }
+    let now_ns = i64::try_from(now.timestamp().as_nanosecond()).ok();
+    let to_ns = ask.to_ns.or(now_ns.filter(|_| ask.from_ns.is_some()));
+    let stamp = args.view.timestamps.as_deref().map(Stamp::parse).transpose()?;
+    out.stages(&ask.stages, (ask.from_ns, to_ns), stamp)
 }
 
 /// Through a server, or straight from the Kubernetes API.

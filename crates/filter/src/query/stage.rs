@@ -1,4 +1,4 @@
-//! Stages: what is done with the records that pass a filter. Engines say which of them they offer.
+//! Stages: what is done with the records that pass a filter. `stages` works them out; a place that chooses lines alone refuses them.
 
 /// One stage behind a `|`.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ph_access::LogBudget;
 use ph_api::{FieldError, LogContext, LogQuery};
 use ph_filter::Filter;
+use ph_filter::query::Stage;
 
 use super::token::{Cursor, Named, PageToken};
 
@@ -64,6 +65,8 @@ pub struct Ask {
     /// ns UTC, exclusive; 0 is open.
     pub to_ns: i64,
     pub filter: Filter,
+    /// What is made of the lines; empty: they are given.
+    pub stages: Vec<Stage>,
     pub streams: Vec<String>,
     pub origin: Origin,
     pub all_runs: bool,
@@ -151,6 +154,7 @@ impl Ask {
             from_ns,
             to_ns,
             filter: Filter::All,
+            stages: Vec::new(),
             streams: query.filter.stream.iter().cloned().collect(),
             origin,
             all_runs: query.all_runs,
@@ -172,9 +176,10 @@ impl Ask {
             digest,
         };
         match filter::filter(&query.filter) {
-            Ok(filter) => ask.filter = filter,
+            Ok((filter, stages)) => (ask.filter, ask.stages) = (filter, stages),
             Err(more) => f.0.extend(more),
         }
+        staged(query, (shape, &ask.stages), &mut f);
         if f.0.is_empty() { Ok(ask) } else { Err(f.0) }
     }
 
@@ -187,6 +192,7 @@ impl Ask {
             from_ns: 0,
             to_ns: 0,
             filter: Filter::All,
+            stages: Vec::new(),
             streams: Vec::new(),
             origin: Origin::Auto,
             all_runs: true,
@@ -333,12 +339,46 @@ fn fits(query: &LogQuery, (shape, origin): (Shape, Origin), f: &mut Faults) {
         if origin == Origin::Store {
             f.add("context", "the store gives matches alone; lines around them come from files");
         }
-        if query.before.is_some() {
-            f.add("context", "lines around matches come toward newer lines, or around one line with `at`");
-        }
     }
     if query.fields.len() > MAX_FIELDS {
         f.add("fields", format!("at most {MAX_FIELDS} fields"));
+    }
+}
+
+/// What a table of stages does not go together with: it is of all lines of the range.
+fn staged(query: &LogQuery, (shape, stages): (Shape, &[Stage]), f: &mut Faults) {
+    let Some(first) = stages.first() else { return };
+    if shape != Shape::Page {
+        let text = format!(
+            "`| {first}` makes a table, and this gives lines or counts; POST /api/v1/logs/query answers tables"
+        );
+        return f.add("filter.expr", text);
+    }
+    let given = [
+        (query.limit.is_some(), "limit", "a table is told by its stages; write `| limit 100` behind them"),
+        (query.after.is_some(), "after", "a table has no pages; give `from` and `to`"),
+        (query.before.is_some(), "before", "a table has no pages; give `from` and `to`"),
+        (query.at.is_some(), "at", "a table is of all lines of the range, not of those around one"),
+        (
+            query.context != LogContext::default(),
+            "context",
+            "lines around a match have no place in a table of stages",
+        ),
+        (
+            query.per_source,
+            "per_source",
+            "a table is of all sources together; group it: `| count by container`",
+        ),
+        (!query.fields.is_empty(), "fields", "stages name their own: `| fields ts, pod, status`"),
+        (!query.with.is_empty(), "with", "a table has no timeline for it"),
+        (
+            query.mode.as_deref().is_some_and(|mode| mode != "all"),
+            "mode",
+            "a table is of all lines of the range: leave it out, or write `all`",
+        ),
+    ];
+    for (_, path, text) in given.iter().filter(|(given, ..)| *given) {
+        f.add(path, *text);
     }
 }
 

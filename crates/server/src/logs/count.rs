@@ -47,6 +47,95 @@ struct Plan {
     step_ns: i64,
 }
 
+/// A count that a stage asks for.
+pub(super) struct Counted(Plan);
+
+impl Counted {
+    pub fn by(by: CountBy) -> Self {
+        let buckets = 500;
+        Self(Plan { by, field: String::new(), buckets, from_ns: 0, to_ns: 0, step_ns: i64::MAX })
+    }
+
+    /// Steps of a range whose ends are ends of steps; ns UTC.
+    pub fn steps((from_ns, to_ns): (i64, i64), step_ns: i64, buckets: u32) -> Self {
+        let Self(plan) = Self::by(CountBy::Time);
+        Self(Plan { buckets, from_ns, to_ns, step_ns, ..plan })
+    }
+
+    pub fn values(field: &str, most: u32) -> Self {
+        let by = of_field(field);
+        let Self(plan) = Self::by(by);
+        Self(Plan { field: field.to_owned(), buckets: most, ..plan })
+    }
+
+    pub fn patterns(most: u32) -> Self {
+        let Self(plan) = Self::by(CountBy::Pattern);
+        Self(Plan { buckets: most, ..plan })
+    }
+}
+
+/// What was counted, by begin of a step (else 0) and key.
+pub(super) struct Cells {
+    pub cells: Vec<(i64, String, u64)>,
+    /// Matches in none of them.
+    pub other: u64,
+    pub error: u64,
+    pub exact: bool,
+    pub gaps: Vec<Missing>,
+    pub summary: LogSummary,
+    pub unread: u32,
+}
+
+/// Counts where the lines lie.
+pub(super) async fn counted(
+    asked: &Asked<'_>,
+    nodes: &[NodeSources],
+    (ask, Counted(plan)): (&Ask, &Counted),
+) -> Result<Cells, Problem> {
+    let mut sum = summed((asked, nodes), (ask, plan)).await?;
+    if plan.by == CountBy::Source {
+        // A source that has no such column has none of its values.
+        sum.other += sum.cells.remove(&(0, String::new())).map_or(0, |cell| cell.count);
+    }
+    let cells = sum.cells.into_iter().filter(|(_, cell)| cell.count > 0);
+    let mut summary = sum.summary;
+    if summary.stopped.is_empty() {
+        summary.stopped = "done".into();
+    }
+    Ok(Cells {
+        cells: cells.map(|((at, key), cell)| (at, key, cell.count)).collect(),
+        other: sum.other,
+        error: sum.error,
+        exact: sum.exact,
+        gaps: sum.gaps,
+        summary,
+        unread: sum.unread,
+    })
+}
+
+/// Who can count a field's values: what is a column of the source is known beside its lines.
+fn of_field(field: &str) -> CountBy {
+    match field {
+        _ if columns::text(&LogSource::default(), field).is_some() => CountBy::Source,
+        "level" => CountBy::Level,
+        _ => CountBy::Field,
+    }
+}
+
+async fn summed(
+    (asked, nodes): (&Asked<'_>, &[NodeSources]),
+    (ask, plan): (&Ask, &Plan),
+) -> Result<Sum, Problem> {
+    let mut sum = Sum { exact: true, ..Sum::default() };
+    if ask.origin != Origin::Store {
+        files(&mut sum, (asked, nodes), (ask, plan)).await;
+    }
+    if ask.origin != Origin::Files {
+        shipped(&mut sum, asked, (ask, plan)).await?;
+    }
+    Ok(sum)
+}
+
 /// One counted thing.
 #[derive(Default)]
 struct Cell {
@@ -91,13 +180,7 @@ pub async fn count(
     let plan = plan(&asked_for, (&ask, &nodes), app.clock.now_ms()).await.map_err(routes::faults)?;
     let grant = app.auditor.decide::<LogsOp>(&ctx, routes::target(&asked_for.query, &found)).await?;
     let decision = grant.row().clone();
-    let mut sum = Sum { exact: true, ..Sum::default() };
-    if ask.origin != Origin::Store {
-        files(&mut sum, (&asked, &nodes), (&ask, &plan)).await;
-    }
-    if ask.origin != Origin::Files {
-        shipped(&mut sum, &asked, (&ask, &plan)).await?;
-    }
+    let sum = summed((&asked, &nodes), (&ask, &plan)).await?;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let answer = sum.answer(&asked, &plan, took_ms);
     let detail = json!({
@@ -145,8 +228,7 @@ async fn plan(
         return Err(fault("by", "the store cannot count patterns; use origin `files` or `auto`".into()));
     }
     let by = match by {
-        CountBy::Field if columns::text(&LogSource::default(), &field).is_some() => CountBy::Source,
-        CountBy::Field if field == "level" => CountBy::Level,
+        CountBy::Field => of_field(&field),
         by => by,
     };
     let mut plan = Plan { by, field, buckets, from_ns: ask.from_ns, to_ns: ask.to_ns, step_ns: i64::MAX };

@@ -4,7 +4,7 @@
 
 mod format;
 mod out;
-mod walk;
+pub(super) mod walk;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -84,6 +84,7 @@ pub fn page(p: Page, (sources, ask): (&[(u32, Resolved)], &Ask), took_ms: u64) -
             ..summary(&p.summary, (read, known), took_ms)
         },
         sources: by_index.into_values().collect(),
+        table: None,
     }
 }
 

@@ -17,7 +17,7 @@ use super::history::{self, Asked};
 use super::planted::Hours;
 use super::resolve::{Resolved, resolve};
 use super::streams::Waiting;
-use super::{around, columns, complete, count, download, markers, page, sources, streams, views};
+use super::{around, columns, complete, count, download, markers, page, sources, streams, table, views};
 use crate::app::AppState;
 use crate::audit::Outcome;
 use crate::gateway::extract::Json;
@@ -140,6 +140,10 @@ pub async fn query(
     let grant = app.auditor.decide::<LogsOp>(&ctx, target(&query, &sources)).await?;
     let decision = grant.row().clone();
     let asked = Asked { app: &app, ctx: &ctx, sources: &sources };
+    if !ask.stages.is_empty() {
+        let answer = table::page(&asked, &ask, started).await;
+        return closed(&asked, &decision, answer).await;
+    }
     let found = match &ask.at {
         Some(named) => around::page_around(&asked, &ask, named).await,
         None => history::page(&asked, &ask).await,
@@ -167,10 +171,25 @@ pub async fn query(
     Ok(Json(answer))
 }
 
+/// The audit row of a table, and the table.
+async fn closed(
+    asked: &Asked<'_>,
+    decision: &ph_access::AuditRow,
+    answer: Result<LogPage, Problem>,
+) -> Result<Json<LogPage>, Problem> {
+    let (failed, detail) = match &answer {
+        Ok(page) => (None, row(page, "")),
+        Err(problem) => (Some(problem.body.detail.clone()), json!({})),
+    };
+    let outcome = Outcome { action: "logs.query", failed, detail };
+    asked.app.auditor.outcome(asked.ctx, decision, outcome).await?;
+    answer.map(Json)
+}
+
 /// What the audit row says of an answer: figures and a digest, never text.
 fn row(answer: &LogPage, digest: &str) -> serde_json::Value {
     json!({
-        "rows": answer.records.len(),
+        "rows": answer.table.as_ref().map_or(answer.records.len(), |table| table.rows.len()),
         "bytes": answer.summary.scanned_bytes,
         "redactions": answer.summary.redactions,
         "gaps": answer.gaps.len(),

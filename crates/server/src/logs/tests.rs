@@ -11,6 +11,7 @@ mod pages;
 mod rights;
 mod saved;
 mod stream;
+mod table;
 
 use std::time::Duration;
 

@@ -6,8 +6,10 @@
 mod count;
 mod follow;
 mod history;
+mod owed;
 mod record;
 mod resolve;
+mod table;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -85,6 +87,7 @@ pub async fn run(api: &Api, args: &Args, (ask, named): (&Ask, Vec<Source>), out:
     }
     if ask.extent == Extent::All
         && ask.aggregate.is_none()
+        && ask.stages.is_empty()
         && ask.from_ns.is_none()
         && confirm::matters(&args.limits)
     {
@@ -129,6 +132,10 @@ async fn read(
         match &ask.aggregate {
             Some(by) => count::run(&reading, by, (&query, out)).await,
             None if ask.follow => follow::run(&reading, ask, (query, out)).await,
+            None if !ask.stages.is_empty() => match table::run(&reading, ask, (&query, &mut *out)).await? {
+                Some(summary) => Ok(summary),
+                None => history::run(&reading, ask, (query, out)).await,
+            },
             None => history::run(&reading, ask, (query, out)).await,
         }
     };

@@ -7,9 +7,12 @@ use std::time::Duration;
 use jiff::Zoned;
 pub use ph_cluster::kube_logs::{Extent, Runs};
 use ph_filter::Filter;
+use ph_filter::query::Stage;
+use ph_filter::stages::{Evaluation, Frame};
 
 use super::args::{Args, Count, Range};
 use super::matching;
+use super::output::Format;
 use crate::failure::Failure;
 use crate::{size, when};
 
@@ -67,6 +70,8 @@ pub struct Ask {
     pub order: Option<Order>,
     pub window: Option<Duration>,
     pub filter: Filter,
+    /// What is made of the lines; empty: they are printed.
+    pub stages: Vec<Stage>,
     pub stream: Option<String>,
     pub lines_before: u32,
     pub lines_after: u32,
@@ -89,7 +94,12 @@ impl Ask {
     /// Usage.
     pub fn new(args: &Args, now: &Zoned) -> Result<Self, Failure> {
         let filter = matching::filter(&args.search)?;
+        let stages = matching::stages(&args.search)?;
         let aggregate = aggregate(&args.count)?;
+        let counted = aggregate.is_some() || !stages.is_empty();
+        if !stages.is_empty() {
+            fits(args, &stages)?;
+        }
         let (after, after_ns) = place("after", args.range.after.as_deref(), now)?;
         let (before, before_ns) = place("before", args.range.before.as_deref(), now)?;
         let since = time("since", args.range.since.as_deref(), now)?;
@@ -105,10 +115,10 @@ impl Ask {
             );
         }
         let ranged = since.is_some() || until.is_some() || args.range.after.is_some();
-        let whole = ranged || args.choose.stdin || aggregate.is_some();
+        let whole = ranged || args.choose.stdin || counted;
         let around = u32::from(args.range.at.is_some()) * AROUND;
         let context = args.search.context_lines.unwrap_or(around);
-        let searched = filter != Filter::All || args.range.all || aggregate.is_some();
+        let searched = filter != Filter::All || args.range.all || counted;
         let max_line = bytes("max-line", Some(&args.view.max_line))?.unwrap_or(1 << 20);
         if !LINE.contains(&max_line) {
             return Err(Failure::usage(format!(
@@ -127,13 +137,20 @@ impl Ask {
             runs: runs(&args.range, ranged || searched || args.range.before.is_some())?,
             follow: args.range.follow,
             skip_on_lag: args.range.on_lag.as_deref() == Some("skip"),
-            order: args.range.order.as_deref().map(|o| match o {
-                "strict" => Order::Strict,
-                "arrival" => Order::Arrival,
-                _ => Order::Merge,
-            }),
+            order: args
+                .range
+                .order
+                .as_deref()
+                .map(|o| match o {
+                    "strict" => Order::Strict,
+                    "arrival" => Order::Arrival,
+                    _ => Order::Merge,
+                })
+                // The first and the last of a table are those by time.
+                .or((!stages.is_empty() && !args.range.follow).then_some(Order::Strict)),
             window: span("sort-window", args.range.sort_window.as_deref())?,
             filter,
+            stages,
             stream: args.search.stream.clone(),
             lines_before: args.search.before_lines.unwrap_or(context),
             lines_after: args.search.after_lines.unwrap_or(context),
@@ -178,12 +195,61 @@ impl Ask {
         if self.follow {
             parts.push("then new lines".to_owned());
         }
+        if !self.stages.is_empty() {
+            let stages: Vec<String> = self.stages.iter().map(ToString::to_string).collect();
+            parts.push(format!("made into a table: {}", stages.join(" | ")));
+        }
         parts.join(", ")
     }
 
     /// Whether lines around matches are wanted.
     pub fn has_context(&self) -> bool {
         self.lines_before > 0 || self.lines_after > 0
+    }
+}
+
+/// What a table of stages does not go together with.
+fn fits(args: &Args, stages: &[Stage]) -> Result<(), Failure> {
+    let (view, search) = (&args.view, &args.search);
+    let around = [search.context_lines, search.before_lines, search.after_lines];
+    let counts = &args.count;
+    let aggregates = counts.count || counts.sources_only || counts.histogram.is_some();
+    let columns = [&view.columns, &view.add_columns, &view.remove_columns];
+    let lines = view.template.is_some() || view.template_file.is_some() || view.output == Some(Format::Raw);
+    let never_ends = args.range.follow
+        && Evaluation::new(stages, &Frame::default()).is_ok_and(|evaluation| evaluation.is_whole());
+    let refusals = [
+        (
+            aggregates || counts.top.is_some() || counts.patterns.is_some(),
+            "stages and --count, --sources-only, --histogram, --top or --patterns are two tables",
+            "leave one of them out",
+        ),
+        (
+            around.iter().flatten().any(|n| *n > 0) || args.range.at.is_some(),
+            "lines around a match have no place in a table of stages",
+            "leave -C, --before-lines, --after-lines and --at out",
+        ),
+        (
+            columns.iter().any(|c| !c.is_empty()) || !view.fields.is_empty(),
+            "--columns and --fields are of lines; stages name their own",
+            "| fields ts, pod, status",
+        ),
+        (lines, "stages give a table, and raw and templates print lines", "-o table, text, json, csv or tsv"),
+        (view.with_cursors, "--with-cursors: a table has no place to go on from", "leave it out"),
+        (
+            !view.highlight.is_empty() || view.wrap || view.ansi.is_some(),
+            "--highlight, --wrap and --ansi are of lines",
+            "leave them out",
+        ),
+        (
+            never_ends,
+            "--follow never ends, and these stages tell their rows at the end",
+            "leave --follow out, or use fields and limit alone",
+        ),
+    ];
+    match refusals.iter().find(|(given, ..)| *given) {
+        Some((_, text, next)) => Err(Failure::usage(format!("--where: {text}")).next(*next)),
+        None => Ok(()),
     }
 }
 

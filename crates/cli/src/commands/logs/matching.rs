@@ -1,5 +1,7 @@
 //! What `-g -F -w -v -i -e --level --where` say together: one filter, for every backend.
 
+use ph_filter::query::{self, Stage};
+use ph_filter::stages::{Evaluation, Frame};
 use ph_filter::{Bounds, Case, Compiled, Filter, Kind, LevelTest, Search};
 use ph_model::Level;
 
@@ -25,7 +27,10 @@ pub fn filter(flags: &args::Search) -> Result<Filter, Failure> {
         all.push(level(text)?);
     }
     for text in &flags.condition_expr {
-        all.push(condition(text)?);
+        match condition(text)?.filter {
+            Filter::All => {}
+            filter => all.push(filter),
+        }
     }
     let filter = match (all.len(), all.pop()) {
         (1, Some(one)) => one,
@@ -38,6 +43,22 @@ pub fn filter(flags: &args::Search) -> Result<Filter, Failure> {
     // Faults show here, whichever backend will run it.
     compiled(&filter)?;
     Ok(filter)
+}
+
+/// What is made of the lines that pass: the stages behind one of the conditions. Empty: lines as they are.
+pub fn stages(flags: &args::Search) -> Result<Vec<Stage>, Failure> {
+    let mut found = Vec::new();
+    for text in &flags.condition_expr {
+        let stages = condition(text)?.stages;
+        if !found.is_empty() && !stages.is_empty() {
+            return Err(Failure::usage("--where: stages stand behind two of the conditions")
+                .next("write them one behind the other: --where '… | count by level | limit 3'"));
+        }
+        found.extend(stages);
+    }
+    // Faults show here, whichever backend will work them out.
+    Evaluation::new(&found, &Frame::default()).map_err(|e| Failure::usage(format!("--where: {e}")))?;
+    Ok(found)
 }
 
 /// A filter made ready, or the sentence that says what is wrong with it.
@@ -89,8 +110,8 @@ fn level(text: &str) -> Result<Filter, Failure> {
     }
 }
 
-fn condition(text: &str) -> Result<Filter, Failure> {
-    ph_filter::query::parse_filter(text).map_err(|e| {
+fn condition(text: &str) -> Result<query::Query, Failure> {
+    query::parse(text).map_err(|e| {
         let place = " ".repeat(text.get(..e.span.start).map_or(0, |t| t.chars().count()));
         Failure::usage(format!("--where: {}\n  {text}\n  {place}^", e.cause)).next(
             e.suggestion.unwrap_or_else(|| "write it like status>=500 and not path:\"/healthz\"".to_owned()),

@@ -12,6 +12,7 @@ mod look;
 mod mask;
 mod pipe;
 mod sink;
+mod staged;
 mod stamp;
 mod tell;
 mod template;
@@ -19,7 +20,8 @@ mod template;
 mod tests;
 mod verdict;
 
-use ph_api::{LogGap, LogMarker, LogSummary};
+use ph_api::{LogGap, LogMarker, LogSummary, LogTable};
+use ph_filter::query::Stage;
 
 use super::line::{Line, Source};
 use crate::failure::Outcome;
@@ -69,6 +71,7 @@ pub struct Output {
     widths: columns::Widths,
     group: Option<group::Group>,
     mask: Option<mask::Mask>,
+    staged: Option<staged::Staged>,
     tally: Tally,
     stopped: Option<&'static str>,
     headed: bool,
@@ -88,6 +91,7 @@ impl Output {
             widths: columns::Widths::default(),
             group,
             mask: None,
+            staged: None,
             tally: Tally::default(),
             stopped: None,
             headed: false,
@@ -103,6 +107,29 @@ impl Output {
     pub fn redact(&mut self, filter: ph_filter::Compiled) -> Outcome {
         self.mask = Some(mask::Mask::new(filter)?);
         Ok(())
+    }
+
+    /// From now on stages make a table of the lines; `range` is the one that was asked for, ns UTC.
+    ///
+    /// # Errors
+    /// Usage: a stage that has no place where it stands.
+    pub fn stages(
+        &mut self,
+        stages: &[Stage],
+        range: (Option<i64>, Option<i64>),
+        stamp: Option<Stamp>,
+    ) -> Outcome {
+        let sheet = staged::Sheet::new(self.look.format, stamp, self.look.names);
+        self.staged = Some(staged::Staged::new(stages, range, sheet)?);
+        Ok(())
+    }
+
+    /// Writes a table that a server made of the lines.
+    pub fn table(&mut self, table: LogTable) -> Outcome {
+        if let Some(staged) = &mut self.staged {
+            staged.told(table, (&mut self.clock, self.sink.buffer()));
+        }
+        Ok(self.sink.settle()?)
     }
 
     /// From now on indexes of lines are into these. Earlier indexes keep their meaning within one stream.
@@ -144,6 +171,7 @@ impl Output {
         self.look.is_exact_raw()
             && self.group.is_none()
             && self.mask.is_none()
+            && self.staged.is_none()
             && self.bounds.matches.is_none()
             && self.bounds.bytes.is_none()
     }
@@ -202,6 +230,13 @@ impl Output {
         self.tally.records += 1;
         self.tally.matches += u64::from(!context);
         self.tally.cut += u64::from(line.full_bytes > 0);
+        if let Some(staged) = &mut self.staged {
+            let source = self.sources.get(line.source).map(|n| &n.source);
+            if !context && staged.add(line, source, (&mut self.clock, self.sink.buffer())) {
+                self.stopped = Some("rows");
+            }
+            return Ok(self.sink.settle()?);
+        }
         if !std::mem::replace(&mut self.headed, true) {
             columns::header(&self.look, &self.widths, self.sink.buffer());
         }
@@ -271,6 +306,11 @@ impl Output {
         self.tally.matches += matches;
     }
 
+    /// Whether several lines may become one record.
+    pub fn is_grouped(&self) -> bool {
+        self.group.is_some()
+    }
+
     /// Whether a terminal shows it.
     pub fn is_terminal(&self) -> bool {
         self.look.terminal
@@ -288,6 +328,10 @@ impl Output {
     /// The last thing that is written; what the command ends with.
     pub fn finish(&mut self, summary: &LogSummary, end: End) -> Outcome {
         self.release_all()?;
+        let failed = matches!(end, End::Failed(_)) && self.tally.records == 0;
+        if let Some(staged) = self.staged.as_mut().filter(|_| !failed) {
+            staged.finish((&mut self.clock, self.sink.buffer()));
+        }
         let summary = LogSummary {
             stopped: self.stopped.map_or_else(|| end.stopped(&summary.stopped), str::to_owned),
             gaps: summary.gaps.max(self.tally.gaps),

@@ -3,6 +3,7 @@
 mod codes;
 mod flags;
 mod outputs;
+mod stages;
 
 use std::path::PathBuf;
 

@@ -1,20 +1,24 @@
 //! The conditions of a query as one filter.
 
 use ph_api::{FieldError, LogFilter};
-use ph_filter::{Compiled, Filter, query};
+use ph_filter::query::{self, Query, Stage};
+use ph_filter::stages::{Evaluation, Frame};
+use ph_filter::{Compiled, Filter};
 use ph_model::Level;
 
 fn fault(path: &str, message: String) -> FieldError {
     FieldError { path: path.to_owned(), message, ..FieldError::default() }
 }
 
-/// All conditions joined. Faults name the part; those of the text also the bytes and what to write instead.
-pub fn filter(f: &LogFilter) -> Result<Filter, Vec<FieldError>> {
-    let (mut all, mut faults) = (Vec::new(), Vec::new());
+/// All conditions joined, and the stages behind the text. Faults name the part; those of the text also the bytes and what to write instead.
+pub fn filter(f: &LogFilter) -> Result<(Filter, Vec<Stage>), Vec<FieldError>> {
+    let (mut all, mut faults, mut stages) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(text) = f.expr.as_deref().filter(|t| !t.trim().is_empty()) {
         match parsed(text) {
-            Ok(Filter::All) => {}
-            Ok(filter) => all.push(filter),
+            Ok(query) => {
+                all.extend(Some(query.filter).filter(|filter| *filter != Filter::All));
+                stages = query.stages;
+            }
             Err(e) => faults.push(e),
         }
     }
@@ -46,13 +50,13 @@ pub fn filter(f: &LogFilter) -> Result<Filter, Vec<FieldError>> {
         _ => Filter::And(all),
     };
     match Compiled::new(&whole) {
-        Ok(_) => Ok(whole),
+        Ok(_) => Ok((whole, stages)),
         Err(e) => Err(vec![fault(if f.expr.is_some() { "filter.expr" } else { "filter" }, e.to_string())]),
     }
 }
 
-fn parsed(text: &str) -> Result<Filter, FieldError> {
-    query::parse_filter(text).map_err(|e| {
+fn parsed(text: &str) -> Result<Query, FieldError> {
+    let parsed = query::parse(text).map_err(|e| {
         let place = |at: usize| u32::try_from(at).ok();
         FieldError {
             path: "filter.expr".to_owned(),
@@ -61,5 +65,8 @@ fn parsed(text: &str) -> Result<Filter, FieldError> {
             to: place(e.span.end),
             suggestion: e.suggestion,
         }
-    })
+    })?;
+    // A stage that has no place where it stands.
+    Evaluation::new(&parsed.stages, &Frame::default()).map_err(|e| fault("filter.expr", e.to_string()))?;
+    Ok(parsed)
 }

@@ -365,7 +365,7 @@ fn colored(colour: Option<u8>, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8
     out.extend_from_slice(b"\x1b[0m");
 }
 
-fn padded(text: &[u8], width: usize, out: &mut Vec<u8>) {
+pub(super) fn padded(text: &[u8], width: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(text);
     let have = visible(text);
     out.resize(out.len() + width.saturating_sub(have), b' ');
@@ -410,12 +410,12 @@ fn wrapped(text: &[u8], (width, indent): (Option<usize>, usize), out: &mut Vec<u
     }
 }
 
-fn separator(format: Format) -> u8 {
+pub(super) fn separator(format: Format) -> u8 {
     if format == Format::Tsv { b'\t' } else { b',' }
 }
 
 /// RFC 4180; what a spreadsheet would take for a formula gets a `'`.
-fn quoted(cell: &[u8], separator: u8, out: &mut Vec<u8>) {
+pub(super) fn quoted(cell: &[u8], separator: u8, out: &mut Vec<u8>) {
     let formula = matches!(cell.first(), Some(b'=' | b'+' | b'-' | b'@'));
     let quote = cell.iter().any(|b| matches!(b, b'"' | b'\n' | b'\r') || *b == separator);
     if quote {

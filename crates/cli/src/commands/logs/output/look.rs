@@ -22,6 +22,8 @@ pub struct Look {
     /// The columns were named: none is left out for being empty.
     pub columns_given: bool,
     pub header: bool,
+    /// The same for tables of stages.
+    pub names: bool,
     pub stamp: Stamp,
     pub template: Vec<Piece>,
     pub fields: Vec<String>,
@@ -98,6 +100,7 @@ impl Look {
             columns,
             columns_given,
             header: !view.no_header && matches!(format, Format::Table | Format::Csv | Format::Tsv),
+            names: !view.no_header,
             stamp: view.timestamps.as_deref().map_or(Ok(default_stamp), Stamp::parse)?,
             template,
             fields: view.fields.clone(),
