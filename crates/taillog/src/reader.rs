@@ -100,6 +100,9 @@ pub struct ReadAsk {
     pub streams: Streams,
     /// Records around each match.
     pub context: Context,
+    /// `Backward` and `Tail`: what stands around the oldest match ends at the next older one, with which another page begins. Else that
+    /// match is a record like any other.
+    pub paged: bool,
     /// All restarts; else the current run only (`follow` goes on into new ones), or the one that `previous` names.
     pub all_runs: bool,
     /// The Nth run before the current one, alone; 0 is the current one. Not with `follow`.
@@ -127,6 +130,7 @@ impl Default for ReadAsk {
             follow: false,
             streams: Streams::Both,
             context: Context::default(),
+            paged: false,
             all_runs: false,
             previous: 0,
             mask: None,
@@ -246,7 +250,7 @@ impl Reader {
         };
         let place = source.place()?;
         let around = ask.mode == Mode::Backward && !ask.context.is_none();
-        let turned = around.then(|| Turned::new(ask.filter.clone(), ask.context, ask.limit));
+        let turned = around.then(|| Turned::new(ask.filter.clone(), ask.context, (ask.limit, ask.paged)));
         // What stands around a match is told by nothing but its place: each line has to be seen.
         let choice = match around {
             true => Choice { filter: Arc::new(Compiled::all()), sieve: None, ..choice },

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ph_model::Position;
 
-use super::ask::{Ask, Mode};
+use super::ask::Ask;
 use super::history::Page;
 use super::merge::merge;
 use super::read::Found;
@@ -160,7 +160,15 @@ impl Unseen {
             let early = list.iter().rposition(|r| r.ts_ns < border)? + 1;
             Some((*source, early))
         };
-        let mut early: BTreeMap<u32, usize> = lists.iter().filter_map(early).collect();
+        let whole = |(source, early): (u32, usize)| {
+            let list = lists.get(&source)?;
+            let (before, kept) = list.split_at_checked(early)?;
+            // What stands before a match that is kept belongs to it.
+            let owed = before.iter().rev().take_while(|r| r.is_context()).count();
+            Some((source, if kept.is_empty() { early } else { early - owed }))
+        };
+        let early = lists.iter().filter_map(early).filter_map(whole);
+        let mut early: BTreeMap<u32, usize> = early.collect();
         let before = merged.len();
         merged.retain(|r| match early.get_mut(&r.source) {
             Some(n) if *n > 0 => {
@@ -192,18 +200,35 @@ fn keep(mut all: Vec<Record>, ask: &Ask) -> (Vec<Record>, bool) {
         }
         (rows, bytes, n) = (rows + u32::from(!r.is_context()), bytes + size, n + 1);
     }
-    if back && ask.mode == Mode::Tail {
-        // Lines that stand before the oldest match of the page belong to it.
-        let source = n.checked_sub(1).and_then(|i| all.get(i)).map(|r| r.source);
-        while all.get(n).is_some_and(|r| r.is_context() && Some(r.source) == source) {
-            n += 1;
-        }
+    if back {
+        n = with_owed(&mut all, n);
     }
     all.truncate(n);
     if back {
         all.reverse();
     }
     (all, n < total)
+}
+
+/// Of records from the newest on, the first `n` and those of the rest that stand before a match among them: of each source what is no
+/// match itself, down to the next that is. They come to the front in their order; how many there are then.
+fn with_owed(all: &mut Vec<Record>, n: usize) -> usize {
+    let rest = all.split_off(n.min(all.len()));
+    // Of sources with a match on the page what came last is a match, or stands before one.
+    let mut owed: BTreeSet<u32> = all.iter().filter(|r| !r.is_context()).map(|r| r.source).collect();
+    let mut left = Vec::new();
+    for r in rest {
+        match r.is_context() && owed.contains(&r.source) {
+            true => all.push(r),
+            false => {
+                owed.remove(&r.source);
+                left.push(r);
+            }
+        }
+    }
+    let kept = all.len();
+    all.append(&mut left);
+    kept
 }
 
 impl Side<'_> {

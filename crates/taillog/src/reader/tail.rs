@@ -7,6 +7,7 @@
 use ph_model::Position;
 
 use super::start::find_segment;
+use super::turned::Turned;
 use super::{Mode, ReadAsk, Reader, SourceId, State, Stats};
 use crate::Error;
 use crate::batch::{Batch, Marker, Note, Record};
@@ -25,8 +26,10 @@ pub(super) struct Looking {
     back: Reader,
     found: Found,
     runs: Passed,
-    /// No more is looked for, though more may be wanted.
+    /// No more is looked for, though more may be wanted; but for what stands before the last match that was found.
     settled: bool,
+    /// There is no more of that.
+    ended: bool,
     giving: bool,
 }
 
@@ -63,14 +66,14 @@ impl Looking {
     }
 
     fn is_over(&self) -> bool {
-        self.giving || self.found.done || self.settled
+        let owes = self.back.turned.as_ref().is_some_and(Turned::owes);
+        self.giving || self.found.done || (self.settled && (self.ended || !owes))
     }
 }
 
 impl Found {
     fn take(&mut self, read: Batch) {
         self.since = read.resume.or(self.since);
-        self.done |= read.state == State::Ended;
         for record in &read.records {
             self.newest = self.newest.or(Some(record.position));
             self.oldest = Some(record.before());
@@ -157,6 +160,7 @@ impl Reader {
             found: Found::default(),
             runs: Passed { runs, at: None },
             settled: false,
+            ended: false,
             giving: false,
         }));
         Ok(())
@@ -171,11 +175,20 @@ impl Reader {
     pub(super) fn look(&mut self, now_ns: i64, batch: &mut Batch) -> Result<(), Error> {
         let Some(looking) = &mut self.looking else { return Ok(()) };
         let mut scanned = 0;
-        while !looking.is_over() && scanned < LOOK {
+        // What stands before the last match that was found comes with it, however much was looked at.
+        while !looking.is_over() && (scanned < LOOK || looking.settled) {
+            if let Some(turned) = looking.back.turned.as_mut().filter(|_| looking.settled) {
+                turned.settle();
+            }
             let read = looking.back.next_batch(BATCH_BYTES, now_ns)?;
             scanned += read.scanned_bytes;
             self.looked_ns = read.at_ns.or(self.looked_ns);
             let found = &mut looking.found;
+            match (read.state, looking.settled) {
+                (State::Ended, false) => found.done = true,
+                (State::Ended, true) => looking.ended = true,
+                _ => {}
+            }
             found.take(read);
             match self.ask.tail_bytes {
                 Some(most) => looking.settled |= found.bytes >= most,

@@ -21,11 +21,15 @@ pub(super) struct Turned {
     around: Around,
     matches: u64,
     limit: u64,
+    /// What stands around the last match ends at a further one.
+    ends_at_match: bool,
+    /// It did.
+    over: bool,
     last: Option<Position>,
 }
 
 impl Turned {
-    pub fn new(filter: Arc<Compiled>, context: Context, limit: Option<u64>) -> Self {
+    pub fn new(filter: Arc<Compiled>, context: Context, (limit, ends_at_match): (Option<u64>, bool)) -> Self {
         Self {
             asks_level: filter.needs().level,
             filter,
@@ -33,13 +37,25 @@ impl Turned {
             around: Around::default(),
             matches: 0,
             limit: limit.unwrap_or(u64::MAX),
+            ends_at_match,
+            over: false,
             last: None,
         }
     }
 
     /// Whether the last match and what stands around it were given.
     pub fn is_enough(&self) -> bool {
-        self.matches >= self.limit && !self.around.is_after()
+        self.over || (self.matches >= self.limit && !self.around.is_after())
+    }
+
+    /// Whether lines before the oldest match that was given are still to come.
+    pub fn owes(&self) -> bool {
+        !self.over && self.around.is_after()
+    }
+
+    /// No further match is wanted.
+    pub fn settle(&mut self) {
+        self.limit = self.limit.min(self.matches);
     }
 
     /// Takes the records of a batch, with its notes at their places.
@@ -64,7 +80,11 @@ impl Turned {
     fn record(&mut self, mut record: Record, message: &[u8], out: &mut Batch, stats: &mut Stats) {
         let seen = Seen::new((record.ts_ns, record.stream), message);
         let asked = self.matches < self.limit;
-        let matches = asked && self.filter.matches(&seen);
+        let matches = (asked || self.ends_at_match) && self.filter.matches(&seen);
+        if matches && !asked {
+            self.over = true;
+            return;
+        }
         if asked && !matches && self.asks_level && seen.lacks_level(&self.filter) {
             stats.unknown_levels += 1;
         }

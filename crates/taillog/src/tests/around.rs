@@ -144,3 +144,45 @@ proptest! {
         prop_assert_eq!(got, want.into_iter().map(|(.., text)| text).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_page_that_ends_by_its_bytes_has_what_stands_before_its_oldest_match() {
+    let mut node = Node::new();
+    for i in 0..80 {
+        node.line(&format!("{}{i} {}", if i % 9 == 4 { "hit " } else { "" }, "x".repeat(9_000)));
+    }
+    for (before, after) in [(5, 0), (0, 3), (3, 2), (12, 12)] {
+        let ask = ask(Context { before, after });
+        let (want, _) = read(&node, ask.clone());
+        let (mut got, mut pages, mut place) = (Vec::new(), 0, None);
+        loop {
+            let ask = ReadAsk {
+                mode: Mode::Tail(100),
+                tail_bytes: Some(1),
+                before: place,
+                paged: true,
+                ..ask.clone()
+            };
+            let mut reader = node.open(ask);
+            let mut page = Vec::new();
+            loop {
+                let batch = reader.next_batch(1, 0).unwrap();
+                for record in &batch.records {
+                    let mark = if record.context { "-" } else { "+" };
+                    page.push(format!("{mark}{}", String::from_utf8_lossy(batch.message(record))));
+                }
+                if batch.state != State::More {
+                    break;
+                }
+            }
+            page.append(&mut got);
+            (got, pages, place) = (page, pages + 1, reader.looked_to());
+            if !reader.is_cut_short() {
+                break;
+            }
+        }
+        assert!(pages > 2, "{pages} pages");
+        let short = |all: &[String]| all.iter().map(|l| l.chars().take(8).collect()).collect::<Vec<String>>();
+        assert_eq!(short(&got), short(&want), "{before} before and {after} after");
+    }
+}

@@ -328,7 +328,10 @@ impl<'a> Flow<'a> {
                     beyond -= usize::from(!r.context && beyond > 0);
                     wanted
                 });
-                behind.unwrap_or(batch.records.len())
+                let oldest = behind.unwrap_or(batch.records.len());
+                // What stands before it belongs to it, down to the match that is left out.
+                let context = batch.records.iter().take(oldest).rev().take_while(|r| r.context).count();
+                oldest - context
             }
         };
         if let Some(lane) = self.lanes.get_mut(i) {

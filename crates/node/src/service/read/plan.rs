@@ -93,6 +93,7 @@ impl Plan {
             if open.sources.len() <= FEW_SOURCES && matches!(ask.mode, Mode::Tail(_)) {
                 ask.threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(2));
             }
+            ask.paged = !open.follow;
             ask.tail_bytes = Some(TAIL_BYTES).filter(|_| !open.follow);
             let id = sources::id(services, reference)?;
             wanted.push(Wanted { index, reference: reference.clone(), id, ask });

@@ -188,6 +188,43 @@ async fn pages_together_are_the_whole_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_toward_older_lines_are_together_the_whole_answer_with_what_stands_around() {
+    let host = Host::start().await;
+    host.write(0..3_000);
+    let dense = json(&Filter::contains("77"));
+    let rare = json(&Filter::contains("line 77"));
+    for (filter, lines, budget_bytes, (context_before, context_after)) in [
+        (&dense, 2, 0, (3, 2)),
+        (&dense, 1, 0, (0, 4)),
+        (&dense, 5, 0, (15, 0)),
+        (&rare, 4, 20_000, (1, 2)),
+        (&dense, 20, 9_000, (6, 6)),
+    ] {
+        let ask = ReadOpen {
+            filter_json: filter.clone(),
+            context_before,
+            context_after,
+            budget_bytes,
+            ..open(ReadMode::Tail, lines)
+        };
+        let whole = ReadOpen { budget_bytes: 0, lines: 0, mode: ReadMode::All.into(), ..ask.clone() };
+        let (want, _) = host.lines(whole).await;
+        let (mut got, mut pages) = (Vec::new(), 0);
+        let mut next = page(&host, ask.clone()).await;
+        loop {
+            let empty = next.lines.is_empty() && next.summary.stopped == "done";
+            next.lines.append(&mut got);
+            (got, pages) = (next.lines, pages + 1);
+            let Some(before) = next.since.or(next.resume).filter(|_| !empty && pages < 2_000) else { break };
+            let before = Some(before);
+            next = page(&host, ReadOpen { before, mode: ReadMode::Backward.into(), ..ask.clone() }).await;
+        }
+        assert!(pages > 2, "{pages} pages of {ask:?}");
+        assert!(got == want, "{ask:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backward_search_for_a_rare_line_stops_at_its_budget_and_goes_on() {
     let host = Host::start().await;
     host.write(0..200_000);

@@ -33,6 +33,8 @@ pub struct Line {
     pub text: String,
     key: u128,
     offset: u64,
+    /// It stands beside a match.
+    context: bool,
 }
 
 impl ph_filter::Record for Line {
@@ -82,7 +84,7 @@ impl Disk {
         let mut files = self.files.lock().unwrap();
         let (key, lines) = files.get_mut(container).unwrap().last_mut().unwrap();
         let offset = lines.last().map_or(0, |l| l.offset + l.text.len() as u64 + 40);
-        lines.push(Line { ts, text: text.to_owned(), key: *key, offset });
+        lines.push(Line { ts, text: text.to_owned(), key: *key, offset, context: false });
         let at = (*key, offset);
         drop(files);
         self.grown.send_modify(|n| *n += 1);
@@ -204,27 +206,58 @@ fn give(disk: &Disk, open: &ReadOpen, i: u32, budget: &mut u64) -> Given {
     let limited = bounded && (open.lines > 0 || (open.mode() == ReadMode::Tail && !placed));
     let mut given =
         Given { lines: Vec::new(), scanned: 0, at: None, since: None, looked_ns: 0, gap, short: false };
+    // In the order of reading: what comes before a match, and what behind it.
+    let (ahead, behind) = match back {
+        true => (open.context_after as usize, open.context_before),
+        false => (open.context_before as usize, open.context_after),
+    };
+    let (mut ring, mut owed, mut matches): (Vec<&Line>, u32, u64) = (Vec::new(), 0, 0);
     for line in range {
-        if limited && given.lines.len() as u64 >= open.lines {
+        let timely = line.ts >= open.from_ns && (open.to_ns == 0 || line.ts < open.to_ns);
+        let hit = timely && filter.matches(line);
+        if limited && matches >= open.lines && (owed == 0 || hit) {
             break;
         }
         let size = line.text.len() as u64 + 40;
-        if open.budget_bytes > 0 && *budget == 0 {
+        if open.budget_bytes > 0 && *budget == 0 && owed == 0 {
             given.short = true;
             break;
         }
         *budget = budget.saturating_sub(size);
         given.scanned += size;
-        given.at =
-            Some(if open.mode() == ReadMode::Backward { place(line.key, line.offset) } else { after(line) });
+        let place = match open.mode() {
+            ReadMode::Backward | ReadMode::Tail => place(line.key, line.offset),
+            _ => after(line),
+        };
+        ring.push(line);
         if back {
             given.looked_ns = line.ts;
-            given.since = (open.mode() == ReadMode::Tail).then(|| place(line.key, line.offset));
         }
-        let timely = line.ts >= open.from_ns && (open.to_ns == 0 || line.ts < open.to_ns);
-        if timely && filter.matches(line) {
-            given.lines.push(line.clone());
+        match (hit, owed) {
+            (true, _) => {
+                let before = ring.len() - 1;
+                let around = ring[before.saturating_sub(ahead)..before].iter();
+                given.lines.extend(around.map(|l| Line { context: true, ..(*l).clone() }));
+                given.lines.push(line.clone());
+                (owed, matches) = (behind, matches + 1);
+            }
+            (false, 1..) => {
+                given.lines.push(Line { context: true, ..line.clone() });
+                owed -= 1;
+            }
+            (false, 0) if ring.len() <= ahead => continue,
+            // Not near enough to the next match, wherever that is.
+            (false, 0) => {
+                let first = ring.remove(0);
+                given.at = Some(if back { self::place(first.key, first.offset) } else { after(first) });
+                continue;
+            }
         }
+        ring.clear();
+        given.at = Some(place);
+    }
+    if back {
+        given.since = given.at.clone().filter(|_| open.mode() == ReadMode::Tail);
     }
     if back {
         given.lines.reverse();
@@ -254,6 +287,8 @@ fn batches(source: u32, lines: &[Line], back: bool) -> Vec<LogBatch> {
         b.d_offset.push(l.offset as i64 - offset);
         b.d_ns.push(l.ts - ns);
         b.length.push(l.text.len() as u32);
+        let context = if l.context { ph_model::LogFlags::CONTEXT } else { ph_model::LogFlags::default() };
+        b.flags.push(context.0.into());
         b.stream = [b.stream.to_vec(), vec![1]].concat().into();
         b.level = [b.level.to_vec(), vec![ph_filter::level_of(l.text.as_bytes()).0 as u8]].concat().into();
         b.payload = [b.payload.to_vec(), l.text.as_bytes().to_vec()].concat().into();
@@ -334,7 +369,7 @@ impl Logs for Disk {
                     };
                     events.push(send(Event::Progress(progress)));
                     summary.scanned_bytes += given.scanned;
-                    summary.matches += given.lines.len() as u64;
+                    summary.matches += given.lines.iter().filter(|l| !l.context).count() as u64;
                     summary.sources += 1;
                     short |= given.short;
                 }
@@ -372,7 +407,7 @@ impl Logs for Disk {
         let step = (open.to_ns - open.from_ns) / i64::from(ask.buckets.max(1));
         let mut other = 0;
         for i in 0..open.sources.len() as u32 {
-            for l in give(self, &open, i, &mut { u64::MAX }).lines {
+            for l in give(self, &open, i, &mut { u64::MAX }).lines.into_iter().filter(|l| !l.context) {
                 let level = ph_filter::level_of(l.text.as_bytes()).0.as_str().to_owned();
                 let cell = match ask.by() {
                     CountBy::Time => Some((open.from_ns + (l.ts - open.from_ns) / step * step, level)),

@@ -414,3 +414,70 @@ async fn a_condition_on_the_container_chooses_containers_whatever_it_is_joined_w
     stored["origin"] = "store".into();
     assert_eq!(texts(&room.query(stored).await), ["a1 n=1"]);
 }
+
+/// What one container's pages give together, oldest first, with a mark on what stands beside a match.
+type Given = std::collections::BTreeMap<u32, Vec<String>>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_around_matches_are_whole_over_pages_toward_older_lines_and_come_once() {
+    let room = Room::start(&["a", "b"]).await;
+    let hits = |i: i64| i % 11 == 0 || i % 17 < 2 || (60..64).contains(&i);
+    for i in 0..160 {
+        let text = format!("{} {i}", if hits(i) { "hit" } else { "miss" });
+        room.write(if i % 3 == 0 { "a" } else { "b" }, i, &text);
+        if i == 70 {
+            room.disk.rotate("a");
+        }
+    }
+    let (app, ctx) = (&room.bed.stack.running.app, room.ctx().await);
+    let sources = numbered(resolve(app, &ctx, &[]).unwrap()).unwrap();
+    let asked = Asked { app, ctx: &ctx, sources: &sources };
+    let take = |page: &super::super::history::Page, into: &mut Given| {
+        let mut new = Given::new();
+        for r in &page.records {
+            let mark = if r.is_context() { "-" } else { "+" };
+            let text = String::from_utf8(r.message.to_vec()).unwrap();
+            new.entry(r.source).or_default().push(format!("{mark}{text}"));
+        }
+        for (source, mut lines) in new {
+            let older = into.entry(source).or_default();
+            lines.append(older);
+            *older = lines;
+        }
+    };
+    for (before, after) in [(2, 0), (0, 2), (1, 3), (5, 5)] {
+        let all = Ask {
+            mode: Mode::Head,
+            origin: Origin::Files,
+            filter: ph_filter::Filter::contains("hit"),
+            context: ph_api::LogContext { before, after },
+            limit: 1_000,
+            ..Ask::everything()
+        };
+        let mut want = Given::new();
+        take(&page(&asked, &all).await.unwrap(), &mut want);
+        assert_eq!(want.len(), 2);
+        for (limit, scan_bytes) in [(1, u64::MAX), (3, u64::MAX), (20, 900), (4, 700)] {
+            let mut ask = Ask { mode: Mode::Tail, limit, ..all.clone() };
+            ask.budget.scan_bytes = scan_bytes;
+            let mut got = Given::new();
+            for pages in 0.. {
+                assert!(pages < 200, "the pages do not end");
+                let found = page(&asked, &ask).await.unwrap();
+                take(&found, &mut got);
+                let Some(prev) = found.prev else { break };
+                ask.token = Some(prev);
+            }
+            assert_eq!(got, want, "context {before} {after}, pages of {limit}, {scan_bytes} bytes each");
+        }
+    }
+    // Over the API: the second page is asked for with the same context.
+    let query = json!({"sources": [], "origin": "files", "limit": 2, "filter": {"contains": "hit"},
+        "context": {"before": 1, "after": 1}});
+    let newest = room.query(query.clone()).await;
+    let mut older = query;
+    older["before"] = newest["prev"].clone();
+    let older = room.query(older).await;
+    let matches = older["records"].as_array().unwrap().iter().filter(|r| r["flags"].is_null()).count();
+    assert_eq!(matches, 2, "{older}");
+}

@@ -2,9 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use ph_api::{LogContext, LogLines, LogPage, LogQuery, LogRecord, LogSource, LogSummary};
+use ph_api::{LogContext, LogLines, LogPage, LogQuery, LogRecord, LogSummary};
 
-use super::{Reading, follow, record};
+use super::{Reading, follow, owed, record};
 use crate::api::{Api, segment};
 use crate::commands::logs::ask::{Ask, Extent};
 use crate::commands::logs::notice;
@@ -109,7 +109,7 @@ async fn last(
     (tail, out): (u64, &mut Output),
 ) -> Result<(LogSummary, Tokens), Failure> {
     let mut query = LogQuery { mode: Some("tail".into()), follow: false, ..query };
-    let mut pages: VecDeque<(Vec<LogSource>, Vec<LogRecord>)> = VecDeque::new();
+    let mut pages: VecDeque<owed::Page> = VecDeque::new();
     let (mut have, mut gaps, mut markers) = (0_u64, Vec::new(), Vec::new());
     let mut summary = LogSummary::default();
     let mut tokens = Tokens::default();
@@ -138,6 +138,10 @@ async fn last(
             Some(prev) => query.before = Some(prev),
             None => break,
         }
+    }
+    let context = query.context.before;
+    if context > 0 && have >= tail && !query.unmasked {
+        owed::complete(api.api, pages.make_contiguous(), context).await?;
     }
     for (sources, records) in pages {
         record::sources(out, &sources)?;
