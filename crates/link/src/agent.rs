@@ -235,7 +235,8 @@ fn ended_with(ended: Result<(), hyper::Error>, ends: &Ends) -> Error {
     }
 }
 
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+/// An error and its causes in one line: the outermost often says only that something failed.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -75,14 +75,7 @@ impl Error {
 
     /// The error and its causes in one line, for status pages and logs.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut next: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(self);
-        while let Some(cause) = next {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            next = cause.source();
-        }
-        text
+        ph_link::agent::with_causes(self)
     }
 }
 

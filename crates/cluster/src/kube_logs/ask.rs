@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ph_filter::Compiled;
+use ph_filter::{Columns, Compiled};
 
 use super::containers::Source;
 use super::event::{LineName, Position, StreamName};
@@ -161,19 +161,16 @@ impl LogAsk {
 
     /// The same with what the filter still asks of this container's lines: conditions on its pod or node are answered already.
     pub(super) fn narrowed(&self, source: &Source) -> Self {
-        let known = |name: &str| {
-            let value = match name {
-                "namespace" => &source.namespace,
-                "workload" => &source.workload,
-                "pod" => &source.pod,
-                "container" => &source.container,
-                "node" => &source.node,
-                "zone" => &source.zone,
-                _ => return None,
-            };
-            Some(Some(value.as_str()).filter(|v| !v.is_empty()))
+        let columns = Columns {
+            cluster: None,
+            namespace: &source.namespace,
+            workload: &source.workload,
+            pod: &source.pod,
+            container: &source.container,
+            node: &source.node,
+            zone: &source.zone,
         };
-        let left = self.filter.filter().with_known(&known);
+        let left = columns.left(self.filter.filter());
         let filter = match left == *self.filter.filter() {
             true => None,
             false => Compiled::new(&left).ok().map(Arc::new),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::StreamExt;
+use ph_link::agent::with_causes;
 use reqwest::{Client, header};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -149,7 +150,7 @@ async fn get(client: &Client, host: &str, target: &Target) -> std::result::Resul
         .header(header::ACCEPT, ACCEPT)
         .header("x-prometheus-scrape-timeout-seconds", target.timeout.as_secs_f64().to_string())
         .timeout(target.timeout);
-    let answer = ask.send().await.map_err(|e| chain(&e.without_url()))?;
+    let answer = ask.send().await.map_err(|e| with_causes(&e.without_url()))?;
     if !answer.status().is_success() {
         return Err(format!("it answered {}", answer.status()));
     }
@@ -163,16 +164,4 @@ async fn get(client: &Client, host: &str, target: &Target) -> std::result::Resul
         body.extend_from_slice(&piece);
     }
     String::from_utf8(body).map_err(|_| "it answered with something that is not UTF-8".to_owned())
-}
-
-/// An error with its causes: the outermost says only that the request failed.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use ph_link::agent::with_causes;
 use ph_link::{Origin, TokenSource};
 use ph_model::{BatchId, Signal};
 use ph_receive::RpcStatus;
@@ -98,7 +99,7 @@ impl Poster {
         let later = |reason: String| Some(Answer::Later { reason, wait: None });
         let token = match self.tokens.token().await {
             Ok(token) => token,
-            Err(error) => return later(chain(&error)),
+            Err(error) => return later(with_causes(&error)),
         };
         let sent = self
             .client
@@ -112,7 +113,7 @@ impl Poster {
             .await;
         let response = match sent {
             Ok(response) => response,
-            Err(error) => return later(chain(&error.without_url())),
+            Err(error) => return later(with_causes(&error.without_url())),
         };
         let status = response.status();
         let wait = response
@@ -123,7 +124,7 @@ impl Poster {
         let text = match response.bytes().await {
             Ok(text) => text,
             // The answer broke off: the batch may be durable. It goes again under its number.
-            Err(error) => return later(chain(&error.without_url())),
+            Err(error) => return later(with_causes(&error.without_url())),
         };
         Some(match status {
             StatusCode::OK => stored(signal, &text),
@@ -178,17 +179,6 @@ fn said(status: StatusCode, text: &[u8]) -> String {
             format!("the server answered {status}: {text}")
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

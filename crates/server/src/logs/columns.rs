@@ -4,30 +4,33 @@
 //! Never:  a container is read of which no line can pass.
 
 use ph_api::LogSource;
-use ph_filter::Filter;
+use ph_filter::{Columns, Filter};
 
 use super::resolve::Resolved;
 
 /// The columns of a container, by the names that filters use.
-pub const NAMES: [&str; 7] = ["cluster", "namespace", "workload", "pod", "container", "node", "zone"];
+pub const NAMES: [&str; 7] = Columns::NAMES;
+
+fn of(source: &LogSource) -> Columns<'_> {
+    Columns {
+        cluster: Some(&source.cluster),
+        namespace: &source.namespace,
+        workload: &source.workload,
+        pod: &source.pod,
+        container: &source.container,
+        node: &source.node,
+        zone: &source.zone,
+    }
+}
 
 /// What every line of a source has in common; `None` for what is no such column.
 pub fn text<'a>(source: &'a LogSource, name: &str) -> Option<&'a str> {
-    Some(match name {
-        "cluster" => &source.cluster,
-        "namespace" => &source.namespace,
-        "workload" => &source.workload,
-        "pod" => &source.pod,
-        "container" => &source.container,
-        "node" => &source.node,
-        "zone" => &source.zone,
-        _ => return None,
-    })
+    of(source).text(name)
 }
 
 /// What a filter still asks of a source's lines.
 pub fn left(filter: &Filter, source: &LogSource) -> Filter {
-    filter.with_known(&|name| text(source, name).map(|value| Some(value).filter(|v| !v.is_empty())))
+    of(source).left(filter)
 }
 
 /// Whether a filter asks for any of them.
