@@ -137,17 +137,7 @@ impl Ask {
             runs: runs(&args.range, ranged || searched || args.range.before.is_some())?,
             follow: args.range.follow,
             skip_on_lag: args.range.on_lag.as_deref() == Some("skip"),
-            order: args
-                .range
-                .order
-                .as_deref()
-                .map(|o| match o {
-                    "strict" => Order::Strict,
-                    "arrival" => Order::Arrival,
-                    _ => Order::Merge,
-                })
-                // The first and the last of a table are those by time.
-                .or((!stages.is_empty() && !args.range.follow).then_some(Order::Strict)),
+            order: order(&args.range, !stages.is_empty()),
             window: span("sort-window", args.range.sort_window.as_deref())?,
             filter,
             stages,
@@ -250,6 +240,16 @@ fn fits(args: &Args, stages: &[Stage]) -> Result<(), Failure> {
     match refusals.iter().find(|(given, ..)| *given) {
         Some((_, text, next)) => Err(Failure::usage(format!("--where: {text}")).next(*next)),
         None => Ok(()),
+    }
+}
+
+/// By the flag; of a table strict, since its first and last lines are those by time.
+fn order(range: &Range, table: bool) -> Option<Order> {
+    match range.order.as_deref() {
+        Some("strict") => Some(Order::Strict),
+        Some("arrival") => Some(Order::Arrival),
+        Some(_) => Some(Order::Merge),
+        None => (table && !range.follow).then_some(Order::Strict),
     }
 }
 
