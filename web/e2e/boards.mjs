@@ -34,10 +34,10 @@ await inBrowser(async (page, step) => {
   await step("move a panel with the mouse, and another with the keys", async () => {
     await page.keyboard.press("e");
     await page.getByRole("button", { name: /^Move Pods,/ }).dragTo(page.locator(".cell12").filter({ hasText: "Requests by pod" }));
-    await page.getByRole("button", { name: /^Move Pods, 9 of 11/ }).waitFor();
+    await page.getByRole("button", { name: /^Move Pods, 9 of 12/ }).waitFor();
     await page.getByRole("button", { name: /^Move Memory of limit/ }).focus();
     await page.keyboard.press("ArrowLeft");
-    await page.getByRole("button", { name: /^Move Memory of limit, 7 of 11/ }).waitFor();
+    await page.getByRole("button", { name: /^Move Memory of limit, 7 of 12/ }).waitFor();
     await page.waitForFunction(() => /^Move Memory of limit/.test(document.activeElement?.getAttribute("aria-label") ?? ""));
     await page.keyboard.press("Shift+ArrowRight");
     check((await page.locator(".cell12").nth(6).evaluate((e) => e.style.getPropertyValue("--w"))) === "8", "the panel is not wider");
@@ -61,7 +61,7 @@ await inBrowser(async (page, step) => {
   await step("a reload keeps what is not saved", async () => {
     await page.reload();
     await page.getByText("editing, not saved").waitFor();
-    await page.getByRole("button", { name: /^Move Memory by pod, 12 of 12/ }).waitFor();
+    await page.getByRole("button", { name: /^Move Memory by pod, 13 of 13/ }).waitFor();
     await page.keyboard.press("v");
     await page.getByRole("complementary", { name: "Edit board" }).waitFor();
     await accessible(page, "board editor");

@@ -61,6 +61,9 @@ pub enum BoardVariableKind {
 #[serde(deny_unknown_fields)]
 pub struct BoardPanel {
     pub title: String,
+    /// Stands over the panel, which then begins a line of its own; empty: it follows the one before. At most 100 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub heading: String,
     #[serde(default)]
     pub kind: BoardPanelKind,
     /// 1–8, lettered A to H in this order.
@@ -71,6 +74,12 @@ pub struct BoardPanel {
     /// Lines on the plot, and colours of figures at or above them. At most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<BoardThreshold>,
+    /// Where the axis of `lines` and `stack` begins; none: at the lowest value or zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Where that axis ends, above `min`; none: above the highest value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
     /// In twelfths of the board's width, 2–12.
     #[serde(default = "half")]
     pub width: u8,
@@ -95,6 +104,15 @@ pub enum BoardPanelKind {
     Stat,
     /// The newest value of each series, a column a query.
     Table,
+    /// Buckets of a histogram over time, a row for each `le`: the more in it, the stronger its colour.
+    Heatmap,
+}
+
+impl BoardPanelKind {
+    /// It has an axis of values, whose ends can be given.
+    pub fn has_axis(self) -> bool {
+        matches!(self, BoardPanelKind::Lines | BoardPanelKind::Stack)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -9,11 +9,12 @@ const boards = [{
     panels: [
       p("Pods ready", "stat", 2, "", [["sum(up{namespace=\"payments\"})"], ["count(up)"]]), p("Requests", "stat", 2, "/s", [["sum by (job) (rate(http_server_requests_total[$rate]))"]]), p("Errors", "stat", 2, "%", [["up"]], [{ value: 0.5, level: "crit" }]),
       p("Memory", "stat", 2, "By", [["sum by (job) (k8s_pod_memory_working_set_bytes)"]]), p("Restarts, 1 h", "stat", 2, "", [["k8s_container_restarts"]], [{ value: 1, level: "warn" }]), p("CPU", "stat", 2, "{cpu}", [["sum by (job) (rate(k8s_pod_cpu_time_seconds_total[$rate]))"]]),
-      p("CPU", "stack", 6, "{cpu}", [[`sum by ($by) (rate(k8s_pod_cpu_time_seconds_total{${NS}}[$rate]))`]]),
-      p("Memory of limit", "lines", 6, "1", [[`max by (pod) (k8s_pod_memory_limit_utilization_ratio{${NS}})`, "{{pod}}"]], [{ value: 0.8, level: "warn", label: "tight" }, { value: 1, level: "crit", label: "killed at limit" }]),
+      { ...p("CPU", "stack", 6, "{cpu}", [[`sum by ($by) (rate(k8s_pod_cpu_time_seconds_total{${NS}}[$rate]))`]]), heading: "What it uses" },
+      { ...p("Memory of limit", "lines", 6, "1", [[`max by (pod) (k8s_pod_memory_limit_utilization_ratio{${NS}})`, "{{pod}}"]], [{ value: 0.8, level: "warn", label: "tight" }, { value: 1, level: "crit", label: "killed at limit" }]), min: 0, max: 1.2 },
       p("Requests by pod", "bars", 4, "/s", [[`sum by (pod) (rate(http_server_requests_total{${NS}}[$rate]))`, "{{pod}}"]], [{ value: 600, level: "warn" }]),
       p("Pods", "table", 8, "By", [[`k8s_pod_memory_working_set_bytes{${NS}}`, "Memory"], [`rate(k8s_pod_network_io_bytes_total{${NS}}[$rate])`, "Network"]]),
       p("Not right yet", "lines", 4, "", [["sum(rate(up[5m])"]]),
+      { ...p("Waits", "heatmap", 8, "s", [["sum by (le) (increase(http_server_request_duration_seconds_bucket[$step]))"]]), heading: "Latency" },
     ],
   },
 }];

@@ -4,7 +4,12 @@ const METRICS = { k8s_pod_cpu_time_seconds_total: ["counter", "seconds", "CPU ti
 const LABELS = ["__name__", "cluster", "namespace", "pod", "container", "node", "direction", "code", "job", "instance"];
 const wave = (i, t) => 1 + 0.15 * Math.sin(t / 420 + i) + 0.06 * Math.sin(t / 37 + i * 3);
 
+/** Cumulative buckets of waits: most around 200 ms, now and then a slow hour. */
+const BOUNDS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, Infinity];
+const buckets = () => BOUNDS.map((le, i) => ({ labels: { le: le === Infinity ? "+Inf" : String(le) }, at: (t) => Math.round(BOUNDS.slice(0, i + 1).reduce((n, _, b) => n + 900 * wave(b, t) * Math.exp(-((b - 3.5 - 2 * Math.max(0, Math.sin(t / 1900))) ** 2) / 2), 0)) }));
+
 function series(expr) {
+  if (expr.includes("_bucket")) return buckets();
   const name = Object.keys(METRICS).find((m) => expr.includes(m)) ?? "up";
   const by = /by \(([^)]*)\)/.exec(expr)?.[1]?.split(",").map((l) => l.trim()) ?? null;
   const all = POD.map((pod, i) => ({ labels: { __name__: name, cluster: "prod-eu-1", namespace: i < 6 ? "payments" : "shop", pod, node: `ip-10-4-31-${i % 3}`, direction: "receive", code: ["200", "503"][i % 2] }, i }));

@@ -1277,7 +1277,19 @@ export interface components {
         BoardLevel: "warn" | "crit";
         /** @description One drawing of one or more queries. */
         BoardPanel: {
+            /** @description Stands over the panel, which then begins a line of its own; empty: it follows the one before. At most 100 characters. */
+            heading?: string;
             kind?: components["schemas"]["BoardPanelKind"];
+            /**
+             * Format: double
+             * @description Where that axis ends, above `min`; none: above the highest value.
+             */
+            max?: number | null;
+            /**
+             * Format: double
+             * @description Where the axis of `lines` and `stack` begins; none: at the lowest value or zero.
+             */
+            min?: number | null;
             /** @description 1–8, lettered A to H in this order. */
             queries: components["schemas"]["BoardQuery"][];
             /** @description Lines on the plot, and colours of figures at or above them. At most 8. */
@@ -1292,7 +1304,7 @@ export interface components {
             width?: number;
         };
         /** @enum {string} */
-        BoardPanelKind: "lines" | "stack" | "bars" | "stat" | "table";
+        BoardPanelKind: "lines" | "stack" | "bars" | "stat" | "table" | "heatmap";
         BoardQuery: {
             /** @description PromQL, at most 8,192 bytes. `$step`, `$rate`, `$__range` and variables stand in it as they do in Explore. */
             expr: string;

@@ -99,5 +99,5 @@ export type WrittenBoard = Schemas["BoardSpec"];
 export type BoardQuery = Full<Schemas["BoardQuery"]>;
 export type BoardThreshold = Full<Schemas["BoardThreshold"]>;
 export type BoardVariable = Full<Schemas["BoardVariable"]>;
-export type BoardPanel = Full<Omit<Schemas["BoardPanel"], "queries" | "thresholds">> & { queries: BoardQuery[]; thresholds: BoardThreshold[] };
+export type BoardPanel = Full<Omit<Schemas["BoardPanel"], "queries" | "thresholds" | "min" | "max">> & { queries: BoardQuery[]; thresholds: BoardThreshold[]; min: number | null; max: number | null };
 export type BoardSpec = Full<Omit<Schemas["BoardSpec"], "variables" | "panels">> & { variables: BoardVariable[]; panels: BoardPanel[] };

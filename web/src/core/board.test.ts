@@ -92,7 +92,7 @@ it("copies every board of the product so that it asks the same, with the scope a
 
 it("fills in what the server leaves out when it is empty", () => {
   const spec: BoardSpec = normal({ title: "x", panels: [{ title: "p", queries: [{ expr: "up" }] }], variables: [{ name: "a", kind: "cluster" }] });
-  expect(spec).toEqual({ title: "x", says: "", variables: [{ name: "a", kind: "cluster", label: "", query: "", values: [], multi: false, preset: [] }], panels: [{ title: "p", kind: "lines", unit: "", width: 6, queries: [{ expr: "up", legend: "" }], thresholds: [] }] });
+  expect(spec).toEqual({ title: "x", says: "", variables: [{ name: "a", kind: "cluster", label: "", query: "", values: [], multi: false, preset: [] }], panels: [{ title: "p", heading: "", kind: "lines", unit: "", width: 6, min: null, max: null, queries: [{ expr: "up", legend: "" }], thresholds: [] }] });
 });
 
 it("says what a draft lacks before the server has to", () => {

@@ -12,7 +12,9 @@ export type PanelLetter = (typeof PANEL_LETTERS)[number];
 export const MOST_THRESHOLDS = 8;
 export const MOST_PANELS = 60;
 
-export const PANEL_KINDS = [["lines", "Lines"], ["stack", "Stack"], ["bars", "Bars"], ["stat", "Figure"], ["table", "Table"]] as const;
+export const PANEL_KINDS = [["lines", "Lines"], ["stack", "Stack"], ["bars", "Bars"], ["stat", "Figure"], ["table", "Table"], ["heatmap", "Heat map"]] as const;
+/** Kinds with an axis of values, whose ends can be given. */
+export const hasAxis = (kind: BoardPanel["kind"]): boolean => kind === "lines" || kind === "stack";
 /** UCUM as far as it goes, with the words that people choose by. */
 export const UNITS = [["", "plain number"], ["By", "bytes"], ["By/s", "bytes per second"], ["/s", "per second"], ["{cpu}", "cores"], ["1", "share of one, as per cent"], ["%", "per cent"], ["s", "seconds"], ["ms", "milliseconds"]] as const;
 export const WIDTHS = [[2, "⅙"], [3, "¼"], [4, "⅓"], [6, "½"], [8, "⅔"], [12, "full"]] as const;
@@ -22,12 +24,12 @@ export function normal(b: WrittenBoard): BoardSpec {
   return {
     title: b.title, says: b.says ?? "",
     variables: (b.variables ?? []).map((v) => ({ name: v.name, kind: v.kind, label: v.label ?? "", query: v.query ?? "", values: v.values ?? [], multi: v.multi ?? false, preset: v.preset ?? [] })),
-    panels: (b.panels ?? []).map((p) => ({ title: p.title, kind: p.kind ?? "lines", unit: p.unit ?? "", width: p.width ?? 6, queries: p.queries.map((q) => ({ expr: q.expr, legend: q.legend ?? "" })), thresholds: (p.thresholds ?? []).map((t) => ({ value: t.value, level: t.level, label: t.label ?? "" })) })),
+    panels: (b.panels ?? []).map((p) => ({ title: p.title, heading: p.heading ?? "", kind: p.kind ?? "lines", unit: p.unit ?? "", width: p.width ?? 6, min: p.min ?? null, max: p.max ?? null, queries: p.queries.map((q) => ({ expr: q.expr, legend: q.legend ?? "" })), thresholds: (p.thresholds ?? []).map((t) => ({ value: t.value, level: t.level, label: t.label ?? "" })) })),
   };
 }
 
 export const blankBoard = (): BoardSpec => ({ title: "", says: "", variables: [], panels: [] });
-export const blankPanel = (): BoardPanel => ({ title: "New panel", kind: "lines", unit: "", width: 6, queries: [{ expr: "", legend: "" }], thresholds: [] });
+export const blankPanel = (): BoardPanel => ({ title: "New panel", heading: "", kind: "lines", unit: "", width: 6, min: null, max: null, queries: [{ expr: "", legend: "" }], thresholds: [] });
 export const blankVariable = (names: readonly string[]): BoardVariable => ({ name: freeName("pod", names), kind: "label_values", label: "pod", query: "", values: [], multi: true, preset: [] });
 
 const freeName = (name: string, taken: readonly string[]): string => (taken.includes(name) ? freeName(`${name}_2`, taken) : name);
@@ -191,7 +193,7 @@ export function copyOf(board: Board, metrics: ReadonlySet<string>, labels: Reado
   return {
     title, says: board.says,
     variables: board.variables.map((v) => ({ name: v, kind: v, label: "", query: "", values: [], multi: false, preset: [] })),
-    panels: board.panels.map((p) => ({ title: p.title, kind: p.draw ?? "lines", unit: p.unit, width: 6, queries: [{ expr: expr(p.expr), legend: "" }], thresholds: [] })),
+    panels: board.panels.map((p) => ({ ...blankPanel(), title: p.title, kind: p.draw ?? "lines", unit: p.unit, queries: [{ expr: expr(p.expr), legend: "" }] })),
   };
 }
 
@@ -201,6 +203,7 @@ export function faultsOf(spec: BoardSpec): readonly { readonly panel: number | n
   if (spec.title.trim() === "") out.push({ panel: null, text: "the board needs a title" });
   spec.panels.forEach((p, panel) => {
     if (p.title.trim() === "") out.push({ panel, text: `panel ${panel + 1} needs a title` });
+    if (p.min !== null && p.max !== null && p.min >= p.max) out.push({ panel, text: `the axis of ${p.title.trim() || `panel ${panel + 1}`} ends where it begins, or below` });
     if (p.queries.length === 0 || p.queries.some((q) => q.expr.trim() === "")) out.push({ panel, text: `a query of ${p.title.trim() || `panel ${panel + 1}`} is empty` });
   });
   spec.variables.forEach((v) => {

@@ -22,6 +22,8 @@ export interface PlotSpec {
   /** Half-open index ranges without data. */
   readonly gaps: readonly (readonly [number, number])[];
   readonly unit: string;
+  /** Ends of the axis of values; `null`: as the values need it. */
+  readonly ends?: readonly [number | null, number | null];
   readonly bars: boolean;
   /** The values are sums already, each series on those before it: areas between them are filled. */
   readonly stacked?: boolean;
@@ -59,13 +61,19 @@ export function mount(element: HTMLElement, first: PlotSpec, width: number, heig
   const data = (): uPlot.AlignedData => [spec.times.map((t) => t / 1000), ...spec.series.map((s) => [...s.values])] as uPlot.AlignedData;
   const font = `11px ${colour("--font-ui") || "sans-serif"}`;
   const top = (): number => {
+    const end = spec.ends?.[1] ?? null;
+    if (end !== null) return end;
     let most = 0;
     for (const s of spec.series) for (const v of s.values) if (v !== null && v > most) most = v;
     for (const l of spec.lines) if (l.value <= most * 6 || most === 0) most = Math.max(most, l.value);
-    return most === 0 ? (low() < 0 ? 0 : 1) : most * HEADROOM;
+    const above = most === 0 ? (low() < 0 ? 0 : 1) : most * HEADROOM;
+    // An axis that begins above all values still has a length.
+    return above > low() ? above : low() + 1;
   };
   const low = (): number => {
-    let least = 0;
+    const begin = spec.ends?.[0] ?? null;
+    if (begin !== null) return begin;
+    let least = Math.min(0, spec.ends?.[1] ?? 0);
     for (const s of spec.series) for (const v of s.values) if (v !== null && v < least) least = v;
     return least * HEADROOM;
   };

@@ -61,6 +61,7 @@ fn looked_at(mut spec: BoardSpec) -> (BoardSpec, Faults) {
     }
     for (i, panel) in spec.panels.iter_mut().enumerate() {
         panel.title = panel.title.trim().to_owned();
+        panel.heading = panel.heading.trim().to_owned();
         check_panel(&mut faults, &format!("panels/{i}"), panel);
     }
     (spec, faults)
@@ -110,7 +111,9 @@ pub(super) fn wrong_name(name: &str) -> Option<String> {
 
 fn check_panel(faults: &mut Faults, at: &str, panel: &BoardPanel) {
     faults.text(&format!("{at}/title"), (&panel.title, 1, MAX_TITLE));
+    faults.text(&format!("{at}/heading"), (&panel.heading, 0, MAX_TITLE));
     faults.text(&format!("{at}/unit"), (&panel.unit, 0, MAX_UNIT));
+    check_axis(faults, at, panel);
     if panel.queries.is_empty() {
         faults.push(format!("{at}/queries"), "a panel needs at least one query".to_owned());
     }
@@ -133,6 +136,24 @@ fn check_panel(faults: &mut Faults, at: &str, panel: &BoardPanel) {
     if !(LEAST_WIDTH..=MOST_WIDTH).contains(&panel.width) {
         let text = format!("{LEAST_WIDTH} to {MOST_WIDTH} twelfths of the board, not {}", panel.width);
         faults.push(format!("{at}/width"), text);
+    }
+}
+
+fn check_axis(faults: &mut Faults, at: &str, panel: &BoardPanel) {
+    for (name, end) in [("min", panel.min), ("max", panel.max)] {
+        if end.is_some() && !panel.kind.has_axis() {
+            faults.push(
+                format!("{at}/{name}"),
+                "ends of the axis belong to the kinds lines and stack".to_owned(),
+            );
+        } else if end.is_some_and(|end| !end.is_finite()) {
+            faults.push(format!("{at}/{name}"), "must be a finite number".to_owned());
+        }
+    }
+    if let (Some(min), Some(max)) = (panel.min, panel.max)
+        && min >= max
+    {
+        faults.push(format!("{at}/max"), format!("must be above {min}, where the axis begins"));
     }
 }
 

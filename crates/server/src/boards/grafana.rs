@@ -76,6 +76,22 @@ fn no_dashboard(root: &Value) -> Problem {
         .next_step("import a file that Export wrote, or the JSON model of a Grafana dashboard")
 }
 
+/// Where a panel stands: its row, its column, and for what a closed row holds its place in that.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    y: u64,
+    x: u64,
+    within: (u64, u64, u64),
+}
+
+/// A panel or a row of the file.
+struct Found<'a> {
+    place: Place,
+    path: String,
+    one: &'a Value,
+    is_row: bool,
+}
+
 /// What was read so far and not taken.
 #[derive(Default)]
 struct Reading {
@@ -113,22 +129,31 @@ impl Reading {
         }
     }
 
-    /// Panels in reading order, those inside rows too.
+    /// Panels in reading order, those inside rows too; the first of a row has its heading.
     fn panels(&mut self, base: &str, root: &Value) -> Vec<BoardPanel> {
-        let mut found: Vec<((u64, u64), String, &Value)> = Vec::new();
+        let mut found: Vec<Found<'_>> = Vec::new();
         for (i, one) in list(root, "panels").iter().enumerate() {
-            self.place(format!("{base}/panels/{i}"), one, &mut found);
+            self.place((format!("{base}/panels/{i}"), one), &mut found);
         }
-        found.sort_by_key(|(place, _, _)| *place);
+        found.sort_by_key(|f| f.place);
         for (r, row) in list(root, "rows").iter().enumerate() {
-            self.heading(&format!("{base}/rows/{r}"), row);
+            let path = format!("{base}/rows/{r}");
+            self.repeated(&path, row);
+            found.push(Found { place: Place::default(), path: path.clone(), one: row, is_row: true });
             for (i, one) in list(row, "panels").iter().enumerate() {
-                found.push(((0, 0), format!("{base}/rows/{r}/panels/{i}"), one));
+                let path = format!("{path}/panels/{i}");
+                found.push(Found { place: Place::default(), path, one, is_row: false });
             }
         }
-        let mut panels = Vec::new();
-        for (_, path, one) in found {
-            let Some(panel) = self.panel(&path, one) else { continue };
+        let (mut panels, mut heading): (Vec<BoardPanel>, Option<(String, String)>) = (Vec::new(), None);
+        for Found { path, one, is_row, .. } in found {
+            if is_row {
+                self.unused(heading.take());
+                let title = self.cut(&format!("{path}/title"), (text(one, "title"), MAX_TITLE));
+                heading = (!title.is_empty()).then_some((path, title));
+                continue;
+            }
+            let Some(mut panel) = self.panel(&path, one) else { continue };
             if panels.len() == MOST_PANELS {
                 self.leave(
                     path,
@@ -136,35 +161,43 @@ impl Reading {
                 );
                 continue;
             }
+            panel.heading = heading.take().map(|(_, title)| title).unwrap_or_default();
             panels.push(panel);
         }
+        self.unused(heading);
         panels
     }
 
-    fn place<'a>(&mut self, path: String, one: &'a Value, found: &mut Vec<((u64, u64), String, &'a Value)>) {
-        if text(one, "type") == "row" {
-            self.heading(&path, one);
+    fn place<'a>(&mut self, (path, one): (String, &'a Value), found: &mut Vec<Found<'a>>) {
+        let at = |one: &Value, name: &str| {
+            one.pointer(&format!("/gridPos/{name}")).and_then(Value::as_u64).unwrap_or(0)
+        };
+        let place = Place { y: at(one, "y"), x: at(one, "x"), within: (0, 0, 0) };
+        let is_row = text(one, "type") == "row";
+        if is_row {
+            self.repeated(&path, one);
             for (i, inner) in list(one, "panels").iter().enumerate() {
-                self.place(format!("{path}/panels/{i}"), inner, found);
+                let within = (1, at(inner, "y"), at(inner, "x"));
+                let path = format!("{path}/panels/{i}");
+                found.push(Found { place: Place { within, ..place }, path, one: inner, is_row: false });
             }
-            return;
         }
-        let at = |name: &str| one.pointer(&format!("/gridPos/{name}")).and_then(Value::as_u64).unwrap_or(0);
-        found.push(((at("y"), at("x")), path, one));
+        found.push(Found { place, path, one, is_row });
     }
 
-    fn heading(&mut self, path: &str, row: &Value) {
-        if !text(row, "title").is_empty() {
-            self.leave(
-                path,
-                format!(
-                    "the row \"{}\" has no heading here; its panels stand in their order",
-                    text(row, "title")
-                ),
-            );
-        }
+    fn repeated(&mut self, path: &str, row: &Value) {
         if is_set(row.get("repeat").unwrap_or(&Value::Null)) {
             self.leave(path, format!("the row \"{}\" is not repeated for each value", text(row, "title")));
+        }
+    }
+
+    /// A heading under which no panel was taken.
+    fn unused(&mut self, heading: Option<(String, String)>) {
+        if let Some((path, title)) = heading {
+            self.leave(
+                path,
+                format!("the row \"{title}\" has no panel that was taken, so its heading is not kept"),
+            );
         }
     }
 

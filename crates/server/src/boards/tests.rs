@@ -63,6 +63,7 @@ fn shop() -> Value {
         ],
         "panels": [
             {"title": "CPU", "kind": "stack", "unit": "{cpu}", "width": 6,
+             "heading": "Load", "min": 0.0, "max": 8.5,
              "queries": [{"expr": "sum by ($by) (rate(cpu_seconds_total{pod=~\"$pod\"}[$rate]))", "legend": "{{pod}}"}],
              "thresholds": [{"value": 1.5, "level": "crit", "label": "all there is"}]},
             {"title": "Up", "kind": "stat", "unit": "", "width": 3, "queries": [{"expr": "sum(up)"}, {"expr": "count(up)"}]}
@@ -192,7 +193,7 @@ async fn all_that_does_not_fit_is_said_at_once() {
         "panels": [
             {"title": "", "queries": []},
             {"title": "x", "width": 1, "queries": [{"expr": " "}, {"expr": "x".repeat(8193)}],
-             "unit": "a unit of more than twenty", "thresholds": [{"value": 1, "level": "warn", "label": "a\nb"}]}
+             "unit": "a unit of more than twenty", "min": 5, "max": 5, "heading": "a\nb", "thresholds": [{"value": 1, "level": "warn", "label": "a\nb"}]}
         ]
     });
     let (status, refused) = room.call(Method::POST, "", Some(bad)).await;
@@ -211,14 +212,16 @@ async fn all_that_does_not_fit_is_said_at_once() {
             "variables/3/label",
             "panels/0/title",
             "panels/0/queries",
+            "panels/1/heading",
             "panels/1/unit",
+            "panels/1/max",
             "panels/1/queries/0/expr",
             "panels/1/queries/1/expr",
             "panels/1/thresholds/0/label",
             "panels/1/width",
         ]
     );
-    assert!(refused["detail"].as_str().unwrap().ends_with("and 13 more"), "{refused}");
+    assert!(refused["detail"].as_str().unwrap().ends_with("and 15 more"), "{refused}");
     let panel = json!({"title": "x", "queries": [{"expr": "up"}]});
     let many = json!({"title": "many", "panels": vec![panel.clone(); 61]});
     let (_, refused) = room.call(Method::POST, "", Some(many)).await;

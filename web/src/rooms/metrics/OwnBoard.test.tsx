@@ -63,6 +63,7 @@ function answer({ method, url, body }: Asked): [number, unknown] {
   const query = url.searchParams.get("query") ?? "";
   if (path === "/query_range") {
     if (query.includes("sum(")) return [400, { status: "error", errorType: "bad_data", error: 'invalid parameter "query": 1:5: parse error: unclosed left parenthesis' }];
+    if (query.includes("_bucket")) return [200, { status: "success", data: { resultType: "matrix", result: [["0.5", "2"], ["1", "7"], ["+Inf", "8"]].map(([le, n]) => ({ metric: { le }, values: [[Number(url.searchParams.get("end")), n]] })) } }];
     const [start, end] = [Number(url.searchParams.get("start")), Number(url.searchParams.get("end"))];
     return [200, { status: "success", data: { resultType: "matrix", result: ["a", "b"].map((pod, i) => ({ metric: { __name__: "m", pod, cluster: "c" }, values: [[start, "1"], [end, String(1024 * (i + 1))]] })) } }];
   }
@@ -141,6 +142,26 @@ it("says at the panel and in its editor why the board was not saved", async () =
   expect(screen.getAllByText(said, { exact: false }).length).toBe(2);
   expect(drawer.querySelector(".ed")?.getAttribute("data-invalid")).toBe("true");
   expect(stored[0]?.version).toBe(3);
+});
+
+it("has headings, axes with ends, and heat maps", async () => {
+  const panels = stored[0]?.board.panels;
+  if (panels) stored[0] = { ...shop(), board: { ...shop().board, panels: [{ title: "Waits", heading: "How long", kind: "heatmap", unit: "s", queries: [{ expr: "w_bucket" }] }, { title: "Load", kind: "lines", max: 8, queries: [{ expr: "load" }] }] } };
+  open(`${BOARD}&edit=%221%22`);
+  await screen.findByRole("heading", { name: "How long" });
+  const table = await screen.findByRole("table", { name: "Waits" });
+  expect(within(table).getAllByRole("row").slice(1).map((r) => [...r.querySelectorAll("td")].map((c) => c.textContent).join(" "))).toEqual(["above 1 s 1 1", "500 ms to 1 s 5 5", "up to 500 ms 2 2"]);
+  fireEvent.click(screen.getByRole("button", { name: "Edit Load" }));
+  const drawer = await screen.findByRole("complementary", { name: "Edit panel Load" });
+  expect(within(drawer).getByLabelText<HTMLInputElement>("Axis to").value).toBe("8");
+  fireEvent.change(within(drawer).getByLabelText("Axis from"), { target: { value: "9" } });
+  await screen.findByText("To be saved, the axis of Load ends where it begins, or below.");
+  fireEvent.change(within(drawer).getByLabelText("Axis from"), { target: { value: "-1" } });
+  fireEvent.change(within(drawer).getByLabelText(/^Heading over it/), { target: { value: "Work" } });
+  await screen.findByRole("heading", { name: "Work" });
+  press("s", { ctrlKey: true });
+  await waitFor(() => expect(changes().length).toBe(1));
+  expect((changes()[0]?.body as { board: Board["board"] }).board.panels?.[1]).toMatchObject({ heading: "Work", min: -1, max: 8 });
 });
 
 it("drags a panel to another place", async () => {

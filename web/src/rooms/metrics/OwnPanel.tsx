@@ -1,4 +1,4 @@
-/** One panel of an own board: its queries over the window, drawn as lines, areas, bars, a figure or a table; what failed stands in place. */
+/** One panel of an own board: its queries over the window, drawn as lines, areas, bars, a figure, a table or a heat map; what failed stands in place. */
 
 import "../../ui/chart.css";
 
@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 import { useMemo, type ReactNode } from "react";
 
 import type { BoardPanel } from "../../api/types";
-import { filledIn, legendOf, levelOf, PANEL_LETTERS, tableOf, type Chosen, type PanelLetter, type Refused } from "../../core/board";
+import { filledIn, hasAxis, legendOf, levelOf, PANEL_LETTERS, tableOf, type Chosen, type PanelLetter, type Refused } from "../../core/board";
 import { bridge, gaps, type Value } from "../../core/decimate";
 import { clockShort, inUnit, plural } from "../../core/format";
 import { seriesTitle, shared, stacked } from "../../core/promAnswer";
@@ -18,6 +18,7 @@ import type { PlotSpec } from "../../ui/plot";
 import { useSize } from "../../ui/size";
 import { cursor, useAskSpan, useCarried, useChangeView, useCursor, useOrg, windowText } from "../../ui/view";
 import { useRanges, type Asked } from "./ask";
+import { HeatMap } from "./HeatMap";
 import { useRested, useSame, useSeen } from "./rest";
 import { drawnOf, MOST_DRAWN, type Drawn } from "./series";
 
@@ -82,14 +83,14 @@ export function OwnPanel({ panel, chosen, marks, edited = false, refused = [], c
   const explore = Object.fromEntries(panel.queries.slice(0, 4).map((q, i) => [i === 0 ? "q" : `q${i + 1}`, filledIn(q.expr, chosen)]));
   const figure = panel.kind === "stat";
   const empty = panel.queries.every((q) => q.expr.trim() === "");
-  const charted = panel.kind === "lines" || panel.kind === "stack";
+  const charted = hasAxis(panel.kind);
   const entries = charted ? Math.max(1, Math.floor((width - 220) / ENTRY_PX)) : 0;
   return (
     <div ref={box} className="ownp">
       <figure className={`cb own-${panel.kind}`}>
         <h3>
           <span className="nowrap trunc ttl" title={panel.title}>{panel.title}</span>
-          {figure ? null : <span className="t3 s11" style={{ fontWeight: 400 }}>{panel.kind === "lines" || panel.kind === "stack" || panel.unit === "{cpu}" ? (UNIT_WORD[panel.unit] ?? "") : ""}{panel.kind === "stack" ? " stacked" : ""}</span>}
+          {figure ? null : <span className="t3 s11" style={{ fontWeight: 400 }}>{charted || panel.unit === "{cpu}" ? (UNIT_WORD[panel.unit] ?? "") : ""}{panel.kind === "stack" ? " stacked" : ""}</span>}
           <span className="v s11">{answer.lines.slice(0, entries).map((d) => { const value = answer.valueOf(d); return <span key={d.id} title={seriesTitle(d.line.labels)}><i className="sw" style={{ color: `var(${d.token})`, borderTopStyle: d.dash ? "dashed" : "solid" }} /><span className="trunc nm1">{d.name}</span><span>{value === null ? "no data" : inUnit(value, panel.unit)}</span></span>; })}{charted && answer.lines.length > entries ? <span className="t3">+{answer.lines.length - entries}</span> : null}</span>
           <span className="row g4 ctl">{controls}{empty || controls ? null : <Link className="btn quiet icon sm" aria-label={`Explore ${panel.title}`} title="Explore: the queries behind this panel" to="/o/$org/metrics" params={{ org }} search={{ ...carried, ...explore, ...(panel.kind === "stack" ? { draw: "stack" } : {}) } as never}><Icon name="arrow-up-right" /></Link>}</span>
         </h3>
@@ -130,6 +131,7 @@ function Drawing({ panel, answer, marks }: { readonly panel: BoardPanel; readonl
   if (panel.kind === "stat") return <Stat panel={panel} answer={answer} />;
   if (panel.kind === "bars") return <Bars panel={panel} answer={answer} />;
   if (panel.kind === "table") return <ValueTable panel={panel} answer={answer} />;
+  if (panel.kind === "heatmap") return <HeatMap panel={panel} answer={answer} />;
   return <Lines panel={panel} answer={answer} marks={marks} />;
 }
 
@@ -143,10 +145,10 @@ function Lines({ panel, answer, marks }: { readonly panel: BoardPanel; readonly 
     const values = lines.map((d) => bridge(d.line.points));
     return {
       times, series: (stack ? stacked(values) : values).map((v, i) => ({ name: lines[i]?.id ?? "", token: lines[i]?.token ?? "--s-rest", dash: lines[i]?.dash, values: v })),
-      lines: panel.thresholds.map((t) => ({ kind: t.level, value: t.value, label: t.label || inUnit(t.value, panel.unit) })), marks, gaps: gaps(lines.map((d) => d.line.points), times.length), unit: panel.unit, bars: false, stacked: stack,
+      lines: panel.thresholds.map((t) => ({ kind: t.level, value: t.value, label: t.label || inUnit(t.value, panel.unit) })), marks, gaps: gaps(lines.map((d) => d.line.points), times.length), unit: panel.unit, ends: [panel.min, panel.max], bars: false, stacked: stack,
       onCursor: (at) => cursor.write(at), onZoom: (from, to) => change({ t: windowText(from, to) }),
     };
-  }, [lines, times, stack, marks, panel.unit, panel.thresholds, change]);
+  }, [lines, times, stack, marks, panel.unit, panel.min, panel.max, panel.thresholds, change]);
   if (spec === null) return <Empty title="No series" />;
   return (
     <>

@@ -3,7 +3,7 @@
 import { useState } from "react";
 
 import type { BoardPanel, BoardQuery, BoardThreshold } from "../../api/types";
-import { filledIn, MOST_THRESHOLDS, PANEL_KINDS, PANEL_LETTERS, replaced, UNITS, WIDTHS, without, writtenPlace, type Chosen, type Refused } from "../../core/board";
+import { filledIn, hasAxis, MOST_THRESHOLDS, PANEL_KINDS, PANEL_LETTERS, replaced, UNITS, WIDTHS, without, writtenPlace, type Chosen, type Refused } from "../../core/board";
 import { plural } from "../../core/format";
 import { faultPlace, fillIn, stepFor } from "../../core/promql";
 import { Icon, Mark } from "../../ui/Mark";
@@ -41,11 +41,18 @@ export function PanelDrawer({ panel, chosen, place, refused, onChange, onCopy, o
         <div className="sec"><label className="fld0">Title<div className="inp" data-invalid={panel.title.trim() === ""}><input value={panel.title} maxLength={100} onChange={(e) => set({ title: e.target.value })} /></div></label></div>
         {panel.queries.map((q, i) => <QueryPart key={i} letter={PANEL_LETTERS[i] ?? "H"} query={q} chosen={chosen} asked={answer.asked[i]} refused={refused.find((r) => r.query === i)} onChange={(change) => query(i, change)} onRemove={panel.queries.length > 1 ? () => set({ queries: without(panel.queries, i) }) : null} />)}
         <div className="sec"><button type="button" className="btn quiet" disabled={panel.queries.length >= PANEL_LETTERS.length} onClick={() => set({ queries: [...panel.queries, { expr: "", legend: "" }] })}><Icon name="plus" />Query</button></div>
-        <div className="sec"><h3>Draw as</h3><Seg label="Draw as" value={panel.kind} options={PANEL_KINDS} onPick={(kind) => set({ kind })} /></div>
+        <div className="sec"><h3>Draw as</h3><Seg label="Draw as" value={panel.kind} options={PANEL_KINDS} onPick={(kind) => set({ kind, ...(hasAxis(kind) ? {} : { min: null, max: null }) })} /></div>
         <div className="sec row wrap0">
           <label className="fld0">Unit<div className="inp"><select value={panel.unit} onChange={(e) => set({ unit: e.target.value })}>{units.map(([u, words]) => <option key={u} value={u}>{words}</option>)}</select></div></label>
           <div><h3>Width</h3><Seg label="Width" value={String(panel.width)} options={WIDTHS.map(([w, words]) => [String(w), words] as const)} onPick={(w) => set({ width: Number(w) })} /></div>
         </div>
+        {hasAxis(panel.kind) ? (
+          <div className="sec row wrap0">
+            <AxisEnd label="Axis from" value={panel.min} onChange={(min) => set({ min })} />
+            <AxisEnd label="Axis to" value={panel.max} onChange={(max) => set({ max })} />
+          </div>
+        ) : null}
+        <div className="sec"><label className="fld0">Heading over it, which begins a new line<div className="inp"><input value={panel.heading} maxLength={100} placeholder="none" onChange={(e) => set({ heading: e.target.value })} /></div></label></div>
         <Thresholds all={panel.thresholds} onChange={(thresholds) => set({ thresholds })} />
         <div className="ph bt"><h2>The same as a table</h2><span className="n">{plural(answer.lines.length, "series", "series")}</span></div>
         {answer.lines.length > 0 ? <SeriesFigures panel={panel} answer={answer} /> : <p className="t3 s12" style={{ padding: "6px 12px" }}>{answer.pending ? "asking" : "Nothing answers it now."}</p>}
@@ -86,6 +93,14 @@ function QueryPart({ letter, query, chosen, asked, refused, onChange, onRemove }
       <label className="fld0">Legend<div className="inp"><input value={query.legend} maxLength={200} placeholder="{{pod}}, or what tells the series apart" onChange={(e) => onChange({ legend: e.target.value })} /></div></label>
     </div>
   );
+}
+
+/** One end of the axis of values; nothing typed: as the values need it. */
+function AxisEnd({ label, value, onChange }: { readonly label: string; readonly value: number | null; readonly onChange: (value: number | null) => void }) {
+  const [typed, setTyped] = useState(value === null ? "" : String(value));
+  const read = typed.trim() === "" ? null : Number(typed);
+  const wrong = read !== null && !Number.isFinite(read);
+  return <label className="fld0">{label}<div className="inp" style={{ width: 110 }} data-invalid={wrong}><input inputMode="decimal" aria-invalid={wrong} placeholder="by its values" value={wrong || read === value ? typed : value === null ? "" : String(value)} onChange={(e) => { setTyped(e.target.value); const next = e.target.value.trim() === "" ? null : Number(e.target.value); if (next === null || Number.isFinite(next)) onChange(next); }} /></div></label>;
 }
 
 /** Where in the written query the server found its fault. */

@@ -1,6 +1,6 @@
 /** The panels of a board in twelfths of its width; in edit mode they are moved by drag and by keyboard. */
 
-import { useEffect, useRef, useState, type CSSProperties, type KeyboardEvent } from "react";
+import { Fragment, useEffect, useRef, useState, type CSSProperties, type KeyboardEvent } from "react";
 
 import type { BoardPanel } from "../../api/types";
 import type { Chosen, Refused } from "../../core/board";
@@ -52,8 +52,10 @@ export function PanelGrid({ panels, chosen, marks, editing, refused, open, onOpe
       <p className="sr" aria-live="polite">{said}</p>
       <div className="grid12" ref={grid} role="list" aria-label="Panels">
         {panels.map((panel, at) => (
+          <Fragment key={at}>
+          {panel.heading.trim() === "" ? null : <div className="row12" role="listitem"><h2>{panel.heading}</h2></div>}
           <div
-            key={at} role="listitem" className={`cell12 k-${panel.kind}${open === at ? " now" : ""}${over === at ? " over" : ""}`} style={{ "--w": panel.width } as CSSProperties}
+            role="listitem" className={`cell12 k-${panel.kind}${open === at ? " now" : ""}${over === at ? " over" : ""}`} style={{ "--w": panel.width } as CSSProperties}
             onDragOver={(e) => { if (editing && e.dataTransfer.types.includes(TYPE)) { e.preventDefault(); setOver(at); } }}
             onDragLeave={() => setOver(null)}
             onDrop={(e) => { setOver(null); const from = Number(e.dataTransfer.getData(TYPE)); if (editing && e.dataTransfer.types.includes(TYPE) && Number.isInteger(from)) { e.preventDefault(); move(from, at); } }}
@@ -68,6 +70,7 @@ export function PanelGrid({ panels, chosen, marks, editing, refused, open, onOpe
               ) : null}
             />
           </div>
+          </Fragment>
         ))}
       </div>
     </div>

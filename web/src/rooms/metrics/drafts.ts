@@ -1,6 +1,7 @@
 /** Changes of boards that are not saved yet: kept in this tab until they are saved or discarded, through reloads and other rooms. */
 
 import type { BoardSpec } from "../../api/types";
+import { normal } from "../../core/board";
 
 export interface Draft {
   /** The stored version that the changes began with; 0 for a new board. */
@@ -23,7 +24,7 @@ export function readDraft(org: string, id: string): Draft | null {
   try {
     const text = sessionStorage.getItem(keyOf(org, id));
     const draft = text === null ? null : (JSON.parse(text) as Partial<Draft>);
-    return draft !== null && typeof draft.version === "number" && typeof draft.spec === "object" ? { version: draft.version, spec: draft.spec } : null;
+    return draft !== null && typeof draft.version === "number" && typeof draft.spec === "object" ? { version: draft.version, spec: normal(draft.spec) } : null;
   } catch {
     return null;
   }

@@ -72,15 +72,19 @@ impl Reading {
             self.leave(path, format!("the panel \"{title}\" has no query that could be taken"));
             return None;
         }
+        let (min, max) = self.axis(path, (one, kind));
         let panel = BoardPanel {
             unit: self.unit(path, (one, &title)),
             thresholds: self.thresholds(path, (one, kind)),
             width: width(one),
             title,
+            heading: String::new(),
             kind,
             queries,
+            min,
+            max,
         };
-        self.settings(path, (one, &panel.title));
+        self.settings(path, (one, &panel));
         Some(panel)
     }
 
@@ -134,6 +138,15 @@ impl Reading {
                 BoardPanelKind::Stat
             }
             "table" => BoardPanelKind::Table,
+            "heatmap" => {
+                if is_set(one.pointer("/options/calculate").unwrap_or(&Value::Null)) {
+                    self.leave(
+                        format!("{path}/options/calculate"),
+                        format!("the panel \"{title}\" shows the buckets of its series, and makes none of plain values"),
+                    );
+                }
+                BoardPanelKind::Heatmap
+            }
             "barchart" => BoardPanelKind::Bars,
             of @ "bargauge" => {
                 self.leave(
@@ -169,7 +182,7 @@ impl Reading {
                 continue;
             }
             let mut rest = rest_of(target, &KNOWN_TARGET);
-            if text(target, "format") == "heatmap" {
+            if text(target, "format") == "heatmap" && text(one, "type") != "heatmap" {
                 rest.push("format".to_owned());
             }
             if !rest.is_empty() {
@@ -213,6 +226,26 @@ impl Reading {
             }
         };
         ours.to_owned()
+    }
+
+    /// Where the axis of values begins and ends, of panels that have one.
+    fn axis(&mut self, path: &str, (one, kind): (&Value, BoardPanelKind)) -> (Option<f64>, Option<f64>) {
+        if !kind.has_axis() {
+            return (None, None);
+        }
+        let end = |name: &str| {
+            let new = one.pointer(&format!("/fieldConfig/defaults/{name}"));
+            let found = new.or_else(|| one.pointer(&format!("/yaxes/0/{name}")))?;
+            // Dashboards of old have numbers as texts.
+            found.as_f64().or_else(|| found.as_str()?.parse().ok()).filter(|end| end.is_finite())
+        };
+        match (end("min"), end("max")) {
+            (Some(min), Some(max)) if min >= max => {
+                self.leave(path, format!("its axis from {min} to {max} is none; it follows the values"));
+                (None, None)
+            }
+            ends => ends,
+        }
     }
 
     fn thresholds(&mut self, path: &str, (one, kind): (&Value, BoardPanelKind)) -> Vec<BoardThreshold> {
@@ -271,7 +304,8 @@ impl Reading {
     }
 
     /// Settings of how it looks and behaves, in one line.
-    fn settings(&mut self, path: &str, (one, title): (&Value, &str)) {
+    fn settings(&mut self, path: &str, (one, panel): (&Value, &BoardPanel)) {
+        let title = &panel.title;
         let mut rest = rest_of(one, &KNOWN);
         if one.get("thresholds").is_some_and(|t| !t.is_array() && is_set(t)) {
             rest.push("thresholds".to_owned());
@@ -279,11 +313,11 @@ impl Reading {
         if let Some(config) = one.get("fieldConfig") {
             rest.extend(rest_of(config, &["defaults"]).into_iter().map(|n| format!("fieldConfig.{n}")));
             let defaults = config.get("defaults").unwrap_or(&Value::Null);
-            rest.extend(
-                rest_of(defaults, &["unit", "thresholds", "custom"])
-                    .into_iter()
-                    .map(|n| format!("fieldConfig.defaults.{n}")),
-            );
+            let known: &[&str] = match panel.kind.has_axis() {
+                true => &["unit", "thresholds", "custom", "min", "max"],
+                false => &["unit", "thresholds", "custom"],
+            };
+            rest.extend(rest_of(defaults, known).into_iter().map(|n| format!("fieldConfig.defaults.{n}")));
             let custom = defaults.get("custom").unwrap_or(&Value::Null);
             let looks = rest_of(custom, &["drawStyle", "stacking", "thresholdsStyle"]);
             rest.extend(looks.into_iter().map(|n| format!("fieldConfig.defaults.custom.{n}")));

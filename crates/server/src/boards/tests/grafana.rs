@@ -20,7 +20,7 @@ fn dashboard() -> Value {
         "panels": [
             {"id": 2, "type": "timeseries", "title": "Requests", "gridPos": {"h": 8, "w": 12, "x": 12, "y": 1},
              "datasource": {"type": "prometheus", "uid": "${datasource}"},
-             "fieldConfig": {"defaults": {"unit": "reqps", "custom": {"drawStyle": "line", "stacking": {"mode": "normal"}, "fillOpacity": 10},
+             "fieldConfig": {"defaults": {"unit": "reqps", "min": 0, "max": 100, "custom": {"drawStyle": "line", "stacking": {"mode": "normal"}, "fillOpacity": 10},
                  "thresholds": {"mode": "absolute", "steps": [{"color": "green", "value": null}, {"color": "red", "value": 80}]}}, "overrides": []},
              "options": {"legend": {"showLegend": true}},
              "targets": [
@@ -38,7 +38,9 @@ fn dashboard() -> Value {
                 {"type": "barchart", "title": "By pod", "gridPos": {"h": 8, "w": 24, "x": 0, "y": 30}, "fieldConfig": {"defaults": {"unit": "furlongs"}},
                  "targets": [{"refId": "A", "expr": "sum by (pod) (up)"}]}
             ]},
-            {"id": 9, "type": "heatmap", "title": "Heat", "targets": [{"refId": "A", "expr": "x"}]},
+            {"id": 9, "type": "heatmap", "title": "Heat", "options": {"calculate": true}, "targets": [{"refId": "A", "expr": "x", "format": "heatmap"}]},
+            {"id": 11, "type": "nodeGraph", "title": "Graph", "targets": [{"refId": "A", "expr": "x"}]},
+            {"id": 12, "type": "row", "title": "Nothing here", "gridPos": {"h": 1, "w": 24, "x": 0, "y": 40}, "panels": []},
             {"id": 10, "type": "timeseries", "title": "Lines of a log", "targets": [{"refId": "A", "datasource": {"type": "loki"}, "expr": "{}"}]}
         ]
     })
@@ -58,11 +60,12 @@ async fn the_useful_part_of_a_dashboard_becomes_a_board() {
                 {"name": "quantile", "kind": "list", "values": ["0.5", "0.95", "0.99"], "preset": ["0.95"]}
             ],
             "panels": [
+                {"title": "Heat", "kind": "heatmap", "queries": [{"expr": "x"}], "unit": "", "width": 6},
                 {"title": "Errors", "kind": "stat", "queries": [{"expr": "errors{zone=\"$zone\"}"}], "unit": "%", "width": 3,
                  "thresholds": [{"value": 1.0, "level": "warn"}, {"value": 5.0, "level": "crit"}]},
-                {"title": "Requests", "kind": "stack", "unit": "/s", "width": 6,
+                {"title": "Requests", "kind": "stack", "unit": "/s", "width": 6, "min": 0.0, "max": 100.0,
                  "queries": [{"expr": "sum by (pod) (rate(http_requests_total{cluster=~\"$cluster\", pod=~\"${pod}\"}[$__rate_interval]))", "legend": "{{pod}}"}]},
-                {"title": "Pods", "kind": "table", "queries": [{"expr": "up"}], "unit": "", "width": 12},
+                {"title": "Pods", "heading": "Below", "kind": "table", "queries": [{"expr": "up"}], "unit": "", "width": 12},
                 {"title": "By pod", "kind": "bars", "queries": [{"expr": "sum by (pod) (up)"}], "unit": "", "width": 12}
             ]
         })
@@ -81,24 +84,26 @@ const LEFT: &str = r#"
 /templating/list/3/query values of the variable $quantile are shown as they are, without other words for them
 /templating/list/4 the variable $filters: variables of the kind "adhoc" are not understood
 /templating/list/5 the variable $top: only label_values(…) is understood, not "query_result(topk(5, up))"
-/panels/2 the row "Below" has no heading here; its panels stand in their order
-/panels/3 the panel "Heat": panels of the kind "heatmap" are not drawn here
-/panels/4/targets/0 query A of the panel "Lines of a log" asks loki, which is not there
-/panels/4 the panel "Lines of a log" has no query that could be taken
+/panels/3/options/calculate the panel "Heat" shows the buckets of its series, and makes none of plain values
+/panels/3 not kept of the panel "Heat": options
+/panels/4 the panel "Graph": panels of the kind "nodeGraph" are not drawn here
+/panels/6/targets/0 query A of the panel "Lines of a log" asks loki, which is not there
+/panels/6 the panel "Lines of a log" has no query that could be taken
 /panels/1 not kept of the panel "Errors": fieldConfig.defaults.mappings
 /panels/0/targets/1 query B of the panel "Requests" is hidden
 /panels/0/targets/2 query C of the panel "Requests" asks loki, which is not there
 /panels/0 not kept of the panel "Requests": options, fieldConfig.defaults.custom.fillOpacity
 /panels/2/panels/0 not kept of the panel "Pods": transformations
 /panels/2/panels/1 the unit "furlongs" of the panel "By pod" is not known: its values are plain numbers
+/panels/5 the row "Nothing here" has no panel that was taken, so its heading is not kept
 /panels the panel "Errors" names $zone, which is no variable of the board: put a value in its place"#;
 
 #[tokio::test]
 async fn dashboards_of_old_and_answers_of_grafanas_api_are_read() {
     let room = Room::start().await;
     let old = json!({"meta": {"slug": "x"}, "dashboard": {
-    "title": "Old", "rows": [{"title": "", "panels": [
-        {"type": "graph", "title": "Load", "span": 4, "yaxes": [{"format": "bytes"}, {"format": "short"}], "stack": true,
+    "title": "Old", "rows": [{"title": "Machines", "panels": [
+        {"type": "graph", "title": "Load", "span": 4, "yaxes": [{"format": "bytes", "min": "1", "max": null}, {"format": "short"}], "stack": true,
          "thresholds": [{"value": 10, "op": "gt", "colorMode": "critical"}, {"value": 1, "op": "lt", "colorMode": "warning"}],
          "targets": [{"refId": "A", "expr": "node_load1", "legendFormat": "[[host]] {{mode}}"}]},
         {"type": "singlestat", "title": "Up", "span": 2, "format": "percentunit", "thresholds": "0.5,0.9", "targets": [{"refId": "A", "expr": "up"}]}
@@ -107,7 +112,7 @@ async fn dashboards_of_old_and_answers_of_grafanas_api_are_read() {
     assert_eq!(
         board["panels"],
         json!([
-            {"title": "Load", "kind": "stack", "unit": "By", "width": 4, "thresholds": [{"value": 10.0, "level": "crit"}],
+            {"title": "Load", "heading": "Machines", "kind": "stack", "unit": "By", "width": 4, "min": 1.0, "thresholds": [{"value": 10.0, "level": "crit"}],
              "queries": [{"expr": "node_load1", "legend": "${host} {{mode}}"}]},
             {"title": "Up", "kind": "stat", "unit": "1", "width": 2, "queries": [{"expr": "up"}]}
         ])
