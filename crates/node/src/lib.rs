@@ -2,6 +2,7 @@
 //! over the link.
 
 mod agent;
+mod certificate;
 pub mod cgroup;
 mod collect;
 mod config;

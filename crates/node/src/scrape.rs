@@ -40,7 +40,8 @@ pub async fn scrape(feed: Feed, stop: CancellationToken) {
     let mut known: HashMap<String, Known> = HashMap::new();
     while rhythm.turn(&stop).await {
         let (targets, faults) = targets(&feed.pods.living(), &feed.pods.services());
-        let same = |key: &str, state: &Known| targets.iter().any(|t| t.key() == key && state.kept.is_of(t));
+        let asked: HashMap<String, &Target> = targets.iter().map(|t| (t.key(), t)).collect();
+        let same = |key: &str, state: &Known| asked.get(key).is_some_and(|t| state.kept.is_of(t));
         let gone: Vec<String> =
             known.iter().filter(|(key, state)| !same(key, state)).map(|(key, _)| key.clone()).collect();
         for key in gone {

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
+use crate::certificate::{self, Rule, Shown};
 use crate::error::{Error, Result};
 
 /// How long the kubelet may take.
@@ -76,15 +76,9 @@ pub struct Fetcher {
 impl Fetcher {
     /// Errors: `Config` when the client cannot be built. A missing CA is none: it means pinning.
     pub fn new(kubelet: Kubelet) -> Result<Self> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Arc::new(Verifier::new(&kubelet, provider.signature_verification_algorithms));
+        let verifier = Arc::new(Verifier::new(&kubelet));
         let bad = |e: &dyn std::fmt::Display| Error::Config(format!("client for the kubelet: {e}"));
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| bad(&e))?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier.clone())
-            .with_no_client_auth();
+        let tls = certificate::client_by(verifier.clone()).map_err(|e| bad(&e))?;
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -171,20 +165,19 @@ struct Verifier {
     rule: Tls,
     ca: Option<Arc<WebPkiServerVerifier>>,
     pin_file: PathBuf,
-    algorithms: WebPkiSupportedAlgorithms,
     last: Mutex<Option<Trust>>,
 }
 
 impl Verifier {
-    fn new(kubelet: &Kubelet, algorithms: WebPkiSupportedAlgorithms) -> Self {
+    fn new(kubelet: &Kubelet) -> Self {
         let ca = match kubelet.tls {
             Tls::Skip => None,
             Tls::Verify | Tls::Pin => authority(&kubelet.ca_file),
         };
-        Self { rule: kubelet.tls, ca, pin_file: kubelet.pin_file.clone(), algorithms, last: Mutex::new(None) }
+        Self { rule: kubelet.tls, ca, pin_file: kubelet.pin_file.clone(), last: Mutex::new(None) }
     }
 
-    fn judge(&self, leaf: &CertificateDer<'_>, by_ca: bool) -> std::io::Result<Trust> {
+    fn trust(&self, leaf: &CertificateDer<'_>, by_ca: bool) -> std::io::Result<Trust> {
         if self.rule == Tls::Skip {
             return Ok(Trust::Skipped);
         }
@@ -204,20 +197,14 @@ impl Verifier {
     }
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+impl Rule for Verifier {
+    fn judge(&self, shown: &Shown<'_>) -> std::result::Result<(), rustls::Error> {
+        let Shown { leaf, intermediates, name, ocsp, now } = shown;
         let by_ca = self
             .ca
             .as_ref()
-            .is_some_and(|ca| ca.verify_server_cert(leaf, intermediates, name, ocsp, now).is_ok());
-        let trust = self.judge(leaf, by_ca).map_err(|e| {
+            .is_some_and(|ca| ca.verify_server_cert(leaf, intermediates, name, ocsp, *now).is_ok());
+        let trust = self.trust(leaf, by_ca).map_err(|e| {
             rustls::Error::General(format!("fingerprint file {}: {e}", self.pin_file.display()))
         })?;
         let changed = match &trust {
@@ -229,30 +216,8 @@ impl ServerCertVerifier for Verifier {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(trust);
         match changed {
             Some(text) => Err(rustls::Error::General(text)),
-            None => Ok(ServerCertVerified::assertion()),
+            None => Ok(()),
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signed, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signed, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
     }
 }
 
@@ -263,8 +228,7 @@ fn authority(path: &Path) -> Option<Arc<WebPkiServerVerifier>> {
     for cert in CertificateDer::pem_slice_iter(&pem).flatten() {
         let _ = roots.add(cert);
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), certificate::provider()).build().ok()
 }
 
 fn fingerprint(leaf: &CertificateDer<'_>) -> String {

@@ -6,17 +6,12 @@ use std::sync::Arc;
 use futures::StreamExt;
 use ph_link::agent::with_causes;
 use reqwest::{Client, header};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier,
-};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::target::{Scheme, Target};
+use crate::certificate::{self, Any};
 use crate::error::{Error, Result};
 
 /// Bytes of an answer.
@@ -36,15 +31,12 @@ pub struct Clients {
 impl Clients {
     pub fn new(ca: Option<PathBuf>) -> Result<Self> {
         let failed = |reason: String| Error::Http { url: "scrape".to_owned(), reason };
-        let tls = tls().map_err(|e| failed(e.to_string()))?;
         let tls = match ca {
             // Certificates of pods name no address that is known here, so that any is taken where nothing else was asked for.
-            None => {
-                let any = AnyCertificate(provider().signature_verification_algorithms);
-                tls.dangerous().with_custom_certificate_verifier(Arc::new(any)).with_no_client_auth()
-            }
-            Some(_) => tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+            None => certificate::client_by(Arc::new(Any)),
+            Some(_) => trusting(RootCertStore::empty()),
         };
+        let tls = tls.map_err(|e| failed(e.to_string()))?;
         let plain = straight(tls).build().map_err(|e| failed(e.to_string()))?;
         Ok(Self { plain, ca })
     }
@@ -62,12 +54,8 @@ impl Clients {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-fn tls() -> std::result::Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
-    ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()
+fn trusting(roots: RootCertStore) -> std::result::Result<ClientConfig, rustls::Error> {
+    Ok(certificate::client()?.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn straight(tls: ClientConfig) -> reqwest::ClientBuilder {
@@ -92,8 +80,7 @@ async fn checking(ca: &Path, target: &Target) -> std::result::Result<(Client, St
     if roots.is_empty() {
         return Err(unusable("it holds no certificate".to_owned()));
     }
-    let tls = tls().map_err(|e| unusable(e.to_string()))?;
-    let mut client = straight(tls.with_root_certificates(roots).with_no_client_auth());
+    let mut client = straight(trusting(roots).map_err(|e| unusable(e.to_string()))?);
     let host = match &target.server_name {
         Some(name) => {
             // The name is for the certificate alone: the connection goes to the pod's own address.
@@ -103,45 +90,6 @@ async fn checking(ca: &Path, target: &Target) -> std::result::Result<(Client, St
         None => target.addr.to_string(),
     };
     Ok((client.build().map_err(|e| unusable(e.to_string()))?, host))
-}
-
-/// Takes any certificate whose owner proves to have its key.
-#[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }
 
 async fn get(client: &Client, host: &str, target: &Target) -> std::result::Result<String, String> {

@@ -20,6 +20,16 @@ use crate::enrich::{self, Place};
 /// OTLP's mark of a point that ends its series.
 const NO_RECORDED_VALUE: u32 = 1;
 
+/// What each scrape says of itself.
+const OWN: [&str; 6] = [
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+    "scrape_body_size_bytes",
+];
+
 /// One scrape.
 pub struct Reading<'a> {
     pub samples: Vec<Sample<'a>>,
@@ -30,6 +40,7 @@ pub struct Reading<'a> {
 /// A target's resource, and the series of its last scrape.
 pub struct Kept {
     resource: Resource,
+    pod_uid: String,
     job: String,
     instance: String,
     series: HashMap<Series, bool>,
@@ -49,6 +60,7 @@ impl Kept {
         let attributes = known.iter().map(|(k, v)| text(k, &v.to_text())).collect();
         Self {
             resource: Resource { attributes, ..Resource::default() },
+            pod_uid: target.pod.uid.clone(),
             job: target.job(),
             instance: target.instance(),
             series: HashMap::new(),
@@ -56,9 +68,9 @@ impl Kept {
         }
     }
 
-    /// Whether the target still has the names that its series have.
+    /// Whether the target is still of the pod, and has the names, that its series have. A pod that took another's name is another.
     pub fn is_of(&self, target: &Target) -> bool {
-        (&self.job, &self.instance) == (&target.job(), &target.instance())
+        (&self.pod_uid, &self.job, &self.instance) == (&target.pod.uid, &target.job(), &target.instance())
     }
 
     /// One scrape as a request, and how many points it holds. Series that were there before and are not now are ended.
@@ -92,14 +104,15 @@ impl Kept {
             }
         }
         let own = self.own_labels();
-        for (name, value) in [
-            ("up", f64::from(u8::from(reading.up))),
-            ("scrape_duration_seconds", took.as_secs_f64()),
-            ("scrape_samples_scraped", scraped as f64),
-            ("scrape_samples_post_metric_relabeling", scraped as f64),
-            ("scrape_series_added", added as f64),
-            ("scrape_body_size_bytes", reading.bytes as f64),
-        ] {
+        let values = [
+            f64::from(u8::from(reading.up)),
+            took.as_secs_f64(),
+            scraped as f64,
+            scraped as f64,
+            added as f64,
+            reading.bytes as f64,
+        ];
+        for (name, value) in OWN.into_iter().zip(values) {
             points.entry((name.to_owned(), false)).or_default().push(point(&own, at_ms, value, 0));
         }
         self.request(points)
@@ -111,12 +124,11 @@ impl Kept {
         for ((name, labels), counter) in std::mem::take(&mut self.series) {
             points.entry((name, counter)).or_default().push(point(&labels, at_ms, 0.0, NO_RECORDED_VALUE));
         }
-        points.entry(("up".to_owned(), false)).or_default().push(point(
-            &self.own_labels(),
-            at_ms,
-            0.0,
-            NO_RECORDED_VALUE,
-        ));
+        let own = self.own_labels();
+        for name in OWN {
+            let end = point(&own, at_ms, 0.0, NO_RECORDED_VALUE);
+            points.entry((name.to_owned(), false)).or_default().push(end);
+        }
         self.request(points)
     }
 
@@ -124,14 +136,17 @@ impl Kept {
         vec![("instance".to_owned(), self.instance.clone()), ("job".to_owned(), self.job.clone())]
     }
 
-    /// Labels that clash with the target's own are kept as `exported_…`.
+    /// Labels that clash with the target's own are kept as `exported_…`, once more where that is there too.
     fn series_of(&self, sample: &Sample<'_>) -> Series {
         let mut labels = self.own_labels();
         for (name, value) in &sample.labels {
-            let name = match name.as_ref() {
-                clash @ ("job" | "instance") => format!("exported_{clash}"),
-                other => other.to_owned(),
-            };
+            let mut name = name.as_ref().to_owned();
+            if matches!(name.as_str(), "job" | "instance") {
+                name.insert_str(0, "exported_");
+                while sample.labels.iter().any(|(other, _)| *other == name) {
+                    name.insert_str(0, "exported_");
+                }
+            }
             labels.push((name, value.clone().into_owned()));
         }
         labels.sort();

@@ -57,6 +57,8 @@ fn both_formats_are_read() {
         assert_eq!(shown(text), expected, "{text}");
     }
     assert_eq!(shown(&"a 1\n".repeat(50_001)), "it has more than 50000 samples");
+    let labels: Vec<String> = (0..257).map(|n| format!("l{n}=\"\"")).collect();
+    assert_eq!(shown(&format!("a{{{}}} 1", labels.join(","))), "line 1: it has more than 256 labels");
 }
 
 proptest! {
@@ -379,6 +381,20 @@ fn a_target_that_gets_other_names_is_another() {
     let kept = Kept::new(own, &crate::enrich::Place::default());
     assert!(kept.is_of(own));
     assert!(!kept.is_of(&Target { job: Some("shop/web".into()), ..own.clone() }));
+    // The next pod of a StatefulSet has the name of the one before.
+    let next = Arc::new(OwnPod { uid: "another".into(), ..OwnPod::clone(&own.pod) });
+    assert!(!kept.is_of(&Target { pod: next, ..own.clone() }));
+}
+
+#[test]
+fn labels_that_clash_keep_apart() {
+    let target = &targets(&[pod(&[YES], &[("http", 80)])], &[]).0[0];
+    let mut kept = Kept::new(target, &crate::enrich::Place::default());
+    let text = r#"a{job="x",exported_job="y",exported_exported_job="z"} 1"#;
+    let reading = Reading { samples: text::parse(text).unwrap(), bytes: 1, up: true };
+    let (body, _) = kept.take(reading, 1_000, Duration::from_millis(5));
+    let labels = "exported_exported_exported_job,exported_exported_job,exported_job,instance,job";
+    assert_eq!(points(&body)[0], format!("gauge a{{{labels}}} 1"));
 }
 
 fn points(body: &[u8]) -> Vec<String> {
@@ -423,8 +439,8 @@ fn series_that_are_gone_end_once() {
     let failed = Reading { samples: Vec::new(), bytes: 0, up: false };
     let (body, _) = kept.take(failed, 121_000, took);
     assert_eq!(points(&body), ["gauge b{instance,job} ends", "gauge up{instance,job} 0"]);
-    let (body, _) = kept.end(181_000);
-    assert_eq!(points(&body), ["gauge up{instance,job} ends"]);
+    let (body, items) = kept.end(181_000);
+    assert_eq!((points(&body), items), (vec!["gauge up{instance,job} ends".to_owned()], 6));
 }
 
 #[test]

@@ -10,6 +10,9 @@ use std::collections::HashMap;
 /// Samples of one scrape.
 const MAX_SAMPLES: usize = 50_000;
 
+/// Labels of one line, more than any server keeps.
+const MAX_LABELS: usize = 256;
+
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample<'a> {
@@ -170,6 +173,9 @@ impl<'a> Line<'a> {
                 let value = self.quoted()?;
                 if key.is_empty() || labels.iter().any(|(k, _)| *k == key) {
                     return Err("a label has no name, or comes twice");
+                }
+                if labels.len() >= MAX_LABELS {
+                    return Err("it has more than 256 labels");
                 }
                 let value = if matches!(key.as_ref(), "le" | "quantile") { with_point(value) } else { value };
                 labels.push((key, value));
