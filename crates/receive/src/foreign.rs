@@ -1,5 +1,7 @@
 //! What span formats other than OTLP have in common on their way to it.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use http::header::HeaderMap;
 use http::{Response, StatusCode};
@@ -10,6 +12,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use prost::Message;
 
 use crate::answer::{Reply, ReplyBody, refused_in_words};
 use crate::door::{Door, Limits};
@@ -27,18 +30,27 @@ pub fn text(key: impl Into<String>, value: impl Into<String>) -> KeyValue {
 
 /// Spans by resource and scope, in the order in which each first appears.
 #[derive(Default)]
-pub struct Gathered(Vec<(Vec<KeyValue>, Vec<(String, Vec<Span>)>)>);
+pub struct Gathered {
+    resources: Vec<(Vec<KeyValue>, Vec<(String, Vec<Span>)>)>,
+    /// Where a resource is, by its attributes as bytes; where a scope of it is. Looked up, not looked for: a batch may have as many
+    /// of them as spans.
+    places: HashMap<Vec<u8>, (usize, HashMap<String, usize>)>,
+}
 
 impl Gathered {
     pub fn add(&mut self, resource: Vec<KeyValue>, scope: String, span: Span) {
-        let at = self.0.iter().position(|(r, _)| *r == resource).unwrap_or_else(|| {
-            self.0.push((resource, Vec::new()));
-            self.0.len() - 1
+        let bytes = resource.iter().flat_map(KeyValue::encode_length_delimited_to_vec).collect();
+        let (at, scopes) = self.places.entry(bytes).or_insert_with(|| {
+            self.resources.push((resource, Vec::new()));
+            (self.resources.len() - 1, HashMap::new())
         });
-        let Some((_, scopes)) = self.0.get_mut(at) else { return };
-        match scopes.iter_mut().find(|(name, _)| *name == scope) {
-            Some((_, spans)) => spans.push(span),
-            None => scopes.push((scope, vec![span])),
+        let Some((_, all)) = self.resources.get_mut(*at) else { return };
+        let at = *scopes.entry(scope).or_insert_with_key(|scope| {
+            all.push((scope.clone(), Vec::new()));
+            all.len() - 1
+        });
+        if let Some((_, spans)) = all.get_mut(at) {
+            spans.push(span);
         }
     }
 
@@ -50,7 +62,7 @@ impl Gathered {
             ..ScopeSpans::default()
         };
         let resource_spans = self
-            .0
+            .resources
             .into_iter()
             .map(|(attributes, scopes)| ResourceSpans {
                 resource: Some(Resource { attributes, ..Resource::default() }),

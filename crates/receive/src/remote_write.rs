@@ -26,6 +26,9 @@ use exemplar::exemplar;
 /// Where it is posted to.
 pub const PATHS: [&str; 2] = ["/api/v1/write", "/prometheus/api/v1/write"];
 
+/// How many times larger than the largest body a request may be when its symbols stand where they are named.
+const GROWS: usize = 8;
+
 /// Which message a body holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -107,7 +110,7 @@ pub fn decode(version: Version, body: &[u8], limits: &Limits) -> Result<Written,
     let mut out = Written::default();
     match version {
         Version::One => one(messages::WriteRequest::decode(body).map_err(malformed)?, &mut out),
-        Version::Two => two(messages::Request::decode(body).map_err(malformed)?, &mut out)?,
+        Version::Two => two(messages::Request::decode(body).map_err(malformed)?, limits, &mut out)?,
     }
     let found = out.series.iter().map(|s| s.samples.len()).sum();
     match found {
@@ -190,31 +193,63 @@ fn one(request: messages::WriteRequest, out: &mut Written) {
         .collect();
 }
 
-fn two(request: messages::Request, out: &mut Written) -> Result<(), Error> {
-    let malformed = |reason: String| Error::Malformed { what: "remote write 2.0 request", reason };
-    let symbols = request.symbols;
-    if symbols.first().is_some_and(|s| !s.is_empty())
-        || (symbols.is_empty() && !request.timeseries.is_empty())
-    {
-        return Err(malformed("the symbol table does not begin with the empty string".to_owned()));
+/// The symbol table of a request. A few bytes that name a long symbol over and over would fill the memory, so that what it
+/// gives is bounded.
+struct Symbols {
+    table: Vec<String>,
+    /// Bytes that may still be given.
+    left: usize,
+    limit: usize,
+}
+
+impl Symbols {
+    fn new(table: Vec<String>, limits: &Limits) -> Self {
+        let limit = limits.body.saturating_mul(GROWS);
+        Self { table, left: limit, limit }
     }
-    let symbol = |n: u32| {
-        usize::try_from(n)
-            .ok()
-            .and_then(|n| symbols.get(n))
-            .cloned()
-            .ok_or_else(|| malformed(format!("symbol {n} is not in the table of {}", symbols.len())))
-    };
+
+    fn text(&mut self, n: u32) -> Result<String, Error> {
+        let known = usize::try_from(n).ok().and_then(|n| self.table.get(n));
+        let text = known.ok_or_else(|| {
+            malformed_two(format!("symbol {n} is not in the table of {}", self.table.len()))
+        })?;
+        let left = self.left.checked_sub(text.len() + size_of::<String>());
+        let what = "remote write 2.0 request with its symbols in place";
+        self.left = left.ok_or(Error::TooLarge { what, limit: self.limit })?;
+        Ok(text.clone())
+    }
+
+    /// Names and values of labels.
+    fn pairs(&mut self, refs: &[u32]) -> Result<Vec<(String, String)>, Error> {
+        let odd = "a series or exemplar names an odd number of symbols as labels";
+        let pairs = refs.chunks(2).map(|pair| match pair {
+            [name, value] => Ok((self.text(*name)?, self.text(*value)?)),
+            _ => Err(malformed_two(odd.to_owned())),
+        });
+        pairs.collect()
+    }
+}
+
+fn malformed_two(reason: String) -> Error {
+    Error::Malformed { what: "remote write 2.0 request", reason }
+}
+
+fn two(request: messages::Request, limits: &Limits, out: &mut Written) -> Result<(), Error> {
+    let table = request.symbols;
+    if table.first().is_some_and(|s| !s.is_empty()) || (table.is_empty() && !request.timeseries.is_empty()) {
+        return Err(malformed_two("the symbol table does not begin with the empty string".to_owned()));
+    }
+    let mut symbols = Symbols::new(table, limits);
     let mut described = BTreeMap::new();
     for s in request.timeseries {
-        let pairs = pairs_of(&s.labels_refs, &symbol)?;
+        let pairs = symbols.pairs(&s.labels_refs)?;
         out.histograms += s.histograms.len() as u64;
         let mut exemplars = Vec::new();
         for e in s.exemplars {
-            exemplars.push(exemplar(pairs_of(&e.labels_refs, &symbol)?, (e.timestamp, e.value)));
+            exemplars.push(exemplar(symbols.pairs(&e.labels_refs)?, (e.timestamp, e.value)));
         }
         let about = s.metadata.unwrap_or_default();
-        let (help, unit) = (symbol(about.help_ref)?, symbol(about.unit_ref)?);
+        let (help, unit) = (symbols.text(about.help_ref)?, symbols.text(about.unit_ref)?);
         let mut series = empty(kind(about.r#type), &unit);
         let start = s.samples.iter().map(|p| p.start_timestamp).find(|t| *t > 0);
         series.start_ms = start.or(Some(s.created_timestamp)).filter(|t| *t > 0);
@@ -229,19 +264,6 @@ fn two(request: messages::Request, out: &mut Written) -> Result<(), Error> {
     }
     out.described = described.into_values().filter(|d| !d.name.is_empty()).collect();
     Ok(())
-}
-
-/// Labels out of the symbol table.
-fn pairs_of(
-    refs: &[u32],
-    symbol: &dyn Fn(u32) -> Result<String, Error>,
-) -> Result<Vec<(String, String)>, Error> {
-    let odd = "a series or exemplar names an odd number of symbols as labels";
-    let pairs = refs.chunks(2).map(|pair| match pair {
-        [name, value] => Ok((symbol(*name)?, symbol(*value)?)),
-        _ => Err(Error::Malformed { what: "remote write 2.0 request", reason: odd.to_owned() }),
-    });
-    pairs.collect()
 }
 
 /// The family of a series of a histogram or summary.

@@ -160,3 +160,18 @@ fn answers_say_what_was_written() {
     assert_eq!(reply.headers()["x-prometheus-remote-write-samples-written"], "3");
     assert_eq!(answered(Version::One, &Outcome::default()).status(), StatusCode::NO_CONTENT);
 }
+
+/// One long symbol, named over and over, is refused before it fills the memory.
+#[test]
+fn symbols_that_grow_without_end_are_refused() {
+    let limits = Limits { body: 4_096, ..Limits::default() };
+    let request = |refs: usize| Request {
+        symbols: vec![String::new(), "__name__".into(), "x".repeat(1_000)],
+        timeseries: vec![TimeSeries2 { labels_refs: [1, 2].repeat(refs), ..TimeSeries2::default() }],
+    };
+    let read = |refs: usize| decode(Version::Two, &request(refs).encode_to_vec(), &limits);
+    assert!(read(1).is_ok());
+    let refused = read(100).unwrap_err();
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.to_string().contains("symbols in place is larger than 32768 bytes"), "{refused}");
+}
