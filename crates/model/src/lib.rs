@@ -12,6 +12,7 @@ mod log;
 mod matcher;
 mod metric;
 mod object;
+mod rolled;
 mod secret;
 mod span;
 mod time;
@@ -28,6 +29,7 @@ pub use metric::{
     NumberValue, Point, PointKind, STALE_NAN_BITS, Sample, Series, SeriesKind, is_stale_marker, stale_marker,
 };
 pub use object::{ObjectKind, ObjectRef};
+pub use rolled::Rolled;
 pub use secret::Secret;
 pub use span::{SpanKind, SpanRow, SpanStatus};
 pub use time::{RangeMs, RangeNs};

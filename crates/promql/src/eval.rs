@@ -20,6 +20,7 @@ mod pick;
 mod range;
 mod rate;
 mod relabel;
+mod rolled;
 mod rows;
 mod run;
 mod scalar;

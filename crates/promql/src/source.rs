@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ph_model::{ErrorKind, Labels, Matcher, Sample};
+use ph_model::{ErrorKind, Labels, Matcher, Rolled, Sample};
 
 use crate::regexp::Test;
 
@@ -23,7 +23,43 @@ pub struct Hint {
     pub function: Option<&'static str>,
     /// 0 for instant selectors.
     pub range_ms: i64,
+    /// Between two evaluations; 0 when there is one alone.
     pub step_ms: i64,
+    /// Where the first window ends; `None` when samples beside the windows matter as well.
+    pub end_ms: Option<i64>,
+}
+
+/// Functions over ranges whose result windows of samples give exactly, if they fill the range.
+const ROLLED: [&str; 13] = [
+    "absent_over_time",
+    "avg_over_time",
+    "count_over_time",
+    "delta",
+    "first_over_time",
+    "increase",
+    "last_over_time",
+    "max_over_time",
+    "min_over_time",
+    "present_over_time",
+    "rate",
+    "sum_over_time",
+    "ts_of_last_over_time",
+];
+
+impl Selection {
+    /// Whether windows of this resolution give what its samples give: every range is made of whole windows, and its
+    /// function asks for nothing that they do not hold; every instant is a window's end, and its lookback no wider.
+    pub fn rolls_exactly(&self, resolution_ms: i64) -> bool {
+        let Some(end_ms) = self.hint.end_ms.filter(|_| resolution_ms > 0) else { return false };
+        let whole = |ms: i64| ms % resolution_ms == 0;
+        let lookback_ms = end_ms.saturating_sub(self.from_ms).saturating_add(1);
+        whole(end_ms)
+            && whole(self.hint.step_ms)
+            && match self.hint.function {
+                Some(name) => self.hint.range_ms > 0 && whole(self.hint.range_ms) && ROLLED.contains(&name),
+                None => self.hint.range_ms == 0 && lookback_ms <= resolution_ms,
+            }
+    }
 }
 
 /// One series: strictly ascending time. Samples outside the selection may be there and are not looked at.
@@ -31,6 +67,8 @@ pub struct Hint {
 pub struct SourceSeries<'a> {
     pub labels: Cow<'a, Labels>,
     pub samples: Cow<'a, [Sample]>,
+    /// Instead of samples: windows of them, ascending. Only for a selection that they [serve](Selection::rolls_exactly).
+    pub rolled: Option<Cow<'a, [Rolled]>>,
     /// It holds native histograms, which expressions cannot work on.
     pub native_histograms: bool,
 }
@@ -100,6 +138,7 @@ impl SeriesSource for MemorySource {
             Ok(SourceSeries {
                 labels: Cow::Borrowed(labels),
                 samples: Cow::Borrowed(samples.as_slice()),
+                rolled: None,
                 native_histograms: *native,
             })
         })))

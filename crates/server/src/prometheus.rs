@@ -16,6 +16,7 @@ mod params;
 mod query;
 mod ranges;
 mod read;
+mod rolled;
 mod runs;
 mod status;
 mod views;

@@ -15,6 +15,7 @@ use crate::contract::Error;
 use crate::fs::{File, Fs};
 use crate::hidden::{HiddenSeries, strip};
 use crate::part::{day_text, discard};
+use crate::rolled::name_of;
 use crate::shard::Shared;
 
 const DAY_MS: i64 = 86_400_000;
@@ -125,6 +126,24 @@ pub(crate) struct Source {
     pub org: OrgId,
     pub shard: usize,
     pub lsn: u64,
+    /// Width of the windows of a roll-up; 0: it holds samples.
+    pub step_ms: i64,
+}
+
+impl Source {
+    /// Where a block of a day lies, below the store's directory.
+    fn path(&self, day: i64, id: Uuid) -> String {
+        let (org, day) = (self.org, day_text(day));
+        match self.step_ms {
+            0 => format!("t/{org}/m/{day}/{id}"),
+            step_ms => format!("t/{org}/roll/{}/{day}/{id}", name_of(step_ms)),
+        }
+    }
+
+    /// Times of a block of a day with these samples. Those of a roll-up's samples say nothing.
+    fn bounds(&self, day: i64, samples: (i64, i64)) -> (i64, i64) {
+        if self.step_ms == 0 { samples } else { (day * DAY_MS, (day + 1) * DAY_MS - 1) }
+    }
 }
 
 /// Writes a cut as blocks, one a UTC day. Nothing is published.
@@ -161,7 +180,8 @@ pub(crate) fn write_day(
         return Ok(None);
     }
     let id = Uuid::now_v7();
-    let path = format!("t/{}/m/{}/{id}", of.org, day_text(day));
+    let path = of.path(day, id);
+    let (first, last) = of.bounds(day, (meta.min_ms, meta.max_ms));
     let dir = root.join(&path);
     let act = |cause: io::Error| disk_error("write metrics block", &dir, cause);
     fs.create_dir_all(&dir).map_err(act)?;
@@ -175,8 +195,8 @@ pub(crate) fn write_day(
         signal: Signal::Metrics,
         day,
         path,
-        first: meta.min_ms,
-        last: meta.max_ms,
+        first,
+        last,
         rows: meta.samples,
         bytes: meta.bytes + meta_bytes,
         hash: 0,
@@ -191,6 +211,7 @@ pub(crate) fn write_day(
         cleaned: 0,
         ruled: 0,
         summary: Vec::new(),
+        step_ms: of.step_ms,
     }))
 }
 

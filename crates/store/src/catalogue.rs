@@ -22,7 +22,7 @@ use crate::shard::{Lane, Reach};
 
 /// Version of the store that this release writes, and the newest that it reads. The tables of version 4 are those of 3, but
 /// samples may lie in images of heads alone, which an earlier release would not see.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
@@ -31,7 +31,8 @@ const TABLES: [&str; 8] = [
         first BIGINT NOT NULL, last BIGINT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, hash BLOB NOT NULL,
         shard BIGINT NOT NULL, lsn BIGINT NOT NULL, series BIGINT NOT NULL, quarantined TEXT,
         tix BIGINT NOT NULL DEFAULT 0, tid BIGINT NOT NULL DEFAULT 0, level BIGINT NOT NULL DEFAULT 0,
-        at BIGINT, cleaned BIGINT NOT NULL DEFAULT 0, ruled BIGINT NOT NULL DEFAULT 0, summary BLOB)",
+        at BIGINT, cleaned BIGINT NOT NULL DEFAULT 0, ruled BIGINT NOT NULL DEFAULT 0, summary BLOB,
+        step_ms BIGINT NOT NULL DEFAULT 0)",
     "CREATE TABLE IF NOT EXISTS checkpoints (
         org BLOB NOT NULL, signal TEXT NOT NULL, lsn BIGINT NOT NULL, border_ms BIGINT NOT NULL,
         PRIMARY KEY (org, signal))",
@@ -63,6 +64,9 @@ const SINCE_3: [&str; 3] = [
 
 /// What version 5 added to those of version 4.
 const SINCE_5: [&str; 1] = ["ALTER TABLE parts ADD COLUMN summary BLOB"];
+
+/// What version 6 added to those of version 5.
+const SINCE_6: [&str; 1] = ["ALTER TABLE parts ADD COLUMN step_ms BIGINT NOT NULL DEFAULT 0"];
 
 /// How far a table is in parts: every row up to `lsn`, of samples those before `border_ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +124,8 @@ pub(crate) struct PartRow {
     pub ruled: i64,
     /// What values its columns have; empty when nothing is known.
     pub summary: Vec<u8>,
+    /// Width of the windows of a roll-up; 0: it is none.
+    pub step_ms: i64,
 }
 
 /// One publication.
@@ -212,7 +218,9 @@ impl Catalogue {
         let mut tx = self.pool.begin().await.map_err(&act)?;
         let since_2 = SINCE_2.iter().filter(|_| from < 2);
         let since_3 = SINCE_3.iter().filter(|_| from < 3);
-        for change in since_2.chain(since_3).chain(SINCE_5.iter().filter(|_| from < 5)) {
+        let since_5 = SINCE_5.iter().filter(|_| from < 5);
+        let since_6 = SINCE_6.iter().filter(|_| from < 6);
+        for change in since_2.chain(since_3).chain(since_5).chain(since_6) {
             sqlx::query(*change).execute(&mut *tx).await.map_err(&act)?;
         }
         let version = sqlx::query("UPDATE facts SET value = $1 WHERE name = 'version'").bind(VERSION);
@@ -237,7 +245,7 @@ impl Catalogue {
         let act = fault("read parts");
         let rows = sqlx::query(
             "SELECT id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series, quarantined,
-                    tix, tid, level, at, cleaned, ruled, summary
+                    tix, tid, level, at, cleaned, ruled, summary, step_ms
              FROM parts ORDER BY id",
         )
         .fetch_all(&self.pool)
@@ -384,9 +392,9 @@ impl Catalogue {
 async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO parts (id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series,
-                            tix, tid, level, at, cleaned, ruled, summary)
+                            tix, tid, level, at, cleaned, ruled, summary, step_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                 $20)",
+                 $20, $21)",
     )
     .bind(part.id.as_bytes().to_vec())
     .bind(part.org.as_bytes().to_vec())
@@ -408,6 +416,7 @@ async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) ->
     .bind(part.cleaned)
     .bind(part.ruled)
     .bind((!part.summary.is_empty()).then(|| part.summary.clone()))
+    .bind(part.step_ms)
     .execute(&mut **tx)
     .await
     .map(drop)
@@ -441,5 +450,6 @@ fn part_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<PartRow>, sqlx::Error
         cleaned: number(18)?,
         ruled: number(19)?,
         summary: row.try_get::<Option<Vec<u8>>, _>(20)?.unwrap_or_default(),
+        step_ms: number(21)?,
     }))
 }

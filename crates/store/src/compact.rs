@@ -1,4 +1,5 @@
-//! The compactor: a named thread that merges small parts into large ones, and rewrites parts that hold deleted rows.
+//! The compactor: a named thread that merges small parts into large ones, rolls closed days of metrics up, and rewrites
+//! parts that hold deleted rows.
 //!
 //! In:     parts of one organisation, signal and UTC day, from one snapshot.
 //! Out:    fewer parts, each row once. One catalogue transaction and one swap of the snapshot replace the old ones,
@@ -7,9 +8,10 @@
 
 mod blocks;
 mod choose;
+mod rolled;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -28,6 +30,7 @@ use crate::hidden::{HiddenSeries, is_stale};
 use crate::part::{Part, discard_part};
 use crate::shard::Shared;
 use choose::Job;
+pub(crate) use rolled::RollJob;
 
 /// How often the compactor looks for work.
 const TICK: Duration = Duration::from_secs(5);
@@ -53,6 +56,8 @@ pub(crate) struct Compactor {
     pub runtime: tokio::runtime::Handle,
     pub orders: Receiver<CompactOrder>,
     pub stop: CancellationToken,
+    /// Roll-ups that would hold nothing.
+    pub rolled_nothing: HashSet<RollJob>,
 }
 
 impl Compactor {
@@ -94,7 +99,7 @@ impl Compactor {
                 }
             }
         }
-        first
+        first.and(self.roll_up())
     }
 
     fn jobs(&self, zeal: Zeal) -> Vec<Job> {

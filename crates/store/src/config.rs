@@ -47,6 +47,25 @@ impl Retention {
     }
 }
 
+/// How long roll-ups of metrics are kept, whole days by the width of their windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RollupDays {
+    pub five_minutes: u32,
+    pub hour: u32,
+}
+
+impl Default for RollupDays {
+    fn default() -> Self {
+        Self { five_minutes: 180, hour: 400 }
+    }
+}
+
+impl RollupDays {
+    pub(crate) fn days(&self, step_ms: i64) -> u32 {
+        if step_ms < 3_600_000 { self.five_minutes } else { self.hour }
+    }
+}
+
 /// When intake is refused for want of disk space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskFloor {
@@ -98,6 +117,7 @@ pub struct StoreConfig {
     pub cache_bytes: u64,
     /// Of organisations that have no settings of their own.
     pub retention: Retention,
+    pub rollups: RollupDays,
     /// Most bytes of all parts; above it the oldest days go first, from organisations that hold more than their share.
     pub disk_cap_bytes: Option<u64>,
     pub disk: DiskFloor,
@@ -122,6 +142,7 @@ impl StoreConfig {
             segment_bytes: 64 * MIB,
             cache_bytes: 80 * MIB,
             retention: Retention::default(),
+            rollups: RollupDays::default(),
             disk_cap_bytes: None,
             disk: DiskFloor::default(),
             repair: false,

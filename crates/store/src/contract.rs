@@ -5,6 +5,7 @@
 mod deletion;
 mod exemplars;
 mod facts;
+mod rolled;
 mod spanset;
 mod standing;
 mod traces;
@@ -22,6 +23,7 @@ use ph_model::{
 pub use deletion::{DeleteAsk, Deletion};
 pub use exemplars::{Exemplar, ExemplarPage, ExemplarsAsk, SeriesExemplars};
 pub use facts::{FieldCount, FieldsAsk, FieldsPage, MetricFacts};
+pub use rolled::{MetricsKept, RolledAsk, RolledKept, RolledSeries};
 pub use spanset::{Comparison, Measure, ROOT_NAME, ROOT_SERVICE, SpanSet, TRACE_DURATION};
 pub use standing::Standing;
 pub use traces::{
@@ -274,7 +276,15 @@ pub trait Store: Send + Sync + 'static {
     /// settled samples after this was asked stays true until a later answer says that they were touched.
     async fn standing(&self, ctx: &TenantCtx, range: RangeMs, since: u64) -> Result<Standing, Error>;
 
-    /// Label sets with a sample in the range, ascending.
+    /// Series as windows of samples, ascending by label set: stored ones where samples are gone, the same of samples
+    /// where they are not. Errors: `Invalid` for another resolution than those that are kept, `Exhausted` at a limit; what
+    /// is damaged is an error, for windows are exact or absent.
+    async fn select_rolled(&self, ctx: &TenantCtx, ask: RolledAsk) -> Result<Vec<RolledSeries>, Error>;
+
+    /// How far back samples and roll-ups reach.
+    async fn metrics_kept(&self, ctx: &TenantCtx) -> Result<MetricsKept, Error>;
+
+    /// Label sets with a sample in the range, ascending; where samples are gone, those of the day's roll-ups.
     async fn series(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error>;
 
     async fn label_names(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<LabelPage, Error>;

@@ -181,7 +181,7 @@ impl HiddenSeries {
         Ok(Self { seq, tests, range })
     }
 
-    fn selects(&self, labels: &Labels) -> bool {
+    pub fn selects(&self, labels: &Labels) -> bool {
         accepts(&self.tests, labels)
     }
 }

@@ -26,6 +26,7 @@ mod memtable;
 mod orgs;
 mod part;
 mod refusing;
+mod rolled;
 mod rows;
 mod scan;
 mod search;
@@ -40,14 +41,14 @@ mod wal;
 mod window;
 
 pub use check::{CheckReport, check};
-pub use config::{DiskFloor, Durability, Retention, StoreConfig};
+pub use config::{DiskFloor, Durability, Retention, RollupDays, StoreConfig};
 pub use contract::{
     Appended, Batch, Bucket, Comparison, CountAsk, DeleteAsk, Deletion, Dependency, DependencyKind,
     DependencyPage, Error, Exemplar, ExemplarPage, ExemplarsAsk, FieldCount, FieldsAsk, FieldsPage, Gap,
-    LabelPage, Measure, MetricFacts, Operation, Order, ROOT_NAME, ROOT_SERVICE, Rejection, Rows, SearchAsk,
-    SearchPage, SearchRows, SelectedSpan, SeriesAsk, SeriesExemplars, SeriesSamples, Service, ServicePage,
-    ServiceSpans, SpanSet, Standing, Stats, Store, TRACE_DURATION, Tail, TailAsk, TailEvent, TailFrom, Trace,
-    TracePage, TraceSummary, TracesAsk,
+    LabelPage, Measure, MetricFacts, MetricsKept, Operation, Order, ROOT_NAME, ROOT_SERVICE, Rejection,
+    RolledAsk, RolledKept, RolledSeries, Rows, SearchAsk, SearchPage, SearchRows, SelectedSpan, SeriesAsk,
+    SeriesExemplars, SeriesSamples, Service, ServicePage, ServiceSpans, SpanSet, Standing, Stats, Store,
+    TRACE_DURATION, Tail, TailAsk, TailEvent, TailFrom, Trace, TracePage, TraceSummary, TracesAsk,
 };
 pub use embedded::{Embedded, SnapshotReport, Surroundings};
 pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};

@@ -9,6 +9,7 @@ use ph_tsdb::{Source, merge};
 use crate::block::BlockPart;
 use crate::contract::{Error, LabelPage, SeriesAsk, SeriesSamples};
 use crate::hidden::strip;
+use crate::rolled;
 use crate::scan::{Leave, gone};
 use crate::shard::Shared;
 
@@ -142,7 +143,7 @@ fn too_many_samples(most: u64) -> Error {
     Error::new(ErrorKind::Exhausted, what)
 }
 
-fn open(block: &BlockPart) -> Result<&ph_tsdb::Block, Error> {
+pub(crate) fn open(block: &BlockPart) -> Result<&ph_tsdb::Block, Error> {
     match block.damage() {
         Some(why) => Err(Error::new(ErrorKind::Internal, why)),
         None => block.block(),
@@ -170,22 +171,41 @@ fn left_over(
     })
 }
 
-/// Asks head and blocks for a listing and merges the answers; `limit` items at most.
+/// What a listing asks for: the whole range, of which samples are visible from some time on.
+pub(crate) struct Listed {
+    pub ask: SeriesAsk,
+    /// ms UTC.
+    pub visible_from: i64,
+}
+
+impl Listed {
+    /// The ask about samples that are visible.
+    fn visible(&self) -> SeriesAsk {
+        let range = RangeMs::new(self.ask.range.from.max(self.visible_from), self.ask.range.to);
+        SeriesAsk { range, ..self.ask.clone() }
+    }
+}
+
+/// Asks head, blocks and roll-ups for a listing and merges the answers; as many items as asked for at most.
 fn listing<T: Ord>(
     shared: &Shared,
     org: OrgId,
-    ask: &SeriesAsk,
-    from_head: impl Fn(&ph_tsdb::Head) -> Result<ph_tsdb::Listing<T>, ph_tsdb::Error>,
-    from_block: impl Fn(&ph_tsdb::Block) -> Result<ph_tsdb::Listing<T>, ph_tsdb::Error>,
+    listed: &Listed,
+    from_head: impl Fn(&ph_tsdb::Head, RangeMs) -> Result<ph_tsdb::Listing<T>, ph_tsdb::Error>,
+    from_block: impl Fn(&ph_tsdb::Block, RangeMs) -> Result<ph_tsdb::Listing<T>, ph_tsdb::Error>,
 ) -> Result<ph_tsdb::Listing<T>, Error> {
+    let ask = listed.visible();
     let (mut items, mut truncated) = (Vec::new(), false);
     if let Some(head) = shared.head(org) {
-        let found = from_head(&head).map_err(lift)?;
+        let found = from_head(&head, ask.range).map_err(lift)?;
         items.extend(found.items);
         truncated |= found.truncated;
     }
-    for block in blocks(shared, org, ask.range) {
-        let found = open(&block).and_then(|b| from_block(b).map_err(lift)).inspect_err(|e| {
+    let samples = blocks(shared, org, ask.range).into_iter().map(|b| (b, ask.range));
+    // Times of a roll-up's samples say nothing.
+    let rolled = rolled::listed(shared, org, listed.ask.range).into_iter().map(|b| (b, RangeMs::ALL));
+    for (block, range) in samples.chain(rolled) {
+        let found = open(&block).and_then(|b| from_block(b, range).map_err(lift)).inspect_err(|e| {
             if e.kind != ErrorKind::Invalid {
                 block.note_damage(e.kind, e.text.clone());
             }
@@ -199,9 +219,10 @@ fn listing<T: Ord>(
 }
 
 /// Label sets, ascending, and whether there are more.
-pub(crate) fn series(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {
-    let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
-    if is_thinned(shared, org, range) {
+pub(crate) fn series(shared: &Shared, org: OrgId, listed: &Listed) -> Result<(Vec<Labels>, bool), Error> {
+    let ask = &listed.visible();
+    let (matchers, limit) = (&ask.matchers, ask.max_series);
+    if is_thinned(shared, org, ask.range) {
         let mut all = Vec::new();
         left_over(shared, org, ask, &mut |labels| all.push(labels))?;
         let found = ph_tsdb::Listing::cut(all, limit);
@@ -210,16 +231,17 @@ pub(crate) fn series(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Result<(Ve
     let found = listing(
         shared,
         org,
-        ask,
-        |head| head.series(matchers, range, limit),
-        |block| block.series(matchers, range, limit),
+        listed,
+        |head, range| head.series(matchers, range, limit),
+        |block, range| block.series(matchers, range, limit),
     )?;
     Ok((found.items, found.truncated))
 }
 
-pub(crate) fn label_names(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Result<LabelPage, Error> {
-    let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
-    if is_thinned(shared, org, range) {
+pub(crate) fn label_names(shared: &Shared, org: OrgId, listed: &Listed) -> Result<LabelPage, Error> {
+    let ask = &listed.visible();
+    let (matchers, limit) = (&ask.matchers, ask.max_series);
+    if is_thinned(shared, org, ask.range) {
         let mut all = BTreeSet::new();
         left_over(shared, org, ask, &mut |labels| {
             all.extend(labels.iter().map(|(name, _)| name.to_owned()));
@@ -230,9 +252,9 @@ pub(crate) fn label_names(shared: &Shared, org: OrgId, ask: &SeriesAsk) -> Resul
     let found = listing(
         shared,
         org,
-        ask,
-        |head| head.label_names(matchers, range, limit),
-        |block| block.label_names(matchers, range, limit),
+        listed,
+        |head, range| head.label_names(matchers, range, limit),
+        |block, range| block.label_names(matchers, range, limit),
     )?;
     Ok(LabelPage { values: found.items, truncated: found.truncated })
 }
@@ -241,10 +263,11 @@ pub(crate) fn label_values(
     shared: &Shared,
     org: OrgId,
     name: &str,
-    ask: &SeriesAsk,
+    listed: &Listed,
 ) -> Result<LabelPage, Error> {
-    let (matchers, range, limit) = (&ask.matchers, ask.range, ask.max_series);
-    if is_thinned(shared, org, range) {
+    let ask = &listed.visible();
+    let (matchers, limit) = (&ask.matchers, ask.max_series);
+    if is_thinned(shared, org, ask.range) {
         let mut all = BTreeSet::new();
         left_over(shared, org, ask, &mut |labels| all.extend(labels.value(name).map(str::to_owned)))?;
         let found = ph_tsdb::Listing::cut(all.into_iter().collect(), limit);
@@ -253,9 +276,9 @@ pub(crate) fn label_values(
     let found = listing(
         shared,
         org,
-        ask,
-        |head| head.label_values(name, matchers, range, limit),
-        |block| block.label_values(name, matchers, range, limit),
+        listed,
+        |head, range| head.label_values(name, matchers, range, limit),
+        |block, range| block.label_values(name, matchers, range, limit),
     )?;
     Ok(LabelPage { values: found.items, truncated: found.truncated })
 }

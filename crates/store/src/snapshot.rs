@@ -27,6 +27,8 @@ pub(crate) struct Snapshot {
     pub tables: HashMap<(OrgId, Signal), Arc<Table>>,
     /// Metric blocks, oldest first.
     pub blocks: HashMap<OrgId, Vec<Arc<BlockPart>>>,
+    /// Roll-ups, in no order.
+    pub rolled: HashMap<OrgId, Vec<Arc<BlockPart>>>,
     /// Deleted samples.
     pub hidden_series: HashMap<OrgId, Vec<Arc<HiddenSeries>>>,
 }
@@ -57,6 +59,16 @@ impl Snapshots {
 impl Snapshot {
     pub fn table(&self, org: OrgId, signal: Signal) -> Option<&Arc<Table>> {
         self.tables.get(&(org, signal))
+    }
+
+    /// Roll-ups of an organisation.
+    pub fn rolled(&self, org: OrgId) -> &[Arc<BlockPart>] {
+        self.rolled.get(&org).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Blocks and roll-ups of all organisations.
+    pub fn all_blocks(&self) -> impl Iterator<Item = &Arc<BlockPart>> {
+        self.blocks.values().chain(self.rolled.values()).flatten()
     }
 
     /// Deleted samples of an organisation.

@@ -17,6 +17,11 @@ pub(crate) fn stats(shared: &Shared, org: OrgId) -> Stats {
         out.parts += 1;
         add(&mut out, Signal::Metrics, (block.row.rows, block.row.bytes, Some(block.row.first)));
     }
+    for block in snapshot.rolled(org) {
+        out.parts += 1;
+        // Its rows are none that anybody sent.
+        add(&mut out, Signal::Metrics, (0, block.row.bytes, None));
+    }
     for signal in Signal::ALL {
         let Some(table) = snapshot.table(org, signal) else { continue };
         for generation in &table.generations {

@@ -20,6 +20,7 @@ mod head;
 mod merge;
 mod metrics;
 mod rate;
+pub mod rolled;
 pub mod wal;
 
 pub use block::{Block, BlockMeta};

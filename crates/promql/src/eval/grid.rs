@@ -38,6 +38,11 @@ impl Grid {
         self.time(self.count.saturating_sub(1))
     }
 
+    /// Between two steps; 0 when there is one alone.
+    fn spacing(&self) -> i64 {
+        if self.count > 1 { self.step } else { 0 }
+    }
+
     /// The first step alone, which stands for all when nothing depends on the step.
     pub fn first(&self) -> Self {
         Self { count: self.count.min(1), end: self.start, ..*self }
@@ -110,7 +115,12 @@ pub fn instant_selection(selector: &Selector, grid: Grid, params: &Params) -> Re
         matchers: selector.matchers.clone(),
         from_ms: shift.end(grid.start).saturating_sub(params.lookback_ms.saturating_sub(1)),
         to_ms: shift.end(grid.last()).saturating_add(ahead),
-        hint: Hint { function: None, range_ms: 0, step_ms: params.step_ms },
+        hint: Hint {
+            function: None,
+            range_ms: 0,
+            step_ms: grid.spacing(),
+            end_ms: end_of(selector, grid, shift),
+        },
     })
 }
 
@@ -132,8 +142,18 @@ pub fn range_selection(
         matchers: matrix.selector.matchers.clone(),
         from_ms: shift.end(grid.start).saturating_sub(range + behind - 1),
         to_ms: shift.end(grid.last()).saturating_add(ahead),
-        hint: Hint { function, range_ms: range, step_ms: params.step_ms },
+        hint: Hint {
+            function,
+            range_ms: range,
+            step_ms: grid.spacing(),
+            end_ms: end_of(&matrix.selector, grid, shift),
+        },
     })
+}
+
+/// Where the first window of a selector ends, if nothing beside its windows matters.
+fn end_of(selector: &Selector, grid: Grid, shift: Resolved) -> Option<i64> {
+    (selector.edges == Edges::Plain).then(|| shift.end(grid.start))
 }
 
 /// Functions whose result depends on the time of evaluation even when their arguments do not.

@@ -39,7 +39,7 @@ pub fn selection(call: &Call, grid: Grid, params: &Params) -> Result<Selection, 
         matchers: asked.names.into_iter().chain(asked.data).collect(),
         from_ms: shift.end(grid.start).saturating_sub(params.lookback_ms.saturating_sub(1)),
         to_ms: shift.end(grid.last()),
-        hint: Hint { function: Some("info"), range_ms: 0, step_ms: params.step_ms },
+        hint: Hint { function: Some("info"), range_ms: 0, step_ms: params.step_ms, end_ms: None },
     })
 }
 

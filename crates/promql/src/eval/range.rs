@@ -5,8 +5,8 @@ use ph_model::Sample;
 use super::grid::{Grid, Names, Resolved, names, positive, range_selection, resolve};
 use super::rows::{ABSENT, Row, Rows, clean, distinct_strictly, is_absent};
 use super::run::Run;
-use super::select::without_markers;
-use super::{over_time, rate};
+use super::select::{Found, without_markers};
+use super::{over_time, rate, rolled};
 use crate::ast::{Call, Edges, Expr, ExprKind};
 use crate::error::{Error, Span, fail};
 use crate::functions::Type;
@@ -130,10 +130,16 @@ impl Run<'_> {
                     edges,
                     lookback_ms: self.params.lookback_ms,
                 };
-                Ok(Box::new(self.select(&selection)?.map(move |series| {
-                    let (labels, samples) = series?;
+                Ok(Box::new(self.select_any(&selection)?.map(move |series| {
+                    let (labels, found) = series?;
                     self.tick(grid.count)?;
-                    Ok(Row::new(labels, apply(slide, &without_markers(samples))))
+                    Ok(Row::new(
+                        labels,
+                        match found {
+                            Found::Samples(samples) => apply(slide, &without_markers(samples)),
+                            Found::Rolled(windows) => rolled::column(&slide, &windows, name),
+                        },
+                    ))
                 })))
             }
             ExprKind::Subquery(subquery) => {

@@ -86,7 +86,7 @@ pub fn column(slide: &Slide, samples: &[Sample], counter: Counter) -> Vec<f64> {
 }
 
 /// Stretches the change between two samples to the whole window.
-fn extrapolated(
+pub fn extrapolated(
     change: f64,
     (first, last): (Sample, Sample),
     (window, count): (Window, usize),

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use ph_model::{Labels, Sample, is_stale_marker};
+use ph_model::{Labels, Rolled, Sample, is_stale_marker};
 
 use super::grid::{Grid, Resolved, instant_selection, range_selection, resolve};
+use super::rolled;
 use super::rows::{ABSENT, Row, Rows, clean};
 use super::run::Run;
 use crate::ast::{Edges, Expr, ExprKind, Selector};
@@ -19,22 +20,45 @@ pub enum Give {
     Time,
 }
 
+/// What a source gave of a series.
+pub enum Found<'r> {
+    Samples(Cow<'r, [Sample]>),
+    Rolled(Cow<'r, [Rolled]>),
+}
+
 impl Run<'_> {
     /// The series of a selection, counted; those with native histograms are an error.
     pub fn select<'r>(
         &'r self,
         selection: &Selection,
     ) -> Result<impl Iterator<Item = Result<(Labels, Cow<'r, [Sample]>), Error>> + 'r, Error> {
+        Ok(self.select_any(selection)?.map(|one| match one? {
+            (labels, Found::Samples(samples)) => Ok((labels, samples)),
+            (labels, Found::Rolled(_)) => {
+                Err(Error::Execution(format!("{labels} came as roll-ups, which cannot give this")))
+            }
+        }))
+    }
+
+    /// The series of a selection, as samples or as windows of them.
+    pub fn select_any<'r>(
+        &'r self,
+        selection: &Selection,
+    ) -> Result<impl Iterator<Item = Result<(Labels, Found<'r>), Error>> + 'r, Error> {
         let series = self.source.select(selection).map_err(source_error)?;
         let (from, to) = (selection.from_ms, selection.to_ms);
         Ok(series.map(move |one| {
-            let SourceSeries { labels, samples, native_histograms } = one.map_err(source_error)?;
+            let SourceSeries { labels, samples, rolled, native_histograms } = one.map_err(source_error)?;
             if native_histograms {
                 return Err(Error::NativeHistograms(format!("the series {labels} holds them")));
             }
+            if let Some(rolled) = rolled {
+                self.read(rolled.len())?;
+                return Ok((labels.into_owned(), Found::Rolled(rolled)));
+            }
             let samples = clip(samples, from, to);
             self.read(samples.len())?;
-            Ok((labels.into_owned(), samples))
+            Ok((labels.into_owned(), Found::Samples(samples)))
         }))
     }
 
@@ -52,8 +76,15 @@ impl Run<'_> {
         let shift = resolve(&selector.shift, self.params)?;
         let lookback = self.params.lookback_ms;
         let smoothed = selector.edges == Edges::Smoothed && give == Give::Value;
-        let rows = self.select(&selection)?.map(move |series| {
-            let (labels, samples) = series?;
+        let rows = self.select_any(&selection)?.map(move |series| {
+            let (labels, found) = series?;
+            let samples = match found {
+                Found::Samples(samples) => samples,
+                Found::Rolled(windows) => {
+                    let column = rolled::newest(&windows, grid, (shift, lookback), give);
+                    return Ok(Row::new(labels, column));
+                }
+            };
             let column = if smoothed {
                 smooth(&without_markers(samples), grid, shift, lookback)
             } else {

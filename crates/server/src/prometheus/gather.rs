@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use ph_access::TenantCtx;
-use ph_model::{ErrorKind, Labels, MatchOp, Matcher, RangeMs, Sample, SeriesKind};
+use ph_model::{ErrorKind, Labels, MatchOp, Matcher, RangeMs, Rolled, Sample, SeriesKind};
 use ph_promql::{Selection, SeriesIter, SeriesSource, SourceError, SourceSeries};
-use ph_store::{SeriesAsk, SeriesSamples, Store};
+use ph_store::{MetricsKept, SeriesAsk, SeriesSamples, Store};
 use ph_tsdb::LabelTest;
 
 use super::names::{Selector, Spelling, is_only_itself};
-use super::views;
+use super::{rolled, views};
 use crate::aliases;
 
 /// Series of one query, more are refused.
@@ -21,10 +21,22 @@ pub const MOST_SERIES: usize = 200_000;
 pub const MOST_SAMPLES: usize = 20_000_000;
 /// Names of metrics that are looked through for one query.
 const MOST_NAMES: usize = 200_000;
+/// Samples that a window counts for, by its size.
+const ROLLED_WEIGHT: usize = 7;
+
+/// Series of one selection.
+enum Fetched {
+    Samples(Vec<(Labels, Vec<Sample>)>),
+    Rolled(Vec<(Labels, Vec<Rolled>)>),
+}
 
 /// What the selectors of a query need, fetched.
 pub struct Gathered {
-    found: Vec<(Selection, Vec<(Labels, Vec<Sample>)>)>,
+    /// With the width of the windows, where it is answered by roll-ups.
+    found: Vec<(Selection, Option<i64>, Fetched)>,
+    kept: MetricsKept,
+    /// What a reader of the answer should know.
+    pub warnings: BTreeSet<String>,
     pub shown: Shown,
 }
 
@@ -79,20 +91,33 @@ impl Shown {
 
 impl SeriesSource for Gathered {
     fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError> {
-        let same = |s: &Selection| {
-            s.matchers == selection.matchers && s.from_ms <= selection.from_ms && s.to_ms >= selection.to_ms
+        let wanted = rolled::resolution(&self.kept, selection);
+        let same = |(s, resolution_ms, _): &&(Selection, Option<i64>, Fetched)| {
+            s.matchers == selection.matchers
+                && s.from_ms <= selection.from_ms
+                && s.to_ms >= selection.to_ms
+                && *resolution_ms == wanted
         };
-        let Some((_, series)) = self.found.iter().find(|(s, _)| same(s)) else {
+        let Some((_, _, rows)) = self.found.iter().find(same) else {
             let text = "a selector was not fetched before its evaluation".to_owned();
             return Err(SourceError { kind: ErrorKind::Internal, text });
         };
-        Ok(Box::new(series.iter().map(|(labels, samples)| {
-            Ok(SourceSeries {
-                labels: Cow::Borrowed(labels),
-                samples: Cow::Borrowed(samples.as_slice()),
-                native_histograms: false,
-            })
-        })))
+        let series: SeriesIter<'a> = match rows {
+            Fetched::Samples(rows) => Box::new(rows.iter().map(|(l, samples)| Ok(given(l, samples, None)))),
+            Fetched::Rolled(rows) => {
+                Box::new(rows.iter().map(|(l, windows)| Ok(given(l, &[], Some(windows.as_slice())))))
+            }
+        };
+        Ok(series)
+    }
+}
+
+fn given<'a>(labels: &'a Labels, samples: &'a [Sample], rolled: Option<&'a [Rolled]>) -> SourceSeries<'a> {
+    SourceSeries {
+        labels: Cow::Borrowed(labels),
+        samples: Cow::Borrowed(samples),
+        rolled: rolled.map(Cow::Borrowed),
+        native_histograms: false,
     }
 }
 
@@ -145,12 +170,7 @@ impl<K: Kept> Rows<K> {
         self.size -= row.size();
         row.add(samples);
         self.size += row.size();
-        let (most, what) = K::MOST;
-        if self.size <= most {
-            return Ok(());
-        }
-        let text = format!("the query reads more than {most} {what}; select fewer series or a shorter range");
-        Err(ph_store::Error::new(ErrorKind::Exhausted, text))
+        within(self.size, K::MOST)
     }
 
     /// What is held, with what was before.
@@ -159,13 +179,22 @@ impl<K: Kept> Rows<K> {
     }
 }
 
+/// Errors: `Exhausted` above the limit.
+fn within(size: usize, (most, what): (usize, &str)) -> Result<(), ph_store::Error> {
+    if size <= most {
+        return Ok(());
+    }
+    let text = format!("the query reads more than {most} {what}; select fewer series or a shorter range");
+    Err(ph_store::Error::new(ErrorKind::Exhausted, text))
+}
+
 /// Takes one stored series under the labels that a query sees.
 type Take<'t> = dyn FnMut(Labels, Vec<Sample>) -> Result<(), ph_store::Error> + Send + 't;
 
 /// Fetches series for queries of one tenant.
 pub struct Gather<'a> {
-    store: &'a Arc<dyn Store>,
-    ctx: &'a TenantCtx,
+    pub(super) store: &'a Arc<dyn Store>,
+    pub(super) ctx: &'a TenantCtx,
     shown: Mutex<Shown>,
 }
 
@@ -178,20 +207,36 @@ impl<'a> Gather<'a> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything that `selections` name. Errors: `Exhausted` above a limit, those of the store.
+    /// Everything that `selections` name: samples, or roll-ups where samples are gone and these give the same. Errors:
+    /// `Exhausted` above a limit, those of the store.
     pub async fn all(
         &self,
         selections: Vec<Selection>,
         spelling: &Spelling,
     ) -> Result<Gathered, ph_store::Error> {
-        let mut found: Vec<(Selection, Vec<(Labels, Vec<Sample>)>)> = Vec::new();
+        let kept = self.store.metrics_kept(self.ctx).await?;
+        let warnings = selections.iter().filter_map(|one| rolled::warning(&kept, one)).collect();
+        let mut found = Vec::new();
         let (mut series, mut size) = (0, 0);
-        for selection in merged(selections) {
-            let rows = self.rows(&selection, (spelling, MOST_SERIES - series), size).await?;
-            (series, size) = (series + rows.series.len(), rows.size());
-            found.push((selection, rows.series.into_iter().collect()));
+        for (selection, resolution_ms) in merged(selections, &kept) {
+            let seen = (spelling, MOST_SERIES - series);
+            let fetched = match resolution_ms {
+                None => {
+                    let rows: Rows<Vec<Sample>> = self.rows(&selection, seen, size).await?;
+                    (series, size) = (series + rows.series.len(), rows.size());
+                    Fetched::Samples(rows.series.into_iter().collect())
+                }
+                Some(ms) => {
+                    let rows = self.rolled((&selection, ms), seen).await?;
+                    series += rows.len();
+                    size += rows.iter().map(|(_, windows)| windows.len() * ROLLED_WEIGHT).sum::<usize>();
+                    within(size, <Vec<Sample> as Kept>::MOST)?;
+                    Fetched::Rolled(rows)
+                }
+            };
+            found.push((selection, resolution_ms, fetched));
         }
-        Ok(Gathered { found, shown: self.shown().clone() })
+        Ok(Gathered { found, kept, warnings, shown: self.shown().clone() })
     }
 
     /// Series of one selection, after so much of the limit was taken; of names that are views, what they show where no
@@ -333,16 +378,18 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// Selections of equal matchers as one, over the range of all, so that nothing is fetched twice.
-fn merged(selections: Vec<Selection>) -> Vec<Selection> {
-    let mut out: Vec<Selection> = Vec::new();
+/// Selections of equal matchers as one, over the range of all, so that nothing is fetched twice; each with the width of the
+/// windows that answer it, where samples are gone.
+fn merged(selections: Vec<Selection>, kept: &MetricsKept) -> Vec<(Selection, Option<i64>)> {
+    let mut out: Vec<(Selection, Option<i64>)> = Vec::new();
     for one in selections {
-        match out.iter_mut().find(|s| s.matchers == one.matchers) {
-            Some(known) => {
+        let resolution_ms = rolled::resolution(kept, &one);
+        match out.iter_mut().find(|(s, ms)| s.matchers == one.matchers && *ms == resolution_ms) {
+            Some((known, _)) => {
                 known.from_ms = known.from_ms.min(one.from_ms);
                 known.to_ms = known.to_ms.max(one.to_ms);
             }
-            None => out.push(one),
+            None => out.push((one, resolution_ms)),
         }
     }
     out

@@ -203,11 +203,15 @@ pub async fn fresh(
     // Never closed: this cannot fail.
     let _slot = app.prometheus.slots.acquire().await;
     let spelling = Spelling::of(&query.expr);
-    let source = Gather::new(&app.telemetry, ctx).all(selections, &spelling).await?;
-    let (shown, query) = (source.shown.clone(), Arc::clone(query));
+    let mut source = Gather::new(&app.telemetry, ctx).all(selections, &spelling).await?;
+    let (shown, warnings) = (source.shown.clone(), std::mem::take(&mut source.warnings));
+    let query = Arc::clone(query);
     let evaluated =
         unless_left(move |stop| ph_promql::eval(&query.text, &query.expr, &params, (&source, stop))).await;
-    Ok((evaluated.ok_or_else(|| Fault::internal("the server failed; its log has the cause"))??, shown))
+    let mut answer =
+        evaluated.ok_or_else(|| Fault::internal("the server failed; its log has the cause"))??;
+    answer.warnings.extend(warnings);
+    Ok((answer, shown))
 }
 
 /// `/format_query`: the expression as it is printed.

@@ -60,7 +60,12 @@ impl SeriesSource for Engine {
         let native = native.into_iter().map(|labels| (labels, Vec::new(), true));
         let found = found.into_iter().map(|s| (s.labels, s.samples, false));
         Ok(Box::new(native.chain(found).map(|(labels, samples, native_histograms)| {
-            Ok(SourceSeries { labels: Cow::Owned(labels), samples: Cow::Owned(samples), native_histograms })
+            Ok(SourceSeries {
+                labels: Cow::Owned(labels),
+                samples: Cow::Owned(samples),
+                rolled: None,
+                native_histograms,
+            })
         })))
     }
 }

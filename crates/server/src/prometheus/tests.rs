@@ -1,6 +1,7 @@
 //! The requests that Grafana's Prometheus data source sends, and the forms of answers and errors, over real HTTP.
 
 mod ranges;
+mod rolled;
 
 use http::StatusCode;
 use ph_model::{Labels, Sample, Series, SeriesKind};

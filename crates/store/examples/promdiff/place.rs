@@ -107,6 +107,7 @@ impl SeriesSource for Stored {
         let series = found.into_iter().flatten().map(|one| SourceSeries {
             labels: Cow::Owned(one.labels),
             samples: Cow::Owned(one.samples),
+            rolled: None,
             native_histograms: false,
         });
         Ok(Box::new(series.map(Ok)))

@@ -22,23 +22,14 @@ pub(super) fn merge(shared: &Shared, job: &Job, stop: &CancellationToken) -> Res
         return Err(gone(job.org));
     }
     old.sort_by_key(|b| (b.row.lsn, b.row.id));
-    let mut sources: Vec<Source<'_>> = Vec::new();
-    for block in &old {
-        let lift = |e: ph_tsdb::Error| {
-            let text = block.note_damage(e.kind(), e.to_string());
-            Error::new(e.kind(), text).caused_by(e)
-        };
-        let series = block.block()?.select(&[], RangeMs::ALL).map_err(lift)?;
-        let watch = move |e: &ph_tsdb::Error| drop(block.note_damage(e.kind(), e.to_string()));
-        sources.push(Box::new(series.map(move |one| one.inspect_err(watch))));
-    }
+    let sources = sources(&old)?;
     let hidden = snapshot.hidden_series(job.org);
     let cleaned = hidden.iter().map(|h| h.seq).max().unwrap_or(0);
     let mut merged = merge_series(sources)
         .take_while(|_| !stop.is_cancelled())
         .filter_map(|series| series.map(|series| block::seen(hidden, series)).transpose());
     let newest = old.last().ok_or_else(|| gone(job.org))?;
-    let of = block::Source { org: job.org, shard: newest.row.shard, lsn: newest.row.lsn };
+    let of = block::Source { org: job.org, shard: newest.row.shard, lsn: newest.row.lsn, step_ms: 0 };
     let level = old.iter().map(|b| b.row.level).max().unwrap_or(0) + 1;
     let row = block::write_day(shared.fs.as_ref(), &shared.config.dir, (of, job.day), &mut merged)?;
     if stop.is_cancelled() {
@@ -47,4 +38,19 @@ pub(super) fn merge(shared: &Shared, job: &Job, stop: &CancellationToken) -> Res
         return Err(stopping());
     }
     Ok(row.map(|row| PartRow { level, cleaned, ..row }).into_iter().collect())
+}
+
+/// All series of blocks, block by block; damage is noted at the block that has it.
+pub(super) fn sources<'a>(blocks: &[&'a Arc<BlockPart>]) -> Result<Vec<Source<'a>>, Error> {
+    let mut out: Vec<Source<'a>> = Vec::new();
+    for block in blocks.iter().copied() {
+        let lift = |e: ph_tsdb::Error| {
+            let text = block.note_damage(e.kind(), e.to_string());
+            Error::new(e.kind(), text).caused_by(e)
+        };
+        let series = block.block()?.select(&[], RangeMs::ALL).map_err(lift)?;
+        let watch = move |e: &ph_tsdb::Error| drop(block.note_damage(e.kind(), e.to_string()));
+        out.push(Box::new(series.map(move |one| one.inspect_err(watch))));
+    }
+    Ok(out)
 }

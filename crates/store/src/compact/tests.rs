@@ -36,6 +36,7 @@ fn part(n: u128, bytes: u64, hours: (i64, i64)) -> PartRow {
         cleaned: 0,
         ruled: 0,
         summary: Vec::new(),
+        step_ms: 0,
     }
 }
 

@@ -12,14 +12,16 @@ use super::start::run;
 use crate::changes::SETTLES_MS;
 use crate::contract::{
     Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, DependencyPage, Error, ExemplarPage,
-    ExemplarsAsk, FieldsAsk, FieldsPage, LabelPage, MetricFacts, SearchAsk, SearchPage, SeriesAsk,
-    SeriesSamples, ServicePage, Standing, Stats, Store, Tail, TailAsk, Trace, TracePage, TracesAsk,
+    ExemplarsAsk, FieldsAsk, FieldsPage, LabelPage, MetricFacts, MetricsKept, RolledAsk, RolledSeries,
+    SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Standing, Stats, Store, Tail, TailAsk,
+    Trace, TracePage, TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
 use crate::scan::{Budget, Leave};
+use crate::series::Listed;
 use crate::shard::shard_of;
 use crate::snapshot::Table;
-use crate::{count, exemplars, facts, fields, scan, search, series, tail, traces};
+use crate::{count, exemplars, facts, fields, rolled, scan, search, series, tail, traces};
 
 /// Batches of series that may wait for the reader.
 const AHEAD: usize = 2;
@@ -27,6 +29,10 @@ const AHEAD: usize = 2;
 impl Embedded {
     fn visible_ms(&self, ctx: &TenantCtx, range: RangeMs) -> RangeMs {
         RangeMs::new(range.from.max(cutoff_ms(&self.shared, ctx.org(), Signal::Metrics)), range.to)
+    }
+
+    fn listed(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Listed {
+        Listed { ask, visible_from: cutoff_ms(&self.shared, ctx.org(), Signal::Metrics) }
     }
 
     fn visible_ns(&self, ctx: &TenantCtx, signal: Signal, range: RangeNs) -> RangeNs {
@@ -92,31 +98,41 @@ impl Store for Embedded {
     async fn standing(&self, ctx: &TenantCtx, range: RangeMs, since: u64) -> Result<Standing, Error> {
         let org = ctx.org();
         let last_ms = (self.shared.clock)().saturating_sub(SETTLES_MS);
-        let settled = RangeMs::new(cutoff_ms(&self.shared, org, Signal::Metrics), last_ms.saturating_add(1));
+        // Where samples are gone roll-ups may answer, and then for all steps of a query.
+        let kept = cutoff_ms(&self.shared, org, Signal::Metrics)
+            .max(rolled::kept(&self.shared, org).samples_from_ms);
+        let settled = RangeMs::new(kept, last_ms.saturating_add(1));
         Ok(self.shared.changes.standing(org, (range, since), settled))
     }
 
-    async fn series(&self, ctx: &TenantCtx, mut ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {
-        ask.range = self.visible_ms(ctx, ask.range);
+    async fn select_rolled(&self, ctx: &TenantCtx, ask: RolledAsk) -> Result<Vec<RolledSeries>, Error> {
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
-        run(move || series::series(&shared, org, &ask)).await?
+        let leave = Leave::default();
+        let _waiting = leave.unless_waited_for();
+        run(move || rolled::select(&shared, (org, &leave), &ask)).await?
     }
 
-    async fn label_names(&self, ctx: &TenantCtx, mut ask: SeriesAsk) -> Result<LabelPage, Error> {
-        ask.range = self.visible_ms(ctx, ask.range);
+    async fn metrics_kept(&self, ctx: &TenantCtx) -> Result<MetricsKept, Error> {
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
-        run(move || series::label_names(&shared, org, &ask)).await?
+        run(move || rolled::kept(&shared, org)).await
     }
 
-    async fn label_values(
-        &self,
-        ctx: &TenantCtx,
-        name: &str,
-        mut ask: SeriesAsk,
-    ) -> Result<LabelPage, Error> {
-        ask.range = self.visible_ms(ctx, ask.range);
+    async fn series(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {
+        let listed = self.listed(ctx, ask);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || series::series(&shared, org, &listed)).await?
+    }
+
+    async fn label_names(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<LabelPage, Error> {
+        let listed = self.listed(ctx, ask);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || series::label_names(&shared, org, &listed)).await?
+    }
+
+    async fn label_values(&self, ctx: &TenantCtx, name: &str, ask: SeriesAsk) -> Result<LabelPage, Error> {
+        let listed = self.listed(ctx, ask);
         let (shared, org, name) = (Arc::clone(&self.shared), ctx.org(), name.to_owned());
-        run(move || series::label_values(&shared, org, &name, &ask)).await?
+        run(move || series::label_values(&shared, org, &name, &listed)).await?
     }
 
     async fn exemplars(&self, ctx: &TenantCtx, ask: ExemplarsAsk) -> Result<ExemplarPage, Error> {

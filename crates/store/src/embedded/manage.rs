@@ -161,6 +161,7 @@ fn forget(shared: &Shared, org: OrgId) {
             parts.extend(s.tables.remove(&(org, signal)));
         }
         blocks.extend(s.blocks.remove(&org).unwrap_or_default());
+        blocks.extend(s.rolled.remove(&org).unwrap_or_default());
         s.hidden_series.remove(&org);
     });
     for table in parts {

@@ -153,6 +153,7 @@ impl Embedded {
             runtime: tokio::runtime::Handle::current(),
             orders,
             stop: self.stop.clone(),
+            rolled_nothing: HashSet::new(),
         };
         let thread = std::thread::Builder::new().name("store-compact".to_owned());
         threads.insert(0, thread.spawn(move || compactor.run()).map_err(failed)?);
@@ -239,7 +240,8 @@ fn load_parts(shared: &Arc<Shared>, rows: Vec<PartRow>) -> Result<(), Error> {
             if row.signal == Signal::Metrics {
                 let block = BlockPart::new(row, shared);
                 why.into_iter().for_each(|why| drop(block.note_damage(ErrorKind::Internal, why)));
-                snapshot.blocks.entry(block.row.org).or_default().push(Arc::new(block));
+                let all = if block.row.step_ms == 0 { &mut snapshot.blocks } else { &mut snapshot.rolled };
+                all.entry(block.row.org).or_default().push(Arc::new(block));
             } else {
                 let part = Part::new(row, shared);
                 why.into_iter().for_each(|why| drop(part.note_damage(&Error::new(ErrorKind::Internal, why))));

@@ -14,6 +14,7 @@ mod merging;
 mod model;
 mod pruning;
 mod questions;
+mod rolled;
 mod scale;
 mod spansets;
 mod standing;

@@ -57,7 +57,7 @@ impl Flusher {
             day.bytes += part.row.bytes + part.row.tix + part.row.tid;
             day.parts.push(Arc::clone(part));
         }
-        for block in snapshot.blocks.values().flatten() {
+        for block in snapshot.all_blocks() {
             let day = out.entry(block.row.org).or_default().entry(block.row.day).or_default();
             day.bytes += block.row.bytes;
             day.blocks.push(Arc::clone(block));

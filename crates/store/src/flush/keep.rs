@@ -11,8 +11,11 @@ use crate::block::BlockPart;
 use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::health::Meter;
+use crate::hidden::HiddenSeries;
 use crate::part::{self, Part};
+use crate::rolled::kept_from_ms;
 use crate::shard::Shared;
+use crate::snapshot::Snapshot;
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
@@ -21,6 +24,16 @@ pub(crate) fn cutoff_ms(shared: &Shared, org: OrgId, signal: Signal) -> i64 {
     let retention = shared.settings(org).retention.unwrap_or(shared.config.retention);
     let days = i64::from(retention.days(signal));
     ((shared.clock)().div_euclid(DAY_MS) - days) * DAY_MS
+}
+
+/// Deletions that concern roll-ups which are not written without them yet.
+fn held(snapshot: &Snapshot, org: OrgId, all: &[Arc<HiddenSeries>]) -> Vec<i64> {
+    let holds = |b: &Arc<BlockPart>, h: &HiddenSeries| {
+        // The first window of a day begins before it.
+        b.row.cleaned < h.seq && h.range.touches(b.row.first - DAY_MS, b.row.last)
+    };
+    let held = all.iter().filter(|h| snapshot.rolled(org).iter().any(|b| holds(b, h)));
+    held.map(|h| h.seq).collect()
 }
 
 impl Flusher {
@@ -34,7 +47,10 @@ impl Flusher {
         let parts: Vec<Arc<Part>> =
             snapshot.tables.values().flat_map(|t| &t.parts).filter(expired).cloned().collect();
         let past = |b: &&Arc<BlockPart>| b.row.last < cutoff_ms(&shared, b.row.org, Signal::Metrics);
-        let blocks: Vec<Arc<BlockPart>> = snapshot.blocks.values().flatten().filter(past).cloned().collect();
+        let past_rolled = |b: &&Arc<BlockPart>| b.row.last < kept_from_ms(&shared, b.row.step_ms);
+        let blocks = snapshot.blocks.values().flatten().filter(past);
+        let rolled = snapshot.rolled.values().flatten().filter(past_rolled);
+        let blocks: Vec<Arc<BlockPart>> = blocks.chain(rolled).cloned().collect();
         drop(snapshot);
         self.end_deletions()?;
         self.drop_parts(parts, blocks)
@@ -52,7 +68,8 @@ impl Flusher {
                 s.edit(part.row.org, part.row.signal).parts.retain(|p| p.row.id != part.row.id);
             }
             for block in &blocks {
-                if let Some(list) = s.blocks.get_mut(&block.row.org) {
+                let all = if block.row.step_ms == 0 { &mut s.blocks } else { &mut s.rolled };
+                if let Some(list) = all.get_mut(&block.row.org) {
                     list.retain(|b| b.row.id != block.row.id);
                 }
             }
@@ -78,6 +95,10 @@ impl Flusher {
             let border = cutoff_ms(&self.shared, *org, Signal::Metrics);
             ended.extend(hidden.iter().filter(|h| h.range.to <= border).map(|h| h.seq));
         }
+        // Roll-ups outlive samples: until they are written without it, a deletion stays.
+        let held: Vec<i64> =
+            snapshot.hidden_series.iter().flat_map(|(org, all)| held(&snapshot, *org, all)).collect();
+        ended.retain(|seq| !held.contains(seq));
         if ended.is_empty() {
             return Ok(());
         }
@@ -98,7 +119,7 @@ impl Flusher {
         let snapshot = self.shared.snapshots.load();
         let parts =
             snapshot.tables.values().flat_map(|t| &t.parts).filter_map(|p| Some((&p.row, p.damage()?)));
-        let blocks = snapshot.blocks.values().flatten().filter_map(|b| Some((&b.row, b.damage()?)));
+        let blocks = snapshot.all_blocks().filter_map(|b| Some((&b.row, b.damage()?)));
         for (row, why) in parts.chain(blocks).filter(|(row, _)| row.quarantined.is_none()) {
             if self.aside.contains(&row.id) {
                 continue;

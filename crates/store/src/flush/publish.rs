@@ -141,7 +141,7 @@ impl Flusher {
         let snapshot = shared.snapshots.load();
         for (org, _, cut) in &waiting.cuts {
             let hidden = snapshot.hidden_series(*org);
-            let of = block::Source { org: *org, shard: waiting.shard, lsn: waiting.lsn };
+            let of = block::Source { org: *org, shard: waiting.shard, lsn: waiting.lsn, step_ms: 0 };
             match block::write(shared.fs.as_ref(), root, (of, hidden), cut) {
                 Ok(written) => {
                     rows.extend(written);

@@ -310,13 +310,13 @@ impl Asked {
 fn node(signal: Signal, filter: &Filter) -> Node {
     let mut needed = BTreeSet::new();
     columns_for(signal, filter, &mut needed);
-    let one = needed.first().filter(|name| needed.len() == 1 && columns(signal).contains(name));
+    let one = needed.first().filter(|name| needed.len() == 1 && columns(signal).contains(*name));
     if let Some(name) = one
         && let Ok(compiled) = Compiled::new(filter)
     {
         let mut equal = Vec::new();
         let equal = texts(filter, &mut equal).map(|()| equal);
-        return Node::Column { signal, name, filter: Box::new(compiled), equal };
+        return Node::Column { signal, name: *name, filter: Box::new(compiled), equal };
     }
     let all = |parts: &[Filter]| parts.iter().map(|part| node(signal, part)).collect();
     match filter {

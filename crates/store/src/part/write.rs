@@ -148,6 +148,7 @@ fn row_of((org, signal, day): (OrgId, Signal, i64), id: Uuid) -> PartRow {
         cleaned: 0,
         ruled: 0,
         summary: Vec::new(),
+        step_ms: 0,
     }
 }
 

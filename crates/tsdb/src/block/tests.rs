@@ -1,5 +1,7 @@
 //! Blocks give back every bit, answer matchers as brute force does, and name their damage.
 
+mod large;
+
 use std::collections::BTreeMap;
 
 use ph_model::{Labels, Matcher, RangeMs, Sample, Series, SeriesKind};

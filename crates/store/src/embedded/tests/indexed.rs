@@ -231,3 +231,44 @@ async fn damaged_indexes_are_named_and_not_needed() {
         store.shutdown().await;
     }
 }
+
+/// Two words with one fingerprint: the index names blocks of the other word, and no row of it is given.
+#[tokio::test(flavor = "multi_thread")]
+async fn words_with_one_fingerprint_are_told_apart() {
+    // Fingerprints have 32 bits, so among some hundred thousand words two have the same.
+    let mut seen = std::collections::HashMap::new();
+    let of = |word: &str| xxhash_rust::xxh3::xxh3_64(word.as_bytes()) as u32;
+    let twins = (0..u64::MAX).find_map(|n| {
+        let word = format!("w{n}x");
+        let before = seen.insert(of(&word), word.clone())?;
+        Some((before, word))
+    });
+    let (first, second) = twins.unwrap();
+    assert!(first != second && of(&first) == of(&second));
+    let bed = Bed::new();
+    let ctx = org(1);
+    let store = bed.open().await;
+    let rows = |word: &str, from: u64| -> Vec<LogRow> {
+        let text = |n: u64| format!("{} {word} said", n).into_bytes();
+        (from..from + 5).map(|n| LogRow { message: text(n), ..line(n) }).collect()
+    };
+    put(&store, &ctx, Rows::Logs(rows(&first, 0))).await;
+    store.flush().await.unwrap();
+    let find = async |word: &str| page(&store, &ctx, ask(Signal::Logs, Filter::words(word))).await;
+    let found = find(&second).await;
+    assert_eq!(logs(&found), [], "a row of its twin");
+    assert_eq!(found.scanned_rows, 5, "the twin's block was looked at");
+    assert_eq!(find("nobody").await.scanned_rows, 0, "others are not");
+    put(&store, &ctx, Rows::Logs(rows(&second, 100))).await;
+    store.flush().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(logs(&find(&first).await), rows(&first, 0));
+        assert_eq!(logs(&find(&second).await), rows(&second, 100));
+        let either = Filter::Or(vec![Filter::words(&first), Filter::words(&second)]);
+        assert_eq!(logs(&page(&store, &ctx, ask(Signal::Logs, either)).await).len(), 10);
+        let not = Filter::Not(Box::new(Filter::words(&first)));
+        assert_eq!(logs(&page(&store, &ctx, ask(Signal::Logs, not)).await), rows(&second, 100));
+        store.compact().await.unwrap();
+    }
+    store.shutdown().await;
+}

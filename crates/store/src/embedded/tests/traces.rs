@@ -234,3 +234,51 @@ async fn fields_count_names_and_values() {
     }
     store.shutdown().await;
 }
+
+/// A trace of a hundred thousand spans, in memory and in parts of two days, whose root came last: whole, each span once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_of_a_hundred_thousand_spans_is_whole() {
+    const SPANS: u64 = 100_000;
+    let bed = super::Bed::new();
+    let (ctx, store) = (org(1), bed.open().await);
+    // From yesterday evening to now, with spans of another trace between them.
+    let of = |n: u64| SpanRow {
+        trace_id: [9; 16],
+        span_id: (n + 1).to_be_bytes(),
+        parent_id: (n > 0).then_some(1_u64.to_be_bytes()),
+        start: NOW_NS - 14 * 3_600 * SECOND + n as i64 * (14 * 3_600 * SECOND / SPANS as i64),
+        duration_ns: 1_000,
+        service: format!("svc-{}", n % 7),
+        name: format!("op-{}", n % 50),
+        ..SpanRow::default()
+    };
+    for batch in 0..10 {
+        let mut rows: Vec<SpanRow> =
+            (batch * SPANS / 10..(batch + 1) * SPANS / 10).filter(|n| *n > 0).map(of).collect();
+        rows.extend((0..50).map(|n| span(1, n, NOW_NS - i64::from(n) * SECOND)));
+        put(&store, &ctx, Rows::Spans(rows)).await;
+        if batch % 2 == 1 && batch < 9 {
+            store.flush().await.unwrap();
+        }
+    }
+    // Late, and sent twice.
+    put(&store, &ctx, Rows::Spans(vec![of(0), of(0), of(77_777)])).await;
+    let matched = (0..SPANS).filter(|n| n % 7 == 3).count() as u64;
+    for round in 0..3 {
+        let trace = store.trace(&ctx, [9; 16], None).await.unwrap();
+        assert_eq!(trace.spans.len() as u64, SPANS, "{round}");
+        assert!(
+            trace.spans.iter().enumerate().all(|(n, s)| s.span_id == (n as u64 + 1).to_be_bytes()),
+            "{round}"
+        );
+        assert_eq!(trace.spans.first().and_then(|s| s.parent_id), None);
+        let found = page(&store, &ctx, ask(Filter::equal("service", "svc-3"), 5)).await;
+        assert_eq!(found.traces.len(), 1, "{round}");
+        assert_eq!((found.traces[0].spans, found.traces[0].matched), (SPANS, matched), "{round}");
+        match round {
+            0 => store.flush().await.unwrap(),
+            _ => store.compact().await.unwrap(),
+        }
+    }
+    store.shutdown().await;
+}

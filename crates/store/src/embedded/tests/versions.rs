@@ -15,8 +15,11 @@ async fn change(bed: &Bed, changes: &[&'static str]) {
     pool.close().await;
 }
 
-const TO_4: [&str; 2] =
-    ["ALTER TABLE parts DROP COLUMN summary", "UPDATE facts SET value = 4 WHERE name = 'version'"];
+const TO_4: [&str; 3] = [
+    "ALTER TABLE parts DROP COLUMN step_ms",
+    "ALTER TABLE parts DROP COLUMN summary",
+    "UPDATE facts SET value = 4 WHERE name = 'version'",
+];
 const TO_2: [&str; 7] = [
     "ALTER TABLE parts DROP COLUMN at",
     "ALTER TABLE parts DROP COLUMN cleaned",
@@ -61,7 +64,7 @@ async fn earlier_versions_open_and_later_ones_are_refused() {
         change(&bed, &["UPDATE facts SET value = 99 WHERE name = 'version'"]).await;
         let refused = bed.try_open().await.unwrap_err();
         assert!(refused.text.contains("format version 99") && refused.text.contains("meta.db"), "{refused}");
-        change(&bed, &["UPDATE facts SET value = 5 WHERE name = 'version'"]).await;
+        change(&bed, &["UPDATE facts SET value = 6 WHERE name = 'version'"]).await;
         let store = bed.open().await;
         assert_eq!(all_lines(&store, &ctx).await.len(), 20, "nothing was lost");
         store.shutdown().await;
