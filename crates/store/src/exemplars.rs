@@ -1,12 +1,12 @@
 //! Exemplars by series: those of memory and of parts, each once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ph_model::{Labels, Matcher, RangeNs};
 use ph_tsdb::LabelTest;
 
 use crate::contract::{Error, Exemplar, ExemplarPage, ExemplarsAsk, SeriesExemplars};
-use crate::rows::{EXEMPLAR_COLUMNS, SERIES, TS, exemplar_rows, labels_at};
+use crate::rows::{Columns, EXEMPLAR_COLUMNS, SERIES, TS, exemplar_rows, labels_at};
 use crate::scan::{self, Scanned};
 use crate::snapshot::Table;
 
@@ -20,7 +20,7 @@ pub(crate) fn exemplars(
     let Some(table) = table else { return Ok(ExemplarPage::default()) };
     let mut found: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
     let mut scanned = Scanned::default();
-    let columns = BTreeSet::from(EXEMPLAR_COLUMNS);
+    let columns = Columns::from(EXEMPLAR_COLUMNS);
     scan::batches(table, (&columns, range), &mut scanned, &mut |batch| {
         gather(batch, (&selectors, range), &mut found)
     });

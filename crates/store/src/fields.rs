@@ -1,13 +1,13 @@
 //! Which fields rows have, or which values one field has, with counts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use arrow::array::MapArray;
 use ph_filter::Record;
 use ph_model::{ErrorKind, Signal};
 
 use crate::contract::{Error, FieldCount, FieldsAsk, FieldsPage};
-use crate::rows::{RowView, columns_of_field, entries, listed};
+use crate::rows::{ATTRS, Columns, RowView, columns_of_field, entries, listed};
 use crate::scan::{self, Plan, Scanned};
 use crate::snapshot::Table;
 
@@ -53,10 +53,10 @@ pub(crate) fn fields(table: Option<&Table>, ask: &FieldsAsk) -> Result<FieldsPag
     })
 }
 
-fn names_columns(signal: Signal, into: &mut BTreeSet<&'static str>) {
+fn names_columns(signal: Signal, into: &mut Columns) {
     into.extend(listed(signal).map(|(_, column)| column));
     if signal != Signal::Events {
-        into.extend(["attrs", "resource"]);
+        into.extend([ATTRS, "resource"]);
     }
 }
 
@@ -97,7 +97,7 @@ impl Tally {
         }
         let map =
             |name: &str| -> Option<&MapArray> { row.batch.column_by_name(name)?.as_any().downcast_ref() };
-        for (key, _) in map("attrs").and_then(|m| entries(m, row.row)).into_iter().flatten() {
+        for (key, _) in map(ATTRS).and_then(|m| entries(m, row.row)).into_iter().flatten() {
             self.add(key);
         }
         for (key, _) in map("resource").and_then(|m| entries(m, row.row)).into_iter().flatten() {

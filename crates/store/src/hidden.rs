@@ -2,7 +2,6 @@
 //!
 //! Readers leave such rows out; flush and compaction do not write them again.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -14,7 +13,7 @@ use ph_tsdb::LabelTest;
 use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::exemplars::accepts;
-use crate::rows::{Keys, RowView, SERIES, columns_for, labels_at};
+use crate::rows::{Columns, Keys, RowView, SERIES, columns_for, labels_at};
 use crate::shard::Clock;
 
 const DAY_MS: i64 = 86_400_000;
@@ -40,7 +39,7 @@ pub(crate) struct Hidden {
     pub seq: i64,
     signal: Signal,
     test: Test,
-    pub columns: BTreeSet<&'static str>,
+    pub columns: Columns,
     reach: Reach,
     /// Tells rules apart.
     mark: i64,
@@ -66,7 +65,7 @@ impl Hidden {
     fn new(seq: i64, (signal, filter): (Signal, &Filter), reach: Reach) -> Result<Self, Error> {
         let compiled =
             Compiled::new(filter).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()).caused_by(e))?;
-        let mut columns = BTreeSet::new();
+        let mut columns = Columns::default();
         columns_for(signal, filter, &mut columns);
         let mark = xxhash_rust::xxh3::xxh3_64(format!("{filter:?}").as_bytes()) as i64;
         let mark = match &reach {
@@ -84,7 +83,7 @@ impl Hidden {
             seq,
             signal: Signal::Exemplars,
             test: Test::Series(tests),
-            columns: BTreeSet::from([SERIES]),
+            columns: Columns::from([SERIES]),
             reach: Reach::Range(RangeNs::new(ns(range.from), ns(range.to))),
             mark: 0,
         })
@@ -144,8 +143,8 @@ impl Veil {
     }
 
     /// Columns that must be read to decide.
-    pub fn columns(&self, into: &mut BTreeSet<&'static str>) {
-        self.0.iter().for_each(|(_, h)| into.extend(&h.columns));
+    pub fn columns(&self, into: &mut Columns) {
+        self.0.iter().for_each(|(_, h)| into.add_all(&h.columns));
     }
 
     pub fn hides(&self, ts: i64, batch: &RecordBatch, row: usize) -> bool {

@@ -1,12 +1,15 @@
 //! Parts: immutable Parquet files of rows, one organisation, signal and UTC day each.
 //!
 //! In:     sealed generations.
-//! Out:    files sorted for reading (logs by stream and time, spans by service, events by namespace); scans.
+//! Out:    files sorted for reading (logs by stream and time, spans by service, events by namespace); scans. Merged ones
+//!         have columns of their own for attributes that many of their rows have.
 //! Never:  trusts a file: the first read compares its hash with the catalogue.
 
+mod attributes;
 mod cache;
 mod indexed;
 mod pack;
+mod pages;
 mod read;
 mod summary;
 mod write;
@@ -22,11 +25,13 @@ use crate::index::Kind;
 use crate::shard::Shared;
 use summary::Summary;
 
+pub(crate) use attributes::Attributes;
 pub(crate) use cache::Cache;
 pub(crate) use pack::Packs;
+pub(crate) use pages::Pin;
 pub(crate) use read::{PartRows, Want};
 pub(crate) use summary::Asked;
-pub(crate) use write::{Sealed, store_all, write, write_pack};
+pub(crate) use write::{Content, Sealed, store_all, write, write_pack};
 
 /// One part: its row, and what reading it showed.
 #[derive(Debug)]

@@ -7,10 +7,12 @@
 mod attributes;
 mod build;
 mod codec;
+mod columns;
 mod events;
 mod exemplars;
 mod logs;
 mod messages;
+mod promoted;
 mod sorting;
 mod spans;
 mod take;
@@ -23,13 +25,15 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use ph_model::Signal;
 
 pub(crate) use codec::{decode, encode};
+pub(crate) use columns::{ATTRS, Columns, OWN};
 pub(crate) use events::{event_rows, events_batch};
 pub(crate) use exemplars::{COLUMNS as EXEMPLAR_COLUMNS, exemplar_rows, exemplars_batch, labels_at};
 pub(crate) use logs::{log_rows, logs_batch};
 pub(crate) use messages::Messages;
+pub(crate) use promoted::{promote, whole};
 pub(crate) use sorting::Sorting;
 pub(crate) use spans::{span_rows, spans_batch};
-pub(crate) use take::{entries, entry};
+pub(crate) use take::entries;
 pub(crate) use view::{RowView, column_name, columns_for, columns_of_field, listed, message_column};
 
 use crate::contract::{Rows, SearchRows};

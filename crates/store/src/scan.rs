@@ -1,6 +1,5 @@
 //! Every row of a table that a filter lets through, from memory and from parts.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,8 +12,8 @@ use crate::contract::Error;
 use crate::health::Meter;
 use crate::hidden::Veil;
 use crate::index::Need;
-use crate::part::{Asked, Part, Want};
-use crate::rows::{Keys, LSN, Messages, ROW, RowView, STREAM, TS, columns_for};
+use crate::part::{Asked, Part, Pin, Want};
+use crate::rows::{Columns, Keys, LSN, Messages, ROW, RowView, STREAM, TS, columns_for};
 use crate::snapshot::Table;
 
 /// A filter over a time range, ready to run.
@@ -23,11 +22,13 @@ pub(crate) struct Plan {
     pub filter: Compiled,
     pub range: RangeNs,
     /// Columns that are read of each row.
-    pub columns: BTreeSet<&'static str>,
+    pub columns: Columns,
     /// What indexes are asked.
     pub need: Need,
     /// What summaries of parts are asked.
     asked: Asked,
+    /// What pages of attributes are asked.
+    pins: Vec<Pin>,
     /// What must not be seen.
     veil: Veil,
     /// Finds the rows that may pass in many messages at once.
@@ -59,7 +60,7 @@ impl Plan {
     ) -> Result<Self, Error> {
         let compiled =
             Compiled::new(filter).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()).caused_by(e))?;
-        let mut columns = BTreeSet::from([TS, STREAM, LSN, ROW]);
+        let mut columns = Columns::from([TS, STREAM, LSN, ROW]);
         columns_for(signal, filter, &mut columns);
         let need = Need::of(signal, filter);
         let range = narrow(range, filter);
@@ -69,7 +70,8 @@ impl Plan {
         let veil = Veil::over(table.map(|t| t.hidden.as_slice()).unwrap_or_default(), range);
         veil.columns(&mut columns);
         let asked = Asked::new(signal, filter);
-        Ok(Self { signal, filter: compiled, range, columns, need, asked, veil, sieve })
+        let pins = Pin::all(signal, filter);
+        Ok(Self { signal, filter: compiled, range, columns, need, asked, pins, veil, sieve })
     }
 
     /// Calls `each` with every row of a batch that is in the range and passes.
@@ -297,7 +299,7 @@ impl Drop for Spare {
 /// `None` from `each` means that a column is missing.
 pub(crate) fn batches(
     table: &Table,
-    (columns, range): (&BTreeSet<&'static str>, RangeNs),
+    (columns, range): (&Columns, RangeNs),
     scanned: &mut Scanned,
     each: &mut dyn FnMut(&RecordBatch) -> Option<()>,
 ) {
@@ -321,7 +323,8 @@ pub(crate) fn batches(
         }
         let blocks = part.candidates(&Need::Anything, range);
         let result = blocks.and_then(|blocks| {
-            let want = Want { columns: &columns, range, blocks: blocks.as_ref(), share: Share::ALL };
+            let (blocks, share) = (blocks.as_ref(), Share::ALL);
+            let want = Want { columns: &columns, range, blocks, pins: &[], share };
             part.scan(&want, scanned, &mut |group| {
                 if each(&veil.seen(group.batch.clone())).is_some() {
                     ControlFlow::Continue(())
@@ -364,7 +367,8 @@ fn part_share(
         return;
     }
     let result = part.candidates(&plan.need, plan.range).and_then(|blocks| {
-        let want = Want { columns: &plan.columns, range: plan.range, blocks: blocks.as_ref(), share };
+        let Plan { columns, range, pins, .. } = plan;
+        let want = Want { columns, range: *range, blocks: blocks.as_ref(), pins, share };
         part.scan(&want, scanned, &mut |group| {
             let seen = plan.run(group.batch, &mut |keys, row| {
                 each(keys, group.batch, row, group.first_row + row as u64);

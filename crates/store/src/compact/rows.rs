@@ -13,7 +13,7 @@ use super::{gone, stopping};
 use crate::catalogue::PartRow;
 use crate::contract::Error;
 use crate::hidden::{self, Veil};
-use crate::part::{self, Part, PartRows};
+use crate::part::{self, Attributes, Content, Part, PartRows};
 use crate::rows::Sorting;
 use crate::shard::Shared;
 
@@ -29,7 +29,9 @@ pub(super) fn merge(shared: &Shared, job: &Job, stop: &CancellationToken) -> Res
         return Err(gone(job.org));
     }
     let mut merge = Merge { cursors: Vec::new(), held: Vec::new(), chosen: Vec::new(), signal: job.signal };
+    let mut told = Vec::new();
     for part in &old {
+        told.push(part.attributes().map_err(|e| damaged(part, e))?);
         let rows = part.rows().map_err(|e| damaged(part, e))?;
         merge.open(part, rows)?;
     }
@@ -38,8 +40,11 @@ pub(super) fn merge(shared: &Shared, job: &Job, stop: &CancellationToken) -> Res
         true => Err(stopping()),
         false => Ok(merge.next_batch()?.map(|batch| veil.seen(batch))),
     };
-    let of = (job.org, job.signal, job.day);
-    let row = part::store_all(shared.fs.as_ref(), &shared.config.dir, of, &mut next)?;
+    // What one of them does not tell, nobody knows of the whole.
+    let told: Option<Vec<Attributes>> = told.into_iter().collect();
+    let promoted = told.map_or_else(Vec::new, |told| Attributes::promoted(&told));
+    let content = Content { of: (job.org, job.signal, job.day), promoted };
+    let row = part::store_all(shared.fs.as_ref(), &shared.config.dir, &content, &mut next)?;
     let level = old.iter().map(|p| p.row.level).max().unwrap_or(0) + 1;
     let (shard, lsn) = old.iter().map(|p| (p.row.shard, p.row.lsn)).max_by_key(|p| p.1).unwrap_or((0, 0));
     let marked = |row: PartRow| {

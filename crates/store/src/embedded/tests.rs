@@ -12,6 +12,7 @@ mod keeping;
 mod managing;
 mod merging;
 mod model;
+mod promoted;
 mod pruning;
 mod questions;
 mod rolled;

@@ -1,6 +1,6 @@
 //! Which rows of a part can hold what is asked, by its indexes.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::block::disk_error;
 use crate::contract::Error;
 use crate::health::Meter;
 use crate::index::{Blocks, Fault, Index, Kind, Need, Open};
-use crate::rows::{TRACE_ID, TS};
+use crate::rows::{Columns, TRACE_ID, TS};
 use crate::scan::{Scanned, Share};
 
 impl Part {
@@ -117,9 +117,10 @@ impl Part {
     ) -> Result<Vec<u64>, Error> {
         let need = Need::Any(ids.iter().map(|id| Need::Trace(*id)).collect());
         let blocks = self.candidates(&need, range)?;
-        let columns = BTreeSet::from([TS, TRACE_ID]);
+        let columns = Columns::from([TS, TRACE_ID]);
         let mut rows = Vec::new();
-        let want = Want { columns: &columns, range, blocks: blocks.as_ref(), share: Share::ALL };
+        let (blocks, share) = (blocks.as_ref(), Share::ALL);
+        let want = Want { columns: &columns, range, blocks, pins: &[], share };
         self.scan(&want, scanned, &mut |group| match traces_in(&group, ids, range, &mut rows) {
             Some(()) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),

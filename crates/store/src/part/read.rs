@@ -1,6 +1,5 @@
 //! Scans of a part: chosen columns of the row groups that can hold a time range, and single rows.
 
-use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,16 +14,19 @@ use parquet::arrow::arrow_reader::{
     RowSelection, RowSelector,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use ph_model::{ErrorKind, RangeNs};
 
 use super::Part;
+use super::attributes::Attributes;
+use super::pages::{self, Pin, Pinned, Runs};
 use crate::block::disk_error;
 use crate::contract::Error;
 use crate::fs::File;
 use crate::index::{BLOCK_ROWS, Blocks};
+use crate::rows::{Columns, whole};
 use crate::scan::{Scanned, Share};
 
 const BATCH_ROWS: usize = 8_192;
@@ -33,10 +35,12 @@ const VERIFY_BYTES: u64 = 1 << 20;
 
 /// What a scan reads.
 pub(crate) struct Want<'a> {
-    pub columns: &'a BTreeSet<&'static str>,
+    pub columns: &'a Columns,
     pub range: RangeNs,
     /// Only rows of these blocks; `None`: all.
     pub blocks: Option<&'a Blocks>,
+    /// What rows that pass have in attributes: others may be left out.
+    pub pins: &'a [Pin],
     pub share: Share,
 }
 
@@ -127,7 +131,7 @@ impl Iterator for PartRows<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.reader.next()?;
-        Some(next.map_err(|e| self.part.unreadable(&self.disk, e)))
+        Some(next.map_err(|e| self.part.unreadable(&self.disk, e)).and_then(|batch| self.part.whole(batch)))
     }
 }
 
@@ -139,9 +143,9 @@ impl Source {
 }
 
 /// First row and length of each run of wanted rows in a group of rows.
-fn runs(blocks: Option<&Blocks>, first_row: u64, rows: u64) -> Vec<(u64, u64)> {
+fn runs(blocks: Option<&Blocks>, first_row: u64, rows: u64) -> Runs {
     let Some(blocks) = blocks else { return vec![(first_row, rows)] };
-    let (end, mut out) = (first_row + rows, Vec::<(u64, u64)>::new());
+    let (end, mut out) = (first_row + rows, Runs::new());
     for block in first_row / BLOCK_ROWS..end.div_ceil(BLOCK_ROWS) {
         if !u32::try_from(block).is_ok_and(|block| blocks.has(block)) {
             continue;
@@ -197,7 +201,31 @@ impl Places {
     }
 }
 
+/// How the file of a part is read.
+struct Reading<'a> {
+    footer: &'a ArrowReaderMetadata,
+    source: Source,
+    pinned: Pinned<'a>,
+}
+
+/// The columns that must be read; `in_all` as in [`Columns::of_rows`].
+fn mask(meta: &ParquetMetaData, columns: &Columns, in_all: &dyn Fn(&str) -> bool) -> ProjectionMask {
+    let schema = meta.file_metadata().schema_descr();
+    let names: Vec<&str> = schema.root_schema().get_fields().iter().map(|f| f.name()).collect();
+    ProjectionMask::roots(schema, columns.of_rows(&names, in_all))
+}
+
 impl Part {
+    /// All attributes of a batch in the map.
+    fn whole(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
+        whole(batch).ok_or_else(|| self.damaged("columns of attributes are not what was written"))
+    }
+
+    /// What the file tells of the attributes of its rows; `None` for one of an earlier version.
+    pub fn attributes(&self) -> Result<Option<Attributes>, Error> {
+        Ok(Attributes::read(self.footer()?.metadata().file_metadata()))
+    }
+
     fn damaged(&self, what: impl std::fmt::Display) -> Error {
         Error::new(ErrorKind::Internal, format!("part {} is damaged: {what}", self.path().display()))
     }
@@ -232,7 +260,7 @@ impl Part {
         let source = self.source()?;
         let footer = ArrowReaderMetadata::load(
             &source,
-            ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional),
+            ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional),
         )
         .map_err(|e| self.unreadable(&source.disk, e))?;
         self.cache.keep_footer(self.row.id, footer.clone());
@@ -274,13 +302,12 @@ impl Part {
         if want.blocks.is_some_and(Blocks::is_empty) {
             return Ok(());
         }
-        let footer = self.footer()?;
-        let meta = Arc::clone(footer.metadata());
-        let schema = meta.file_metadata().schema_descr();
-        let mask = ProjectionMask::columns(schema, want.columns.iter().copied());
+        let footer = &self.footer()?;
         let source = self.source()?;
         let disk = Arc::clone(&source.disk);
-        let result = self.scan_groups(want, (&footer, &mask, &source), &mut |group| {
+        let pinned = Pinned::new(footer.metadata(), want.pins);
+        let reading = Reading { footer, source, pinned };
+        let result = self.scan_groups(want, &reading, &mut |group| {
             scanned.rows += group.batch.num_rows() as u64;
             if scanned.is_over(disk.read.load(Ordering::Relaxed)) {
                 return ControlFlow::Break(());
@@ -294,11 +321,13 @@ impl Part {
     fn scan_groups(
         &self,
         want: &Want<'_>,
-        (footer, mask, source): (&ArrowReaderMetadata, &ProjectionMask, &Source),
+        Reading { footer, source, pinned }: &Reading<'_>,
         each: &mut dyn FnMut(Group<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let mut first_row = 0_u64;
-        for (number, group) in footer.metadata().row_groups().iter().enumerate() {
+        let meta = footer.metadata();
+        let needs_map = want.columns.has_all_attributes();
+        for (number, group) in meta.row_groups().iter().enumerate() {
             let rows = group.num_rows() as u64;
             let mine = want.share.has(number);
             let touched = mine
@@ -309,14 +338,16 @@ impl Part {
                     },
                     _ => true,
                 };
-            let runs = if touched { runs(want.blocks, first_row, rows) } else { Vec::new() };
+            let runs = if touched { runs(want.blocks, first_row, rows) } else { Runs::new() };
+            let runs = pinned.left(number, (first_row, rows), runs);
             if !runs.is_empty() {
                 let disk = &source.disk;
                 let whole = runs.len() == 1 && runs.first().is_some_and(|run| run.1 == rows);
+                let mask = mask(meta, want.columns, &|key| pages::is_in_all(meta, number, key));
                 let mut reader =
-                    ParquetRecordBatchReaderBuilder::new_with_metadata(source.again(), footer.clone())
+                    ParquetRecordBatchReaderBuilder::new_with_metadata(source.again(), (*footer).clone())
                         .with_row_groups(vec![number])
-                        .with_projection(mask.clone())
+                        .with_projection(mask)
                         .with_batch_size(BATCH_ROWS);
                 if !whole {
                     reader = reader.with_row_selection(selection(&runs, first_row, rows));
@@ -325,6 +356,7 @@ impl Part {
                 let mut place = Places { runs: runs.into_iter(), now: (0, 0) };
                 for batch in reader {
                     let batch = batch.map_err(|e| self.unreadable(disk, e))?;
+                    let batch = if needs_map { self.whole(batch)? } else { batch };
                     if place.give(&batch, each).is_break() {
                         return Ok(());
                     }
@@ -356,7 +388,7 @@ impl Part {
     pub fn fetch_columns(
         &self,
         rows: &[u64],
-        columns: Option<&BTreeSet<&'static str>>,
+        columns: Option<&Columns>,
         scanned: &mut Scanned,
     ) -> Result<RecordBatch, Error> {
         let footer = self.footer()?;
@@ -373,8 +405,7 @@ impl Part {
         selectors.push(RowSelector::skip(total.saturating_sub(at) as usize));
         let source = self.source()?;
         let disk = Arc::clone(&source.disk);
-        let descr = footer.metadata().file_metadata().schema_descr_ptr();
-        let mask = columns.map(|c| ProjectionMask::columns(&descr, c.iter().copied()));
+        let mask = columns.map(|columns| mask(footer.metadata(), columns, &|_| false));
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer)
             .with_projection(mask.unwrap_or_else(ProjectionMask::all))
             .with_row_selection(RowSelection::from(selectors))
@@ -389,6 +420,6 @@ impl Part {
         if all.num_rows() != rows.len() {
             return Err(self.damaged(format!("{} rows instead of {}", all.num_rows(), rows.len())));
         }
-        Ok(all)
+        if columns.is_none_or(Columns::has_all_attributes) { self.whole(all) } else { Ok(all) }
     }
 }

@@ -14,7 +14,7 @@ use ph_filter::{Compiled, Filter};
 use ph_model::Signal;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::rows::{RowView, columns_for, schema};
+use crate::rows::{Columns, RowView, columns_for, schema};
 
 /// Most bytes of a summary.
 pub(crate) const MOST_BYTES: usize = 1_024;
@@ -308,15 +308,15 @@ impl Asked {
 }
 
 fn node(signal: Signal, filter: &Filter) -> Node {
-    let mut needed = BTreeSet::new();
+    let mut needed = Columns::default();
     columns_for(signal, filter, &mut needed);
-    let one = needed.first().filter(|name| needed.len() == 1 && columns(signal).contains(*name));
+    let one = needed.only().filter(|name| columns(signal).contains(name));
     if let Some(name) = one
         && let Ok(compiled) = Compiled::new(filter)
     {
         let mut equal = Vec::new();
         let equal = texts(filter, &mut equal).map(|()| equal);
-        return Node::Column { signal, name: *name, filter: Box::new(compiled), equal };
+        return Node::Column { signal, name, filter: Box::new(compiled), equal };
     }
     let all = |parts: &[Filter]| parts.iter().map(|part| node(signal, part)).collect();
     match filter {

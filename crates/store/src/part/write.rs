@@ -14,6 +14,7 @@ use ph_model::{ErrorKind, OrgId, RangeNs, Signal};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::attributes::Counting;
 use super::summary::Gathering;
 use super::{day_text, discard_part};
 use crate::block::disk_error;
@@ -23,7 +24,7 @@ use crate::fs::{File, Fs};
 use crate::hidden::{self, Hidden, Veil};
 use crate::index::{Builder, Kind};
 use crate::memtable::Generation;
-use crate::rows::{Keys, Sorting, stored_schema};
+use crate::rows::{Keys, OWN, Sorting, promote, stored_schema};
 
 const DAY_NS: i64 = 86_400_000_000_000;
 const GROUP_ROWS: usize = 65_536;
@@ -56,7 +57,7 @@ pub(crate) fn write(
     for (day, rows) in days(generation, hidden)? {
         let mut rows = Some(rows);
         let of = (generation.org, generation.signal, day);
-        match store_all(fs, root, of, &mut || Ok(rows.take())) {
+        match store_all(fs, root, &Content { of, promoted: Vec::new() }, &mut || Ok(rows.take())) {
             Ok(row) => out.extend(row.map(|row| marked(row, generation, hidden))),
             Err(error) => {
                 out.iter().for_each(|row| discard_part(fs, root, row));
@@ -120,6 +121,9 @@ fn plain(sink: &mut Sink, rows: &RecordBatch) -> Result<(u64, (i64, i64)), Error
     let out = BufWriter::with_capacity(BUFFER, sink);
     let mut writer = ArrowWriter::try_new(out, rows.schema(), Some(properties(rows)?)).map_err(defect)?;
     writer.write(rows).map_err(defect)?;
+    let mut counting = Counting::default();
+    counting.add(rows);
+    counting.finish(&[]).into_iter().for_each(|told| writer.append_key_value_metadata(told));
     writer.into_inner().map_err(defect)?.flush().map_err(defect)?;
     Ok((rows.num_rows() as u64, bounds))
 }
@@ -152,17 +156,24 @@ fn row_of((org, signal, day): (OrgId, Signal, i64), id: Uuid) -> PartRow {
     }
 }
 
-/// Writes sorted rows of one organisation, signal and day, as `next` gives them, as a part with its indexes. Nothing
-/// is published. `None` when there are no rows.
+/// What a part is made of.
+pub(crate) struct Content {
+    /// Organisation, signal and UTC day.
+    pub of: (OrgId, Signal, i64),
+    /// Attributes that get columns of their own, ascending by key.
+    pub promoted: Vec<String>,
+}
+
+/// Writes sorted rows, as `next` gives them, as a part with its indexes. Nothing is published. `None` when there are no rows.
 pub(crate) fn store_all(
     fs: &dyn Fs,
     root: &Path,
-    of: (OrgId, Signal, i64),
+    Content { of, promoted }: &Content,
     next: &mut dyn FnMut() -> Result<Option<RecordBatch>, Error>,
 ) -> Result<Option<PartRow>, Error> {
     let Some(first) = next_rows(next)? else { return Ok(None) };
     let id = Uuid::now_v7();
-    let row = row_of(of, id);
+    let row = row_of(*of, id);
     let (to, tmp) = (root.join(&row.path), root.join("tmp").join(format!("{id}.parquet")));
     let act = |cause| disk_error("write part", &to, cause);
     fs.create_dir_all(to.parent().unwrap_or(root)).map_err(act)?;
@@ -171,6 +182,8 @@ pub(crate) fn store_all(
         let mut writing = Writing {
             builder: Builder::new(of.1, id),
             summary: Gathering::new(of.1),
+            promoted,
+            counting: Counting::default(),
             rows: 0,
             bounds: (i64::MAX, i64::MIN),
         };
@@ -222,36 +235,52 @@ fn next_rows(
 }
 
 /// A part under construction.
-struct Writing {
+struct Writing<'a> {
     builder: Builder,
     summary: Gathering,
+    promoted: &'a [String],
+    counting: Counting,
     rows: u64,
     bounds: (i64, i64),
 }
 
-impl Writing {
+impl Writing<'_> {
     fn all(
         &mut self,
         sink: &mut Sink,
         first: RecordBatch,
         next: &mut dyn FnMut() -> Result<Option<RecordBatch>, Error>,
     ) -> Result<(), Error> {
-        let properties = properties(&first)?;
+        let shaped = self.shaped(&first)?;
+        let properties = properties(&shaped)?;
         let out = BufWriter::with_capacity(BUFFER, sink);
-        let mut writer = ArrowWriter::try_new(out, first.schema(), Some(properties)).map_err(defect)?;
-        let mut batch = Some(first);
-        while let Some(rows) = batch {
-            writer.write(&rows).map_err(defect)?;
+        let mut writer = ArrowWriter::try_new(out, shaped.schema(), Some(properties)).map_err(defect)?;
+        let mut batch = Some((first, shaped));
+        while let Some((rows, shaped)) = batch {
+            writer.write(&shaped).map_err(defect)?;
+            self.counting.add(&rows);
+            self.counting.add_own(&shaped);
             self.builder.add(&rows).ok_or_else(|| defect("rows lack a column"))?;
             self.summary.add(&rows);
             self.rows += rows.num_rows() as u64;
             if let Some((first, last)) = crate::memtable::bounds(&rows) {
                 self.bounds = (self.bounds.0.min(first), self.bounds.1.max(last));
             }
-            batch = next_rows(next)?;
+            let following = next_rows(next)?;
+            batch = following.map(|rows| self.shaped(&rows).map(|shaped| (rows, shaped))).transpose()?;
         }
+        let told = std::mem::take(&mut self.counting).finish(self.promoted);
+        told.into_iter().for_each(|told| writer.append_key_value_metadata(told));
         let mut out = writer.into_inner().map_err(defect)?;
         out.flush().map_err(defect)
+    }
+
+    /// Rows with the columns of the file.
+    fn shaped(&self, rows: &RecordBatch) -> Result<RecordBatch, Error> {
+        if self.promoted.is_empty() {
+            return Ok(rows.clone());
+        }
+        promote(rows, self.promoted).ok_or_else(|| defect("attributes are not in the order of their keys"))
     }
 }
 
@@ -334,6 +363,10 @@ fn properties(part: &RecordBatch) -> Result<WriterProperties, Error> {
                 .set_column_dictionary_enabled(ColumnPath::from(name), false)
                 .set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
         }
+    }
+    for field in part.schema().fields().iter().filter(|f| f.name().starts_with(OWN)) {
+        let column = ColumnPath::new(vec![field.name().clone()]);
+        out = out.set_column_statistics_enabled(column, EnabledStatistics::Page);
     }
     Ok(out.build())
 }

@@ -4,7 +4,7 @@
 //! attribute, then a field of the message. `attr.`, `resource.` and `body.` choose one of the last three.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use arrow::array::{
@@ -15,6 +15,7 @@ use arrow::datatypes::DataType;
 use ph_filter::{Filter, Record, Unit};
 use ph_model::{Level, Signal, SpanKind, SpanStatus};
 
+use super::columns::{ATTRS, Columns, OWN};
 use super::take::entry;
 use super::{TS, schema};
 
@@ -46,7 +47,7 @@ pub(crate) fn column_name(signal: Signal, name: &str) -> Option<&'static str> {
 fn names(signal: Signal) -> HashMap<&'static str, &'static str> {
     let known = schema(signal);
     let own =
-        COLUMNS.iter().filter(|c| known.column_with_name(c).is_some() && !["attrs", "resource"].contains(c));
+        COLUMNS.iter().filter(|c| known.column_with_name(c).is_some() && ![ATTRS, "resource"].contains(c));
     let mut out: HashMap<_, _> = own.map(|c| (*c, *c)).collect();
     match signal {
         Signal::Spans => out.extend([("duration", "duration_ns"), ("start", TS)]),
@@ -104,20 +105,16 @@ fn level_column(signal: Signal) -> &'static str {
     }
 }
 
-/// Names of the columns that must be read to evaluate a filter.
-pub(crate) fn columns_for(signal: Signal, filter: &Filter, into: &mut BTreeSet<&'static str>) {
+/// The columns and attributes that must be read to evaluate a filter.
+pub(crate) fn columns_for(signal: Signal, filter: &Filter, into: &mut Columns) {
     match filter {
         Filter::All => {}
         Filter::And(parts) | Filter::Or(parts) => {
             parts.iter().for_each(|part| columns_for(signal, part, into));
         }
         Filter::Not(part) => columns_for(signal, part, into),
-        Filter::Level(_) => {
-            into.insert(level_column(signal));
-        }
-        Filter::Time { .. } => {
-            into.insert(TS);
-        }
+        Filter::Level(_) => into.add(level_column(signal)),
+        Filter::Time { .. } => into.add(TS),
         Filter::Contains { field, .. } | Filter::Words { field, .. } | Filter::Regex { field, .. } => {
             columns_of_field(signal, field.as_deref().unwrap_or("message"), into);
         }
@@ -128,25 +125,32 @@ pub(crate) fn columns_for(signal: Signal, filter: &Filter, into: &mut BTreeSet<&
     }
 }
 
-/// Names of the columns in which a field may lie.
-pub(crate) fn columns_of_field(signal: Signal, field: &str, into: &mut BTreeSet<&'static str>) {
-    let known = schema(signal);
+/// The columns and attributes in which a field may lie.
+pub(crate) fn columns_of_field(signal: Signal, field: &str, into: &mut Columns) {
     match field {
-        "message" => {
-            into.insert(message_column(signal));
+        "message" => return into.add(message_column(signal)),
+        "level" => return into.add(level_column(signal)),
+        _ => {}
+    }
+    if let Some(column) = column_name(signal, field) {
+        return into.add(column);
+    }
+    let known = schema(signal);
+    let has = |name: &str| known.column_with_name(name).is_some();
+    if let Some(key) = field.strip_prefix(OWN) {
+        if has(ATTRS) {
+            into.add_attribute(key);
         }
-        "level" => {
-            into.insert(level_column(signal));
+    } else if field.starts_with("resource.") {
+        into.extend(has("resource").then_some("resource"));
+    } else if field.starts_with("body.") {
+        into.extend(has(message_column(signal)).then(|| message_column(signal)));
+    } else {
+        let elsewhere = ["resource", message_column(signal)].into_iter().filter(|name| has(name));
+        match has(ATTRS) {
+            true => into.add_loose(field, elsewhere),
+            false => into.extend(elsewhere),
         }
-        _ => match column_name(signal, field) {
-            Some(column) => {
-                into.insert(column);
-            }
-            None => {
-                let maps = ["attrs", "resource", message_column(signal)];
-                into.extend(maps.into_iter().filter(|m| known.column_with_name(m).is_some()));
-            }
-        },
     }
 }
 
@@ -203,7 +207,7 @@ const COLUMNS: [&str; 53] = [
     "reporter",
     "uid",
     "resource_version",
-    "attrs",
+    ATTRS,
     "resource",
 ];
 
@@ -250,6 +254,16 @@ impl<'a> RowView<'a> {
 
     fn entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
         entry(self.column::<MapArray>(map)?, self.row, key)
+    }
+
+    /// An attribute's text, from its own column or from the map.
+    pub fn attribute(&self, key: &str) -> Option<Cow<'a, str>> {
+        let mut fields = self.batch.schema_ref().fields().iter();
+        let own = fields.position(|f| f.name().strip_prefix(OWN) == Some(key));
+        match own.and_then(|at| self.batch.columns().get(at)?.as_any().downcast_ref::<StringArray>()) {
+            Some(texts) => texts.is_valid(self.row).then(|| Cow::Borrowed(texts.value(self.row))),
+            None => self.entry(ATTRS, key),
+        }
     }
 
     fn message_bytes(&self) -> &'a [u8] {
@@ -317,8 +331,8 @@ impl Record for RowView<'_> {
         if let Some(column) = column_name(self.signal, name) {
             return self.column_text(column);
         }
-        if let Some(key) = name.strip_prefix("attr.") {
-            return self.entry("attrs", key);
+        if let Some(key) = name.strip_prefix(OWN) {
+            return self.attribute(key);
         }
         if let Some(key) = name.strip_prefix("resource.") {
             return self.entry("resource", key).or_else(|| self.entry("resource", name));
@@ -326,6 +340,6 @@ impl Record for RowView<'_> {
         if let Some(key) = name.strip_prefix("body.") {
             return self.body(key);
         }
-        self.entry("attrs", name).or_else(|| self.entry("resource", name)).or_else(|| self.body(name))
+        self.attribute(name).or_else(|| self.entry("resource", name)).or_else(|| self.body(name))
     }
 }

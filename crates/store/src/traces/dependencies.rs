@@ -2,23 +2,23 @@
 //!
 //! Cost: spans are read in passes over a share of all traces each, so that memory stays bounded.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{
-    Array, FixedSizeBinaryArray, Int64Array, MapArray, RecordBatch, StringArray, UInt8Array, UInt64Array,
+    Array, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, UInt8Array, UInt64Array,
 };
-use ph_model::{RangeNs, SpanKind, SpanStatus};
+use ph_model::{RangeNs, Signal, SpanKind, SpanStatus};
 
 use super::around;
 use super::sketch::Sketch;
 use crate::contract::{Dependency, DependencyKind, DependencyPage};
-use crate::rows::{TRACE_ID, TS, entry};
+use crate::rows::{Columns, RowView, TRACE_ID, TS};
 use crate::scan::{self, Scanned};
 use crate::snapshot::Table;
 
 /// Spans of one pass, about: 120 bytes each.
 const PASS_SPANS: u64 = 1_000_000;
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 10] = [
     TS,
     TRACE_ID,
     "span_id",
@@ -29,7 +29,6 @@ const COLUMNS: [&str; 11] = [
     "status",
     "peer_service",
     "db_system",
-    "attrs",
 ];
 /// Where messages go, in OpenTelemetry's names, newest first.
 const DESTINATIONS: [&str; 2] = ["messaging.destination.name", "messaging.destination"];
@@ -48,7 +47,8 @@ pub(crate) fn dependencies(table: Option<&Table>, range: RangeNs) -> DependencyP
         let parts = table.parts.iter().filter(|p| wide.touches(p.row.first, p.row.last));
         let stored = parts.map(|p| p.row.rows).sum::<u64>();
         let passes = (stored + table.generations.iter().map(|g| g.rows()).sum::<u64>()).div_ceil(PASS_SPANS);
-        let columns = BTreeSet::from(COLUMNS);
+        let mut columns = Columns::from(COLUMNS);
+        DESTINATIONS.iter().for_each(|key| columns.add_attribute(key));
         for pass in 0..passes {
             let mut spans = Spans { pass, passes, range: wide, ids: HashMap::new(), list: Vec::new() };
             scan::batches(table, (&columns, wide), &mut scanned, &mut |batch| spans.add(batch, &mut names));
@@ -196,8 +196,8 @@ fn callee(batch: &RecordBatch, row: usize, names: &mut Names) -> Option<(u32, De
         Some(column.value(row)).filter(|t| !t.is_empty())
     };
     if kind == SpanKind::Producer {
-        let attrs: &MapArray = batch.column_by_name("attrs")?.as_any().downcast_ref()?;
-        let to = DESTINATIONS.iter().find_map(|key| entry(attrs, row, key))?;
+        let view = RowView { signal: Signal::Spans, batch, row };
+        let to = DESTINATIONS.iter().find_map(|key| view.attribute(key))?;
         return Some((names.number(&to), DependencyKind::Messaging));
     }
     let peer = text("peer_service");

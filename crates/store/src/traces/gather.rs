@@ -1,13 +1,13 @@
 //! Rows of given traces, from memory and from parts.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use arrow::array::{Array, BooleanArray, FixedSizeBinaryArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use ph_model::RangeNs;
 
 use crate::hidden::Veil;
-use crate::rows::{Keys, LSN, ROW, STREAM, TRACE_ID, TS};
+use crate::rows::{Columns, Keys, LSN, ROW, STREAM, TRACE_ID, TS};
 use crate::scan::{self, Scanned};
 use crate::snapshot::Table;
 
@@ -15,7 +15,7 @@ use crate::snapshot::Table;
 pub(super) struct Which<'a> {
     pub range: RangeNs,
     /// `None`: all columns.
-    pub columns: Option<&'a BTreeSet<&'static str>>,
+    pub columns: Option<&'a Columns>,
 }
 
 /// Batches whose rows belong to one of the traces and lie in the range.

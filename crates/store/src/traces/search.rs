@@ -18,7 +18,7 @@ use super::gather::{Which, gather};
 use super::sets::{Facts, Member, Sets};
 use crate::contract::{Error, SelectedSpan, ServiceSpans, TracePage, TraceSummary, TracesAsk};
 use crate::part::Part;
-use crate::rows::{RowView, TRACE_ID, TS, columns_of_field};
+use crate::rows::{Columns, RowView, TRACE_ID, TS, columns_of_field};
 use crate::scan::{self, Plan, Scanned};
 use crate::snapshot::Table;
 
@@ -94,13 +94,13 @@ struct Sought<'a> {
     sets: Option<Sets>,
     select: &'a [String],
     /// Columns that are read of each span of a candidate.
-    columns: BTreeSet<&'static str>,
+    columns: Columns,
 }
 
 impl<'a> Sought<'a> {
     fn new(table: Option<&Table>, ask: &'a TracesAsk) -> Result<Self, Error> {
         let mut plan = Plan::new(table, Signal::Spans, &ask.spans.candidates(), ask.range)?;
-        plan.columns.insert(TRACE_ID);
+        plan.columns.add(TRACE_ID);
         let sets = Sets::new(&ask.spans)?;
         let mut columns = plan.columns.clone();
         columns.extend(SUMMARY);

@@ -1,12 +1,12 @@
 //! Services with their operations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arrow::array::{Int64Array, RecordBatch, StringArray, UInt8Array};
 use ph_model::{RangeNs, SpanKind, SpanStatus};
 
 use crate::contract::{Operation, Service, ServicePage};
-use crate::rows::TS;
+use crate::rows::{Columns, TS};
 use crate::scan::{self, Scanned};
 use crate::snapshot::Table;
 
@@ -20,7 +20,7 @@ pub(crate) fn services(table: Option<&Table>, range: RangeNs) -> ServicePage {
     let mut tally = Tally { range, services: BTreeMap::new(), operations: 0, truncated: false };
     let mut scanned = Scanned::default();
     if let Some(table) = table {
-        let columns = BTreeSet::from([TS, "service", "name", "kind", "status"]);
+        let columns = Columns::from([TS, "service", "name", "kind", "status"]);
         scan::batches(table, (&columns, range), &mut scanned, &mut |batch| tally.add(batch));
     }
     let services = tally.services.into_iter().map(|(name, operations)| Service {

@@ -11,7 +11,7 @@ use ph_filter::{Compiled, Filter, Record, Unit, quantity_of_field};
 use ph_model::{ErrorKind, Level, Signal};
 
 use crate::contract::{Comparison, Error, Measure, ROOT_NAME, ROOT_SERVICE, SpanSet, TRACE_DURATION};
-use crate::rows::{RowView, columns_for, columns_of_field};
+use crate::rows::{Columns, RowView, columns_for, columns_of_field};
 
 /// Most selectors of one question: a span remembers in one word which of them it passed.
 const MAX_FILTERS: usize = 64;
@@ -113,7 +113,7 @@ impl Sets {
     }
 
     /// Columns that its filters and measures read.
-    pub fn columns(&self, into: &mut BTreeSet<&'static str>) {
+    pub fn columns(&self, into: &mut Columns) {
         self.filters.iter().for_each(|filter| columns_for(Signal::Spans, filter.filter(), into));
         self.measures.iter().for_each(|(field, _)| columns_of_field(Signal::Spans, field, into));
     }
