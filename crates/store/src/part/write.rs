@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, UInt32Array};
+use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -340,14 +340,15 @@ fn sorted(signal: Signal, all: &RecordBatch) -> Option<Vec<(i64, Vec<u32>)>> {
     Some(out)
 }
 
-/// Times as deltas, no dictionary where values hardly repeat, statistics where readers prune by them.
+/// Times as deltas, no dictionary where values hardly repeat, statistics of what readers prune by alone: times, and attributes
+/// with columns of their own.
 fn properties(part: &RecordBatch) -> Result<WriterProperties, Error> {
     let mut out = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).map_err(defect)?))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(1024)
-        .set_statistics_enabled(EnabledStatistics::Chunk);
+        .set_statistics_enabled(EnabledStatistics::None);
     for name in ["ts", "observed_ts", "first_ts", "lsn", "row", "offset", "duration_ns"] {
         if part.column_by_name(name).is_some() {
             let column = ColumnPath::from(name);
@@ -356,17 +357,12 @@ fn properties(part: &RecordBatch) -> Result<WriterProperties, Error> {
                 .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
         }
     }
-    out = out.set_column_statistics_enabled(ColumnPath::from("ts"), EnabledStatistics::Page);
-    for name in ["message", "trace_id", "span_id", "parent_id", "segment_key", "stream_id"] {
-        if part.column_by_name(name).is_some_and(|c| name != "stream_id" || c.is_empty()) {
-            out = out
-                .set_column_dictionary_enabled(ColumnPath::from(name), false)
-                .set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
-        }
+    for name in ["message", "trace_id", "span_id", "parent_id", "segment_key"] {
+        out = out.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
-    for field in part.schema().fields().iter().filter(|f| f.name().starts_with(OWN)) {
-        let column = ColumnPath::new(vec![field.name().clone()]);
-        out = out.set_column_statistics_enabled(column, EnabledStatistics::Page);
+    let own = part.schema_ref().fields().iter().map(|f| f.name()).filter(|name| name.starts_with(OWN));
+    for name in own.cloned().chain(["ts".to_owned()]) {
+        out = out.set_column_statistics_enabled(ColumnPath::new(vec![name]), EnabledStatistics::Page);
     }
     Ok(out.build())
 }

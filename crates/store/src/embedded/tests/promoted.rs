@@ -1,8 +1,10 @@
 //! Attributes that have columns of their own are found as those in the map, and what lies beside them is not read.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use ph_access::TenantCtx;
 use ph_filter::{Case, Compiled, Filter, Order as Side, Record};
 use ph_model::{LogRow, RangeNs, Signal, SpanRow, Value};
@@ -79,18 +81,27 @@ fn filter() -> impl Strategy<Value = Filter> {
     })
 }
 
-/// Names of attributes that have columns, of all files of a signal.
-fn own_columns(dir: &Path, into: &mut Vec<Vec<String>>) {
-    for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            own_columns(&path, into);
-        } else if path.extension().is_some_and(|e| e == "parquet") {
-            let file = parquet::file::reader::SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
-            let meta = parquet::file::reader::FileReader::metadata(&file).file_metadata().schema_descr_ptr();
-            let names = meta.root_schema().get_fields().iter();
-            into.push(names.filter_map(|f| f.name().strip_prefix("attr.").map(str::to_owned)).collect());
+/// Metadata of all Parquet files below a directory.
+fn files(dir: &Path) -> Vec<ParquetMetaData> {
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| match path.extension() {
+        _ if path.is_dir() => files(&path),
+        Some(e) if e == "parquet" => {
+            let file = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+            vec![file.metadata().clone()]
         }
-    }
+        _ => Vec::new(),
+    };
+    paths.flat_map(read).collect()
+}
+
+/// Names of attributes that have columns, file by file.
+fn own_columns(bed: &Bed) -> Vec<Vec<String>> {
+    let own = |meta: &ParquetMetaData| {
+        let fields = meta.file_metadata().schema_descr().root_schema().get_fields().iter();
+        fields.filter_map(|f| f.name().strip_prefix("attr.").map(str::to_owned)).collect()
+    };
+    files(&bed.dir.join("t")).iter().map(own).collect()
 }
 
 /// Every question finds what a look at each row finds.
@@ -164,11 +175,9 @@ async fn answers_do_not_tell_where_an_attribute_lies() {
             }
             compared(&store, &ctx, (&all[..], &filters[..])).await;
             store.compact().await.unwrap();
-            let mut own = Vec::new();
-            own_columns(&bed.dir.join("t"), &mut own);
             let mut want = ["k", "http.status", "odd key", "user", "n"].map(str::to_owned).to_vec();
             want.sort();
-            assert_eq!(own, [want], "{round}: merged, with all but the rare one");
+            assert_eq!(own_columns(&bed), [want], "{round}: merged, with all but the rare one");
             compared(&store, &ctx, (&all[..], &filters[..])).await;
         }
         store.shutdown().await;
@@ -218,9 +227,7 @@ async fn traces_are_found_by_such_attributes() {
     let before = told().await;
     assert!(before[0].matches("TraceSummary").count() == 12 && before[3].ends_with("[]"), "{before:?}");
     store.compact().await.unwrap();
-    let mut own = Vec::new();
-    own_columns(&bed.dir.join("t"), &mut own);
-    assert_eq!(own, [["ok", "size", "user.id"]]);
+    assert_eq!(own_columns(&bed), [["ok", "size", "user.id"]]);
     assert_eq!(told().await, before);
     store.shutdown().await;
 }
@@ -276,5 +283,10 @@ async fn a_search_by_such_an_attribute_reads_its_pages_alone() {
     let bytes = |page: &SearchPage| page.scanned_bytes;
     let counted = search("attr.state=~\"^[.]\"").await;
     assert!(bytes(&counted) * 4 < bytes(&search("attr.noise=~\"^[.]\"").await), "{} bytes", bytes(&counted));
+    // Least and largest values are told where somebody asks for them.
+    let [meta] = &files(&bed.dir.join("t"))[..] else { panic!("one part") };
+    let told = meta.row_group(0).columns().iter().filter(|c| c.statistics().is_some());
+    let told: Vec<String> = told.map(|c| c.column_path().parts().join("/")).collect();
+    assert_eq!(told, ["ts", "attr.n", "attr.noise", "attr.ratio", "attr.state"]);
     store.shutdown().await;
 }
