@@ -1,11 +1,14 @@
 //! Health of the server itself: `/healthz`, `/readyz`, `/livez`, `/metrics`.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{StatusCode, header};
 use ph_store::state::State as StateStore;
+use ph_store::{Counters, Embedded};
 use serde_json::json;
 
 use super::AppState;
@@ -27,17 +30,54 @@ pub(super) fn probes(watch: Watch) -> Router {
 }
 
 /// On the port for own metrics.
-pub(super) fn metrics(watch: Watch) -> Router {
-    Router::new().route("/metrics", get(exposition)).with_state(watch)
+pub(super) fn metrics(watch: Watch, telemetry: Arc<Embedded>) -> Router {
+    Router::new().route("/metrics", get(exposition)).with_state((watch, telemetry))
 }
 
-async fn exposition(State(watch): State<Watch>) -> impl IntoResponse {
+async fn exposition(State((watch, telemetry)): State<(Watch, Arc<Embedded>)>) -> impl IntoResponse {
+    store_figures(&watch, &telemetry.counters());
     if let Some(bytes) = resident_bytes() {
         watch
             .gauge("pilothouse_process_resident_bytes", "Memory of this process that is in RAM.", "")
             .set(bytes);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], watch.exposition())
+}
+
+/// What the store counts since its start.
+fn store_figures(watch: &Watch, now: &Counters) {
+    for (name, help, value) in [
+        ("pilothouse_store_samples_total", "Samples stored.", now.samples),
+        ("pilothouse_store_rows_total", "Rows of logs, spans and events stored.", now.rows),
+        ("pilothouse_store_repeats_total", "Batches that had been stored before.", now.repeats),
+        ("pilothouse_store_rejected_total", "Samples and rows refused.", now.rejected),
+        ("pilothouse_store_log_bytes_total", "Bytes written to the write-ahead log.", now.wal_bytes),
+        ("pilothouse_store_syncs_total", "Times that a log was synced.", now.fsyncs),
+        ("pilothouse_store_flushed_bytes_total", "Bytes of parts written from memory.", now.flushed_bytes),
+        ("pilothouse_store_compactions_total", "Merges of parts.", now.compactions),
+        ("pilothouse_store_compacted_bytes_total", "Bytes of parts that merges wrote.", now.compacted_bytes),
+        ("pilothouse_store_quarantined_total", "Parts and indexes found damaged.", now.quarantined),
+        ("pilothouse_store_parts_read_total", "Parts that questions looked into.", now.parts_read),
+        (
+            "pilothouse_store_parts_passed_over_total",
+            "Parts that questions passed over unopened.",
+            now.parts_passed_over,
+        ),
+        (
+            "pilothouse_store_cache_hits_total",
+            "Footers and index directories found in memory.",
+            now.cache_hits,
+        ),
+        (
+            "pilothouse_store_cache_misses_total",
+            "Footers and index directories read from disk.",
+            now.cache_misses,
+        ),
+    ] {
+        watch.counter(name, help, "").set(value);
+    }
+    let help = "Footers and index directories in memory.";
+    watch.gauge("pilothouse_store_cache_bytes", help, "").set(now.cache_bytes);
 }
 
 async fn readiness(watch: &Watch) -> Response {

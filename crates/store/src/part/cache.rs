@@ -1,8 +1,10 @@
-//! What was read last of parts: footers and directories of indexes, bounded in bytes.
+//! What was read of parts: footers and directories of indexes, bounded in bytes.
+//!
+//! When it is full, something new takes the place of something old only if it was asked for more often (TinyLFU), so that
+//! one walk through all parts does not drive out what everybody asks for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use uuid::Uuid;
@@ -24,57 +26,36 @@ enum Kept {
 
 type Key = (Uuid, What);
 
-/// Least recently used goes first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cache {
-    state: Mutex<State>,
+    /// With its bytes.
+    kept: moka::sync::Cache<Key, (Kept, u32)>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    kept: HashMap<Key, (Kept, u64, u64)>,
-    by_use: BTreeMap<u64, Key>,
-    tick: u64,
-    bytes: u64,
-    most: u64,
-}
-
 impl Cache {
-    /// Keeps about so many bytes.
+    /// Keeps at most so many bytes.
     pub fn new(most: u64) -> Self {
-        let cache = Self::default();
-        cache.state.lock().unwrap_or_else(PoisonError::into_inner).most = most;
-        cache
+        let kept = moka::sync::Cache::builder()
+            .name("parts")
+            .max_capacity(most)
+            .weigher(|_, (_, bytes): &(Kept, u32)| *bytes)
+            .build();
+        Self { kept, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     fn find(&self, key: Key) -> Option<Kept> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.tick += 1;
-        let tick = state.tick;
-        let found =
-            state.kept.get_mut(&key).map(|(kept, _, used)| (kept.clone(), std::mem::replace(used, tick)));
+        let found = self.kept.get(&key).map(|(kept, _)| kept);
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
-        let (kept, before) = found?;
-        state.by_use.remove(&before);
-        state.by_use.insert(tick, key);
-        Some(kept)
+        found
     }
 
-    fn keep(&self, key: Key, kept: Kept, bytes: u64) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.forget(key);
-        state.tick += 1;
-        let tick = state.tick;
-        state.kept.insert(key, (kept, bytes, tick));
-        state.by_use.insert(tick, key);
-        state.bytes += bytes;
-        while state.bytes > state.most && state.kept.len() > 1 {
-            let Some((_, oldest)) = state.by_use.pop_first() else { break };
-            state.forget(oldest);
-        }
+    fn keep(&self, key: Key, kept: Kept, bytes: usize) {
+        self.kept.insert(key, (kept, u32::try_from(bytes).unwrap_or(u32::MAX)));
+        // It would go beyond its bound until it tidies up by itself.
+        self.kept.run_pending_tasks();
     }
 
     pub fn footer(&self, id: Uuid) -> Option<ArrowReaderMetadata> {
@@ -85,7 +66,7 @@ impl Cache {
     }
 
     pub fn keep_footer(&self, id: Uuid, footer: ArrowReaderMetadata) {
-        let bytes = footer.metadata().memory_size() as u64;
+        let bytes = footer.metadata().memory_size();
         self.keep((id, What::Footer), Kept::Footer(footer), bytes);
     }
 
@@ -97,29 +78,70 @@ impl Cache {
     }
 
     pub fn keep_index(&self, id: Uuid, kind: Kind, index: Arc<Index>) {
-        let bytes = index.memory_bytes() as u64;
+        let bytes = index.memory_bytes();
         self.keep((id, What::Index(kind as u8)), Kept::Index(index), bytes);
     }
 
     /// Drops what is kept of a part that is gone.
     pub fn forget(&self, id: Uuid) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let all = [What::Footer, What::Index(Kind::Tokens as u8), What::Index(Kind::Traces as u8)];
-        all.into_iter().for_each(|what| state.forget((id, what)));
+        all.into_iter().for_each(|what| self.kept.invalidate(&(id, what)));
     }
 
     /// Found and not found since the start, and bytes that are kept.
     pub fn figures(&self) -> (u64, u64, u64) {
-        let bytes = self.state.lock().unwrap_or_else(PoisonError::into_inner).bytes;
+        self.kept.run_pending_tasks();
+        let bytes = self.kept.weighted_size();
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed), bytes)
     }
 }
 
-impl State {
-    fn forget(&mut self, key: Key) {
-        if let Some((_, bytes, used)) = self.kept.remove(&key) {
-            self.bytes -= bytes;
-            self.by_use.remove(&used);
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, RecordBatch};
+    use bytes::Bytes;
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+
+    fn footer() -> ArrowReaderMetadata {
+        let column = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let rows = RecordBatch::try_from_iter([("ts", column as _)]).unwrap();
+        let mut file = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut file, rows.schema(), None).unwrap();
+        writer.write(&rows).unwrap();
+        writer.close().unwrap();
+        ArrowReaderMetadata::load(&Bytes::from(file), Default::default()).unwrap()
+    }
+
+    #[test]
+    fn a_walk_through_all_parts_leaves_what_is_asked_for_often() {
+        let footer = footer();
+        let most = footer.metadata().memory_size() as u64 * 20;
+        let cache = Cache::new(most);
+        let read = |id| {
+            let found = cache.footer(id).is_some();
+            if !found {
+                cache.keep_footer(id, footer.clone());
+            }
+            found
+        };
+        let often: Vec<Uuid> = (0..10).map(Uuid::from_u128).collect();
+        for _ in 0..20 {
+            often.iter().for_each(|id| {
+                read(*id);
+            });
         }
+        assert_eq!(cache.figures().0, 190);
+        for once in 1_000..3_000 {
+            read(Uuid::from_u128(once));
+            assert!(cache.figures().2 <= most);
+        }
+        let left = often.iter().filter(|id| cache.footer(**id).is_some()).count();
+        assert!(left >= 9, "{left} of 10");
+        // What is gone is not found, whatever is asked for next.
+        cache.forget(often[0]);
+        assert!(cache.footer(often[0]).is_none());
+        assert!(cache.figures().0 + cache.figures().1 > 2_000);
     }
 }

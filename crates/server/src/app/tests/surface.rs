@@ -112,6 +112,11 @@ async fn probes_and_own_metrics_tell() {
     assert_eq!(stack.get("/healthz", None).await.text().await.unwrap(), "ok\n");
     let (_, text) = plain_get(metrics, "/metrics").await;
     assert!(text.contains("pilothouse_gateway_requests_total{code=\"2xx\"} 1\n"), "{text}");
+    let told =
+        |name: &str| text.lines().any(|line| line.strip_prefix(name).is_some_and(|l| l.starts_with(" ")));
+    for name in ["rows_total", "cache_hits_total", "cache_misses_total", "cache_bytes"] {
+        assert!(told(&format!("pilothouse_store_{name}")), "{name}: {text}");
+    }
     stack.running.app.state.close().await;
     let (status, body) = plain_get(probes, "/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
