@@ -43,7 +43,7 @@ pub(super) fn merge(shared: &Shared, job: &Job, stop: &CancellationToken) -> Res
 /// All series of blocks, block by block; damage is noted at the block that has it.
 pub(super) fn sources<'a>(blocks: &[&'a Arc<BlockPart>]) -> Result<Vec<Source<'a>>, Error> {
     let mut out: Vec<Source<'a>> = Vec::new();
-    for block in blocks.iter().copied() {
+    for &block in blocks {
         let lift = |e: ph_tsdb::Error| {
             let text = block.note_damage(e.kind(), e.to_string());
             Error::new(e.kind(), text).caused_by(e)

@@ -99,7 +99,7 @@ impl Compactor {
     fn roll(&self, job: &RollJob) -> Result<bool, Error> {
         let snapshot = self.shared.snapshots.load();
         let written = match job.lsn {
-            Some(_) => self.from_samples(job, &snapshot)?,
+            Some(_) => self.of_samples(job, &snapshot)?,
             None => self.rewritten(job, &snapshot)?,
         };
         let new: Vec<PartRow> = written.into_iter().collect();
@@ -123,7 +123,7 @@ impl Compactor {
         Ok(!new.is_empty())
     }
 
-    fn from_samples(&self, job: &RollJob, snapshot: &Snapshot) -> Result<Option<PartRow>, Error> {
+    fn of_samples(&self, job: &RollJob, snapshot: &Snapshot) -> Result<Option<PartRow>, Error> {
         let all = snapshot.blocks.get(&job.org).into_iter().flatten();
         let mut old: Vec<&Arc<BlockPart>> = all.filter(|b| b.row.day == job.day).collect();
         old.sort_by_key(|b| (b.row.lsn, b.row.id));
