@@ -162,7 +162,9 @@ impl Running {
     async fn serve_own(&mut self) {
         let config = self.app.config.clone();
         let watch = self.app.watch.clone();
-        self.metrics = self.own_door(config.metrics, "--metrics", own::metrics(watch.clone(), self.telemetry.clone())).await;
+        self.metrics = self
+            .own_door(config.metrics, "--metrics", own::metrics(watch.clone(), self.telemetry.clone()))
+            .await;
         self.probes = self.own_door(config.probes, "--probes", own::probes(watch)).await;
     }
 
