@@ -206,6 +206,20 @@ impl Filter {
         }
     }
 
+    /// All of these hold; of none every record passes.
+    pub fn every(mut all: Vec<Filter>) -> Self {
+        match all.len() {
+            0 => Self::All,
+            1 => all.remove(0),
+            _ => Self::And(all),
+        }
+    }
+
+    /// One of these holds; of none no record passes.
+    pub fn any(mut all: Vec<Filter>) -> Self {
+        if all.len() == 1 { all.remove(0) } else { Self::Or(all) }
+    }
+
     /// The opposite condition; two negations fall away.
     #[must_use]
     pub fn negated(self) -> Self {

@@ -55,7 +55,7 @@ impl Filter {
                     parts.iter().map(|p| p.with_known(known)).filter(|p| *p != Filter::All).collect();
                 match parts.iter().any(Filter::is_never) {
                     true => Filter::never(),
-                    false => alone(parts, Filter::All, Filter::And),
+                    false => Filter::every(parts),
                 }
             }
             Filter::Or(parts) => {
@@ -63,7 +63,7 @@ impl Filter {
                     parts.iter().map(|p| p.with_known(known)).filter(|p| !p.is_never()).collect();
                 match parts.contains(&Filter::All) {
                     true => Filter::All,
-                    false => alone(parts, Filter::never(), Filter::Or),
+                    false => Filter::any(parts),
                 }
             }
             Filter::Not(part) => match part.with_known(known) {
@@ -102,14 +102,6 @@ impl Filter {
             | Filter::Has { field } => Some(field),
             _ => None,
         }
-    }
-}
-
-fn alone(mut parts: Vec<Filter>, none: Filter, several: fn(Vec<Filter>) -> Filter) -> Filter {
-    match parts.len() {
-        0 => none,
-        1 => parts.remove(0),
-        _ => several(parts),
     }
 }
 

@@ -16,6 +16,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("2", &["ph-store", "ph-link", "ph-receive", "ph-api"]),
     ("3", &["ph-node", "ph-cluster", "ph-server"]),
     ("4", &["pilothouse"]),
+    ("5", &["ph-fuzz"]),
 ];
 
 /// Engines are below this step: no async runtime, no sockets.

@@ -40,7 +40,7 @@ pub fn traces(query: &TraceQuery, now_ms: i64) -> Result<TracesAsk, Problem> {
     {
         if let Some(value) = given(value) {
             let values = if field == "cluster" { value.split(',').collect() } else { vec![value] };
-            all.push(any(values.into_iter().map(|v| Filter::equal(field, v)).collect()));
+            all.push(Filter::any(values.into_iter().map(|v| Filter::equal(field, v)).collect()));
         }
     }
     for (path, text, op) in [
@@ -79,14 +79,14 @@ pub fn traces(query: &TraceQuery, now_ms: i64) -> Result<TracesAsk, Problem> {
 /// the same trace where it asks for more.
 fn narrowed(question: Option<Question>, mut all: Vec<Filter>) -> Question {
     match question {
-        None => Question { spans: every(all).into(), select: Vec::new() },
+        None => Question { spans: Filter::every(all).into(), select: Vec::new() },
         Some(Question { spans: SpanSet::Where(filter), select }) => {
             all.push(filter);
-            Question { spans: every(all).into(), select }
+            Question { spans: Filter::every(all).into(), select }
         }
         Some(asked) if all.is_empty() => asked,
         Some(Question { spans, select }) => {
-            Question { spans: SpanSet::And(vec![every(all).into(), spans]), select }
+            Question { spans: SpanSet::And(vec![Filter::every(all).into(), spans]), select }
         }
     }
 }
@@ -130,18 +130,6 @@ fn given(text: &Option<String>) -> Option<&str> {
 /// Spans whose duration stands so to that many ns.
 pub fn duration(op: Order, ns: u64) -> Filter {
     Filter::Compare { field: "duration_ns".to_owned(), op, value: format!("{ns}ns") }
-}
-
-pub fn any(mut all: Vec<Filter>) -> Filter {
-    if all.len() == 1 { all.remove(0) } else { Filter::Or(all) }
-}
-
-pub fn every(mut all: Vec<Filter>) -> Filter {
-    match all.len() {
-        0 => Filter::All,
-        1 => all.remove(0),
-        _ => Filter::And(all),
-    }
 }
 
 /// `250ms`, `1.5s`, `2m30s` in ns. Also Go's spellings.

@@ -79,6 +79,10 @@ impl<'a> Parser<'a> {
     }
 
     fn fail<T>(&self, span: Range<usize>, cause: &str) -> Parsed<T> {
+        // The text may be at its end, or go on with a character of several bytes.
+        let end = self.text.len();
+        let inside = |at: usize| (at.min(end)..end).find(|at| self.text.is_char_boundary(*at)).unwrap_or(end);
+        let span = inside(span.start)..inside(span.end);
         Err(SyntaxError { span, cause: cause.to_owned(), suggestion: None })
     }
 
@@ -233,7 +237,7 @@ impl<'a> Parser<'a> {
         while self.eat("||") {
             all.push(self.and(depth)?);
         }
-        Ok(super::ask::any(all))
+        Ok(Filter::any(all))
     }
 
     fn and(&mut self, depth: usize) -> Parsed<Filter> {
@@ -241,7 +245,7 @@ impl<'a> Parser<'a> {
         while self.eat("&&") {
             all.push(self.term(depth)?);
         }
-        Ok(super::ask::every(all))
+        Ok(Filter::every(all))
     }
 
     fn term(&mut self, depth: usize) -> Parsed<Filter> {
@@ -389,7 +393,7 @@ fn one_of(mut all: Vec<SpanSet>) -> SpanSet {
             _ => None,
         })
         .collect();
-    filters.map_or(SpanSet::Or(all), |filters| SpanSet::Where(super::ask::any(filters)))
+    filters.map_or(SpanSet::Or(all), |filters| SpanSet::Where(Filter::any(filters)))
 }
 
 #[cfg(test)]
@@ -456,6 +460,14 @@ mod tests {
             "{} | sum(span.size) < 4KiB | select(.a, span.b)",
             r#"* having Sum("attr.size") Ordered(Less) (4096.0, Bytes) select a,attr.b"#,
         );
+    }
+
+    #[test]
+    fn places_lie_inside_the_text() {
+        for text in ["{", "{é", "{ a = 1 } é", "{ a = 1 } | é", "{ é:é }", "({ a = 1 }"] {
+            let e = parse(text).unwrap_err();
+            assert!(text.get(e.span.clone()).is_some(), "{text}: {e:?}");
+        }
     }
 
     #[test]

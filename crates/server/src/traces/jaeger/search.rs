@@ -8,7 +8,7 @@ use ph_store::TracesAsk;
 
 use super::invalid;
 use crate::gateway::problem::Problem;
-use crate::traces::ask::{any, duration, every, nanos};
+use crate::traces::ask::{duration, nanos};
 
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1_000;
@@ -73,7 +73,7 @@ pub fn search(params: &Params<'_>, now_ms: i64) -> Result<TracesAsk, Problem> {
         return Err(invalid("parameter 'start' is not before 'end'"));
     }
     Ok(TracesAsk {
-        spans: every(all).into(),
+        spans: Filter::every(all).into(),
         select: Vec::new(),
         range: RangeNs::new(start.saturating_mul(1_000), end.saturating_mul(1_000)),
         limit: usize::try_from(limit).unwrap_or(1),
@@ -107,6 +107,6 @@ pub fn tag(key: &str, value: &str) -> Filter {
         ("otel.status_code", code) => is("status", &code.to_ascii_lowercase()),
         ("otel.status_description", text) => is("status_text", text),
         ("otel.scope.name" | "otel.library.name", name) => is("scope", name),
-        _ => any(vec![is(&format!("attr.{key}"), value), is(&format!("resource.{key}"), value)]),
+        _ => Filter::any(vec![is(&format!("attr.{key}"), value), is(&format!("resource.{key}"), value)]),
     }
 }

@@ -20,7 +20,7 @@ use super::{bad_request, id_of, invalid, known, otlp, span_kind, told, whole};
 use crate::app::AppState;
 use crate::gateway::extract::Path;
 use crate::gateway::problem::Problem;
-use crate::traces::ask::{duration, every, nanos, range_ns};
+use crate::traces::ask::{duration, nanos, range_ns};
 use crate::traces::view;
 
 const DEFAULT_DEPTH: i64 = 100;
@@ -157,7 +157,7 @@ impl Query {
         }
         let limit = usize::try_from(limit).unwrap_or(1);
         Ok(TracesAsk {
-            spans: every(all).into(),
+            spans: Filter::every(all).into(),
             select: Vec::new(),
             range: RangeNs::new(from, to),
             limit,
