@@ -24,6 +24,8 @@ pub struct Answer {
     /// Each once, with the place it is about.
     pub warnings: Vec<String>,
     pub infos: Vec<String>,
+    /// At some step, which of equals counted was decided by the order of series.
+    pub by_order: bool,
     pub stats: Stats,
 }
 

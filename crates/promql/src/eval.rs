@@ -30,7 +30,7 @@ mod sort;
 
 use ph_model::Labels;
 
-pub use apart::steps_stand_alone;
+pub use apart::{Apart, steps_apart};
 
 use crate::answer::{Answer, Stats, Value};
 use crate::ast::{Expr, ExprKind};
@@ -138,7 +138,7 @@ pub fn eval(
     let (warnings, infos) = run.notes.borrow().texts(text);
     let (samples, series, peak_bytes) = (run.samples.get(), run.series.get(), run.peak.get());
     let stats = Stats { samples, series, peak_bytes, kept_steps: 0 };
-    Ok(Answer { value, warnings, infos, stats })
+    Ok(Answer { value, warnings, infos, by_order: run.by_order.get(), stats })
 }
 
 /// What the selectors of an expression need, in no order; some may be equal.

@@ -31,7 +31,7 @@ pub use ast::{
     LengthKind, MatchLabels, Matching, Matrix, Number, OpSpan, Selector, Shift, Subquery, Unary,
 };
 pub use error::{Error, ParseError, Span};
-pub use eval::{Cancel, Limits, Never, Params, eval, selections, steps_stand_alone};
+pub use eval::{Apart, Cancel, Limits, Never, Params, eval, selections, steps_apart};
 pub use explain::{explain, syntax_tree};
 pub use functions::{Arity, FUNCTIONS, Function, Type, function};
 pub use number::{duration_text, parse_duration, parse_number, plain as number_text, sample_text};

@@ -59,7 +59,9 @@ impl Run<'_> {
             for (cell, value) in group.cells.iter_mut().zip(&row.column) {
                 if !is_absent(*value) {
                     held += usize::from(matches!(cell, Cell::All(_))) * 8;
-                    add(cell, aggregate.op, *value);
+                    if add(cell, aggregate.op, *value) {
+                        self.by_order.set(true);
+                    }
                 }
             }
             self.hold(held)?;
@@ -149,7 +151,14 @@ fn group_of(
     groups.len() - 1
 }
 
-fn add(cell: &mut Cell, op: AggregateOp, value: f64) {
+/// Gives whether it chose between equals that are not the same: of zeros with both signs the first stays.
+fn add(cell: &mut Cell, op: AggregateOp, value: f64) -> bool {
+    if let Cell::Number(number) = cell
+        && matches!(op, AggregateOp::Min | AggregateOp::Max)
+        && value == *number
+    {
+        return value.is_sign_negative() != number.is_sign_negative();
+    }
     match cell {
         Cell::Empty => *cell = begin(op, value),
         Cell::Sum(sum) => sum.add(value),
@@ -168,6 +177,7 @@ fn add(cell: &mut Cell, op: AggregateOp, value: f64) {
         }
         Cell::All(values) => values.push(value),
     }
+    false
 }
 
 fn begin(op: AggregateOp, value: f64) -> Cell {

@@ -1,7 +1,8 @@
 //! Whether the steps of a range query can be worked out apart and then give the very same answer together.
 //!
 //! In:     an expression that passed the type check.
-//! Out:    yes only when labels, values and faults of each step are, to the last bit, those of the step alone.
+//! Out:    yes only when labels, values and faults of each step are, to the last bit, those of the step alone; perhaps, where an
+//!         evaluation has to tell whether it came to a choice that the order of series decided.
 //! Never:  looks at limits, at notes, or at what a source makes of a shorter range.
 //!
 //! Three things tie steps to each other: what names the query's range, such as `start()`, or asks whether there is one
@@ -9,12 +10,23 @@
 //! alone; and the order of series, where an aggregation depends on it to the last bit and what is there at one step
 //! decides about it for all.
 
+use std::cell::Cell;
+
 use super::grid::{Names, names};
 use crate::ast::{
     Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Expr, ExprKind, Grouping, Length, Shift,
 };
 use crate::functions::Type;
 use crate::length;
+
+/// Whether steps can be worked out apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apart {
+    Never,
+    /// As long as no answer says that it chose [by order](crate::Answer::by_order).
+    UnlessByOrder,
+    Always,
+}
 
 /// In which order the series of an expression come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +38,18 @@ enum Order {
 }
 
 /// See the module's description.
-pub fn steps_stand_alone(expr: &Expr) -> bool {
-    order(expr).is_some()
+pub fn steps_apart(expr: &Expr) -> Apart {
+    let chooses = Cell::new(false);
+    match order(expr, &chooses) {
+        None => Apart::Never,
+        Some(_) if chooses.get() => Apart::UnlessByOrder,
+        Some(_) => Apart::Always,
+    }
 }
 
-/// `None`: steps depend on each other.
-fn order(expr: &Expr) -> Option<Order> {
+/// `None`: steps depend on each other. `chooses` is set where the order may decide between equals.
+fn order(expr: &Expr, chooses: &Cell<bool>) -> Option<Order> {
+    let order = |expr: &Expr| order(expr, chooses);
     match &expr.kind {
         ExprKind::Number(_) | ExprKind::Text(_) => Some(Order::Fixed),
         ExprKind::Vector(selector) => stands(&selector.shift).then_some(Order::Fixed),
@@ -45,9 +63,15 @@ fn order(expr: &Expr) -> Option<Order> {
         ExprKind::Unary(unary) if unary.negative => Some(unnamed(order(&unary.of)?, &unary.of)),
         ExprKind::Unary(unary) => order(&unary.of),
         ExprKind::Paren(inner) => order(inner),
-        ExprKind::Binary(binary) => of_binary(binary),
-        ExprKind::Aggregate(aggregate) => of_aggregate(aggregate),
-        ExprKind::Call(call) => of_call(call),
+        ExprKind::Binary(binary) => of_binary(binary, (order(&binary.left)?, order(&binary.right)?)),
+        ExprKind::Aggregate(aggregate) => {
+            aggregate.param.as_ref().map_or(Some(Order::Fixed), order)?;
+            of_aggregate(aggregate, order(&aggregate.of)?, chooses)
+        }
+        ExprKind::Call(call) => {
+            let orders: Option<Vec<Order>> = call.args.iter().map(order).collect();
+            of_call(call, &orders?)
+        }
     }
 }
 
@@ -65,8 +89,7 @@ fn unnamed(order: Order, from: &Expr) -> Order {
     if names(from) == Names::Many { Order::Loose } else { order }
 }
 
-fn of_binary(binary: &Binary) -> Option<Order> {
-    let (left, right) = (order(&binary.left)?, order(&binary.right)?);
+fn of_binary(binary: &Binary, (left, right): (Order, Order)) -> Option<Order> {
     let renames = binary.op.is_arithmetic() || binary.returns_bool;
     let with_scalar = |order: Order, of: &Expr| if renames { unnamed(order, of) } else { order };
     match (binary.left.gives(), binary.right.gives()) {
@@ -80,17 +103,20 @@ fn of_binary(binary: &Binary) -> Option<Order> {
     }
 }
 
-fn of_aggregate(aggregate: &Aggregate) -> Option<Order> {
+fn of_aggregate(aggregate: &Aggregate, of: Order, chooses: &Cell<bool>) -> Option<Order> {
     use AggregateOp as Op;
-    let of = order(&aggregate.of)?;
-    let param = aggregate.param.as_ref();
-    param.map_or(Some(of), order)?;
+    let counts = || aggregate.param.as_ref().is_some_and(is_number);
+    let choosing = || {
+        chooses.set(chooses.get() || of == Order::Loose);
+        true
+    };
     let possible = match aggregate.op {
         Op::Count | Op::Group | Op::CountValues => true,
         // Wrong numbers are looked for among those of all steps.
-        Op::LimitRatio => param.is_some_and(is_number),
-        Op::Topk | Op::Bottomk | Op::Limitk => of == Order::Fixed && param.is_some_and(is_number),
-        Op::Sum | Op::Avg | Op::Min | Op::Max | Op::Stddev | Op::Stdvar | Op::Quantile => of == Order::Fixed,
+        Op::LimitRatio => counts(),
+        Op::Topk | Op::Bottomk | Op::Limitk => counts() && choosing(),
+        Op::Min | Op::Max => choosing(),
+        Op::Sum | Op::Avg | Op::Stddev | Op::Stdvar | Op::Quantile => of == Order::Fixed,
     };
     let one = matches!(&aggregate.grouping, Grouping::By(labels) if labels.is_empty());
     let many_of_one = aggregate.op.picks() || aggregate.op == Op::CountValues;
@@ -105,9 +131,8 @@ fn is_number(expr: &Expr) -> bool {
     }
 }
 
-fn of_call(call: &Call) -> Option<Order> {
-    let orders: Option<Vec<Order>> = call.args.iter().map(order).collect();
-    let mut args = call.args.iter().zip(orders?);
+fn of_call(call: &Call, orders: &[Order]) -> Option<Order> {
+    let mut args = call.args.iter().zip(orders.iter().copied());
     if let Some((of, order)) = args.clone().find(|(arg, _)| arg.gives() == Type::Matrix) {
         return of_range_call(call, of, order);
     }

@@ -37,7 +37,11 @@ impl Run<'_> {
                     .filter_map(|i| Some((*i, *rows.get(*i)?.column.get(step)?)))
                     .filter(|(_, value)| !is_absent(*value))
                     .collect();
+                let all: Vec<f64> = here.iter().map(|(_, value)| *value).collect();
                 let picked = pick_some(op, *param, here, &ratios);
+                if chose_by_order(op, &picked, &all) {
+                    self.by_order.set(true);
+                }
                 for (i, value) in &picked {
                     if let Some(place) = columns.get_mut(*i).and_then(|c| c.get_mut(step)) {
                         *place = *value;
@@ -130,6 +134,20 @@ fn pick_some(op: AggregateOp, param: f64, here: Vec<(usize, f64)>, ratios: &[f64
         AggregateOp::Limitk => here.into_iter().take(count).collect(),
         AggregateOp::Topk => best(here, count, |a, b| a.is_nan() || a < b),
         _ => best(here, count, |a, b| a.is_nan() || a > b),
+    }
+}
+
+/// Whether others were as good as what was picked.
+fn chose_by_order(op: AggregateOp, picked: &[(usize, f64)], all: &[f64]) -> bool {
+    let Some((_, worst)) = picked.last().filter(|_| picked.len() < all.len()) else { return false };
+    let as_good = |value: f64| value == *worst || (value.is_nan() && worst.is_nan());
+    match op {
+        AggregateOp::LimitRatio => false,
+        AggregateOp::Limitk => true,
+        _ => {
+            let left = all.iter().filter(|v| as_good(**v)).count();
+            picked.iter().filter(|(_, v)| as_good(*v)).count() < left
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Run<'a> {
     pub source: &'a dyn SeriesSource,
     cancel: &'a dyn Cancel,
     pub notes: RefCell<Notes>,
+    /// See [`Answer`](crate::Answer).
+    pub by_order: Cell<bool>,
     pub samples: Cell<u64>,
     pub series: Cell<usize>,
     memory: Cell<usize>,
@@ -46,6 +48,7 @@ impl<'a> Run<'a> {
             source,
             cancel,
             notes: RefCell::default(),
+            by_order: Cell::new(false),
             samples: Cell::new(0),
             series: Cell::new(0),
             memory: Cell::new(0),

@@ -38,6 +38,7 @@ struct Apart<'a> {
     params: &'a Params,
     steps: Steps,
     key: Key,
+    apart: ph_promql::Apart,
 }
 
 /// Answers a range query as [`fresh`] does.
@@ -73,7 +74,8 @@ impl<'a> Apart<'a> {
         params: &'a Params,
     ) -> Result<Option<Self>, Fault> {
         let (first_ms, step_ms) = (params.start_ms, params.step_ms);
-        if step_ms <= 0 || params.end_ms < first_ms || !ph_promql::steps_stand_alone(&query.expr) {
+        let apart = ph_promql::steps_apart(&query.expr);
+        if step_ms <= 0 || params.end_ms < first_ms || apart == ph_promql::Apart::Never {
             return Ok(None);
         }
         let last_ms = first_ms + (params.end_ms - first_ms) / step_ms * step_ms;
@@ -84,7 +86,7 @@ impl<'a> Apart<'a> {
             phase_ms: first_ms.rem_euclid(step_ms),
             lookback_ms: params.lookback_ms,
         };
-        let apart = Self { app, ctx, query, params, steps, key };
+        let apart = Self { app, ctx, query, params, steps, key, apart };
         Ok(apart.looks_at(steps)?.is_some().then_some(apart))
     }
 
@@ -169,6 +171,7 @@ impl<'a> Apart<'a> {
             value: Value::Matrix(Vec::new()),
             warnings: Vec::new(),
             infos: Vec::new(),
+            by_order: false,
             stats: Stats { kept_steps, ..Stats::default() },
         };
         let Extent { mut lines, mut shown, .. } = usable;
@@ -176,9 +179,10 @@ impl<'a> Apart<'a> {
             let Some(steps) = steps else { continue };
             // Of a fault the whole tells.
             let (part, of_part) = self.fresh(steps).await.ok()?;
+            let depends = self.depends_on_order(&part);
             let Value::Matrix(more) = part.value else { return None };
             let noted = |warnings: &[String], infos: &[String]| !warnings.is_empty() || !infos.is_empty();
-            if !shown.agrees(&of_part) {
+            if depends || !shown.agrees(&of_part) {
                 return None;
             }
             if noted(&part.warnings, &part.infos) {
@@ -198,6 +202,11 @@ impl<'a> Apart<'a> {
         Some((whole, shown, used))
     }
 
+    /// Whether other steps beside them could have changed these.
+    fn depends_on_order(&self, answer: &Answer) -> bool {
+        self.apart != ph_promql::Apart::Always && answer.by_order
+    }
+
     /// Keeps the closed steps of an answer, with those of `known` on both sides of them.
     fn keep(&self, (answer, shown): (&Answer, Shown), known: Option<Arc<Extent>>, standing: &Standing) {
         let open =
@@ -205,7 +214,9 @@ impl<'a> Apart<'a> {
         let closed = self.steps.first(first_where(self.steps.count(), open));
         let quiet = answer.warnings.is_empty() && answer.infos.is_empty();
         let new = match closed {
-            Some(closed) if quiet && shown.is_steady() => Extent::of(&answer.value, closed, shown),
+            Some(closed) if quiet && shown.is_steady() && !self.depends_on_order(answer) => {
+                Extent::of(&answer.value, closed, shown)
+            }
             _ => None,
         };
         let extent = match (new, known) {

@@ -2,7 +2,7 @@
 
 use ph_model::{Labels, Sample, stale_marker};
 
-use super::steps_stand_alone;
+use super::{Apart, steps_apart};
 use crate::answer::{Answer, Value};
 use crate::eval::{Never, Params, eval};
 use crate::parse::parse;
@@ -12,7 +12,7 @@ use crate::source::MemorySource;
 fn what_ties_steps_together_is_known() {
     for (alone, texts) in [
         (
-            true,
+            Apart::Always,
             &[
                 "m",
                 "m offset 5m @ 300",
@@ -32,7 +32,17 @@ fn what_ties_steps_together_is_known() {
             ][..],
         ),
         (
-            false,
+            Apart::UnlessByOrder,
+            &[
+                "topk(1, sum by (g) (m))",
+                "max(sum by (g) (m)) + 1",
+                "count(limitk(2, m / n))",
+                "min by (g) (m or n)",
+                "max_over_time(bottomk(1, -{g=\"1\"})[5m:])",
+            ][..],
+        ),
+        (
+            Apart::Never,
             &[
                 "m @ start()",
                 "rate(m[5m] @ end())",
@@ -51,7 +61,6 @@ fn what_ties_steps_together_is_known() {
                 "m </ n",
                 "rate({g=\"1\"}[5m])",
                 "sum(sum by (g) (m))",
-                "topk(1, sum by (g) (m))",
                 "topk(scalar(n), m)",
                 "sum(m or n)",
                 "avg(m / n)",
@@ -62,7 +71,7 @@ fn what_ties_steps_together_is_known() {
         ),
     ] {
         for text in texts {
-            assert_eq!(steps_stand_alone(&parse(text).unwrap()), alone, "{text}");
+            assert_eq!(steps_apart(&parse(text).unwrap()), alone, "{text}");
         }
     }
 }
@@ -189,13 +198,14 @@ fn lines(parts: &[&Answer]) -> Vec<String> {
 #[test]
 fn parts_are_the_whole() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let (mut alone, mut with_values) = (0, 0);
+    let (mut alone, mut with_values, mut chosen, mut decided) = (0, 0, 0, 0);
     for _ in 0..40 {
         let source = source(&mut dice);
         for _ in 0..100 {
             let depth = 1 + dice.below(3);
             let text = expression(&mut dice, depth);
-            if !steps_stand_alone(&parse(&text).unwrap()) {
+            let apart = steps_apart(&parse(&text).unwrap());
+            if apart == Apart::Never {
                 continue;
             }
             alone += 1;
@@ -205,6 +215,12 @@ fn parts_are_the_whole() {
                 (part(&text, (0, border), &source), part(&text, (border + 1, STEPS), &source));
             match (whole, first, second) {
                 (Ok(whole), Ok(first), Ok(second)) => {
+                    assert_eq!(first.by_order || second.by_order, whole.by_order, "{text}");
+                    if apart == Apart::UnlessByOrder && whole.by_order {
+                        chosen += 1;
+                        continue;
+                    }
+                    decided += usize::from(apart == Apart::UnlessByOrder);
                     let expected = lines(&[&whole]);
                     assert_eq!(lines(&[&first, &second]), expected, "{text} apart behind step {border}");
                     with_values += usize::from(!expected.is_empty());
@@ -223,4 +239,5 @@ fn parts_are_the_whole() {
         }
     }
     assert!(alone > 1_500 && with_values > 1_000, "{alone} came apart, {with_values} had values");
+    assert!(chosen > 15 && decided > 50, "{chosen} chose by order, {decided} did not");
 }

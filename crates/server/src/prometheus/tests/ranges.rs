@@ -42,6 +42,8 @@ const EXPRESSIONS: &[&str] = &[
     "rate(temp[5m])",
     "quantile(1.5, temp)",
     "sum(sum by (job) (temp))",
+    "topk(1, sum by (job) (temp))",
+    "max(sum by (job) (jobs_total))",
     "temp @ end()",
     "sort(temp)",
     "temp * on (job) group_left () count by (job) (late)",
