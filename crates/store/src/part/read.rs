@@ -174,6 +174,28 @@ fn selection(runs: &[(u64, u64)], first_row: u64, rows: u64) -> RowSelection {
     RowSelection::from(selectors)
 }
 
+/// The groups of rows that hold some of the rows, and what to select of these groups alone: each group that is read costs,
+/// also when nothing of it is wanted. `rows` strictly ascending; `groups`: how many rows each has.
+pub(super) fn single(rows: &[u64], groups: impl Iterator<Item = u64>) -> (Vec<usize>, Vec<RowSelector>) {
+    let (mut chosen, mut selectors) = (Vec::new(), Vec::new());
+    let (mut first, mut left) = (0, rows);
+    for (number, length) in groups.enumerate() {
+        let (mine, others) = left.split_at(left.partition_point(|row| *row < first + length));
+        let mut at = first;
+        for row in mine {
+            selectors.push(RowSelector::skip((row - at) as usize));
+            selectors.push(RowSelector::select(1));
+            at = row + 1;
+        }
+        if !mine.is_empty() {
+            chosen.push(number);
+            selectors.push(RowSelector::skip((first + length - at) as usize));
+        }
+        (first, left) = (first + length, others);
+    }
+    (chosen, selectors)
+}
+
 /// Finds for each row that a reader gives where it stands in the part.
 struct Places {
     runs: std::vec::IntoIter<(u64, u64)>,
@@ -392,22 +414,14 @@ impl Part {
         scanned: &mut Scanned,
     ) -> Result<RecordBatch, Error> {
         let footer = self.footer()?;
-        let mut selectors = Vec::new();
-        let mut at = 0_u64;
-        for row in rows {
-            if *row > at {
-                selectors.push(RowSelector::skip((row - at) as usize));
-            }
-            selectors.push(RowSelector::select(1));
-            at = row + 1;
-        }
-        let total = footer.metadata().file_metadata().num_rows() as u64;
-        selectors.push(RowSelector::skip(total.saturating_sub(at) as usize));
+        let (groups, selectors) =
+            single(rows, footer.metadata().row_groups().iter().map(|g| g.num_rows() as u64));
         let source = self.source()?;
         let disk = Arc::clone(&source.disk);
         let mask = columns.map(|columns| mask(footer.metadata(), columns, &|_| false));
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer)
             .with_projection(mask.unwrap_or_else(ProjectionMask::all))
+            .with_row_groups(groups)
             .with_row_selection(RowSelection::from(selectors))
             .with_batch_size(BATCH_ROWS)
             .build()
