@@ -125,7 +125,8 @@ fn ask(
         .bytes()
         .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
         .collect();
-    let path = format!("query_range?query={encoded}&start={start}&end={end}&step={step}");
+    // Nobody answers from what was worked out before: VictoriaMetrics runs without its cache, too.
+    let path = format!("query_range?query={encoded}&start={start}&end={end}&step={step}&nocache=1");
     let mut client = subject.asker();
     let mut best = f64::MAX;
     let mut last = Value::Null;
