@@ -1,13 +1,13 @@
 //! Label sets of series: sorted, unique names, no empty value.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A series' identity: `(name, value)` pairs in ascending byte order of name, each name once, no empty value.
 ///
-/// The metric's name is the label `__name__`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize)]
-#[serde(transparent)]
-pub struct Labels(Vec<(String, String)>);
+/// The metric's name is the label `__name__`. A clone shares the pairs: a query hands a series on several times.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Labels(Arc<[(String, String)]>);
 
 /// The label that holds the metric's name.
 pub const METRIC_NAME: &str = "__name__";
@@ -18,7 +18,7 @@ impl Labels {
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         pairs.dedup_by(|later, first| later.0 == first.0);
         pairs.retain(|(_, value)| !value.is_empty());
-        Self(pairs)
+        Self(pairs.into())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -50,7 +50,7 @@ impl Labels {
     /// xxh3-128 over `name 0xff value 0xff …` in order. Equal sets have equal hashes on every machine.
     pub fn hash128(&self) -> u128 {
         let mut h = xxhash_rust::xxh3::Xxh3::new();
-        for (n, v) in &self.0 {
+        for (n, v) in self.0.iter() {
             h.update(n.as_bytes());
             h.update(&[0xff]);
             h.update(v.as_bytes());
@@ -63,6 +63,12 @@ impl Labels {
 impl FromIterator<(String, String)> for Labels {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(iter: T) -> Self {
         Self::new(iter.into_iter().collect())
+    }
+}
+
+impl serde::Serialize for Labels {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.0.iter())
     }
 }
 

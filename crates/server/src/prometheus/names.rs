@@ -169,11 +169,14 @@ impl Selector {
     /// Whether a stored series is meant.
     pub fn accepts(&self, stored: &Labels, (unit, kind): (&str, SeriesKind)) -> bool {
         self.tests.iter().all(|(test, op)| {
-            let spellings = if test.name() == "__name__" {
-                name_spellings(stored.metric(), unit, kind)
-            } else {
-                vec![value_of(stored, test.name()).to_owned()]
-            };
+            let name = stored.metric();
+            if test.name() != "__name__" {
+                return test.accepts(value_of(stored, test.name()));
+            }
+            if !name.contains('.') {
+                return test.accepts(name);
+            }
+            let spellings = name_spellings(name, unit, kind);
             let mut spellings = spellings.iter();
             match op {
                 MatchOp::Equal | MatchOp::Regex => spellings.any(|s| test.accepts(s)),
@@ -183,10 +186,8 @@ impl Selector {
     }
 }
 
+/// All names of a stored name with dots.
 fn name_spellings(name: &str, unit: &str, kind: SeriesKind) -> Vec<String> {
-    if !name.contains('.') {
-        return vec![name.to_owned()];
-    }
     let all = std::iter::once(name).chain(aliases::of_metric(name));
     all.flat_map(|name| [name.to_owned(), plain(name), metric_name(name, unit, kind)]).collect()
 }
