@@ -141,6 +141,8 @@ fn collect(expr: &Expr, words: &mut BTreeSet<String>) {
 /// The matchers of one selection, asked of stored series under all their names.
 pub struct Selector {
     tests: Vec<(LabelTest, MatchOp)>,
+    /// The metric's name, where it is asked for by `=`.
+    named: Option<String>,
     /// The metric's name is written with its dots.
     pub as_stored: bool,
 }
@@ -150,9 +152,11 @@ impl Selector {
     pub fn new(matchers: &[Matcher]) -> Result<Self, String> {
         let tests: Result<Vec<_>, _> =
             matchers.iter().map(|m| LabelTest::new(m).map(|t| (t, m.op))).collect();
+        let named = matchers.iter().find(|m| m.name == "__name__" && m.op == MatchOp::Equal);
+        let named = named.map(|m| m.value.clone());
         let as_stored =
             matchers.iter().any(|m| m.name == "__name__" && m.op == MatchOp::Equal && m.value.contains('.'));
-        Ok(Self { tests: tests.map_err(|e| e.to_string())?, as_stored })
+        Ok(Self { tests: tests.map_err(|e| e.to_string())?, named, as_stored })
     }
 
     /// Whether a metric of this stored name may be meant, whatever its unit and kind.
@@ -161,6 +165,14 @@ impl Selector {
         let mut names = names.filter(|(_, op)| matches!(op, MatchOp::Equal | MatchOp::Regex));
         if !name.contains('.') {
             return names.all(|(t, _)| t.accepts(name));
+        }
+        // Whatever the unit, it stands behind the plain name; most names are told apart by that.
+        let begins = |asked: &String| {
+            let mut all = std::iter::once(name).chain(aliases::of_metric(name));
+            all.any(|n| asked == n || asked.starts_with(&plain(n)))
+        };
+        if self.named.as_ref().is_some_and(|asked| !begins(asked)) {
+            return false;
         }
         let spellings = possible_names(name);
         names.all(|(t, _)| spellings.iter().any(|s| t.accepts(s)))
@@ -242,6 +254,21 @@ pub fn shown_label(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_meant_under_each_of_its_spellings_and_under_no_other() {
+        let means = |asked: &str, stored: &str| {
+            Selector::new(&[Matcher::equal("__name__", asked)]).unwrap().may_mean(stored)
+        };
+        for stored in ["k8s.volume.available", "http.server.request.duration", "system.cpu.utilization"] {
+            let all = possible_names(stored);
+            assert!(all.len() > 10, "{all:?}");
+            assert!(all.iter().all(|asked| means(asked, stored)), "{stored}");
+            assert!(
+                !means("http_requests_total", stored) && !means(&format!("{}_cats", plain(stored)), stored)
+            );
+        }
+    }
 
     #[test]
     fn the_file_is_well_formed_and_names_do_not_collide() {

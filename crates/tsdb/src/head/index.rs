@@ -101,6 +101,11 @@ impl Index {
         self.symbols.ids.get(text).copied()
     }
 
+    /// Symbols of the names of labels.
+    pub fn names(&self) -> impl Iterator<Item = u32> {
+        self.values.keys().copied()
+    }
+
     /// Symbols of the values that a name has.
     pub fn values_of(&self, name: u32) -> &[u32] {
         self.values.get(&name).map_or(&[], Vec::as_slice)

@@ -114,6 +114,19 @@ impl Head {
         Ok(Listing::cut(values.into_iter().map(|v| index.text(v).to_owned()).collect(), limit))
     }
 
+    /// Names of labels that a series has, or had until the head forgot it, in no order. No series is looked at.
+    pub fn known_names(&self) -> Vec<String> {
+        let index = self.read();
+        index.names().map(|name| index.text(name).to_owned()).collect()
+    }
+
+    /// The same of the values of one label.
+    pub fn known_values(&self, name: &str) -> Vec<String> {
+        let index = self.read();
+        let values = index.symbol(name).map_or(&[][..], |name| index.values_of(name));
+        values.iter().map(|value| index.text(*value).to_owned()).collect()
+    }
+
     pub(crate) fn each_metric(&self, out: &mut Metrics) {
         let index = self.read();
         let Some(symbol) = index.symbol(NAME) else { return };
