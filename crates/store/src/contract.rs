@@ -135,6 +135,13 @@ pub struct LabelPage {
     pub truncated: bool,
 }
 
+/// Names of labels and of metrics, see [`Store::known_names`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KnownNames {
+    pub labels: LabelPage,
+    pub metrics: LabelPage,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Ascending,
@@ -290,6 +297,10 @@ pub trait Store: Send + Sync + 'static {
     async fn label_names(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<LabelPage, Error>;
 
     async fn label_values(&self, ctx: &TenantCtx, name: &str, ask: SeriesAsk) -> Result<LabelPage, Error>;
+
+    /// Names of all labels and metrics that have a sample in the range, and of some that were stored about that time;
+    /// at most `most` of each. For what is worked out before a question, where a look at each series costs too much.
+    async fn known_names(&self, ctx: &TenantCtx, range: RangeMs, most: usize) -> Result<KnownNames, Error>;
 
     /// Exemplars of the series that any of the selectors matches: series ascending by label set, exemplars by time;
     /// equal ones once. Errors: `Invalid` for a matcher that does not compile.

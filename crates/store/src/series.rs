@@ -18,12 +18,12 @@ const BATCH_SERIES: usize = 256;
 /// Samples that one batch of an answer holds about: 4 MiB.
 const BATCH_SAMPLES: usize = (4 << 20) / 16;
 
-fn lift(error: ph_tsdb::Error) -> Error {
+pub(crate) fn lift(error: ph_tsdb::Error) -> Error {
     Error::new(error.kind(), error.to_string()).caused_by(error)
 }
 
 /// Blocks that touch a range, oldest first. Taken after the head was asked, so that a cut is in one or the other.
-fn blocks(shared: &Shared, org: OrgId, range: RangeMs) -> Vec<Arc<BlockPart>> {
+pub(crate) fn blocks(shared: &Shared, org: OrgId, range: RangeMs) -> Vec<Arc<BlockPart>> {
     let snapshot = shared.snapshots.load();
     let all = snapshot.blocks.get(&org).map(Vec::as_slice).unwrap_or_default();
     all.iter().filter(|b| range.touches(b.row.first, b.row.last)).cloned().collect()

@@ -317,8 +317,8 @@ impl<'a> Gather<'a> {
         range: RangeMs,
         selector: &Selector,
     ) -> Result<Option<Vec<Matcher>>, ph_store::Error> {
-        let ask = |most| SeriesAsk { matchers: Vec::new(), range, max_series: most };
-        let labels = self.store.label_names(self.ctx, ask(MOST_NAMES)).await?;
+        let known = self.store.known_names(self.ctx, range, MOST_NAMES).await?;
+        let labels = known.labels;
         let mut pushed: Vec<Matcher> = matchers
             .iter()
             .filter(|m| m.name != "__name__" && !labels.truncated && is_only_itself(&m.name, &labels.values))
@@ -338,7 +338,7 @@ impl<'a> Gather<'a> {
             });
             return Ok(Some(pushed));
         }
-        let names = self.store.label_values(self.ctx, "__name__", ask(MOST_NAMES)).await?;
+        let names = known.metrics;
         if names.truncated {
             return Ok(Some(pushed));
         }

@@ -95,9 +95,15 @@ async fn one<S: Store + ?Sized>(asker: &mut Asker<'_, S>, ask: SeriesAsk, test: 
     asker.right(&format!("values of pod {what}"), &page, &right_page);
     let names: BTreeSet<String> =
         right.iter().flat_map(Labels::iter).map(|(name, _)| name.to_owned()).collect();
+    let range = ask.range;
     let page = asker.store.label_names(&asker.ctx, ask).await.unwrap();
     let right_page = LabelPage { values: names.into_iter().collect(), truncated: false };
     asker.right(&format!("names {what}"), &page, &right_page);
+    let known = asker.store.known_names(&asker.ctx, range, 1_000).await.unwrap();
+    let knows = |page: &LabelPage, name: &str| page.values.iter().any(|known| known == name);
+    let all = right.iter().all(|l| knows(&known.metrics, l.metric()))
+        && right_page.values.iter().all(|name| knows(&known.labels, name));
+    asker.right(&format!("known names {what}"), &all, &true);
 }
 
 async fn limits<S: Store + ?Sized>(asker: &mut Asker<'_, S>) {
@@ -106,6 +112,13 @@ async fn limits<S: Store + ?Sized>(asker: &mut Asker<'_, S>) {
     asker.right("a listing says that it was cut", &(found.len(), truncated), &(3, true));
     let page = asker.store.label_values(&asker.ctx, "pod", ask.clone()).await.unwrap();
     asker.right("values say that they were cut", &(page.values.len(), page.truncated), &(3, true));
+    let known = asker.store.known_names(&asker.ctx, RangeMs::ALL, 1).await.unwrap();
+    let cut = |page: &LabelPage| (page.values.len(), page.truncated);
+    asker.right(
+        "known names say that they were cut",
+        &(cut(&known.labels), cut(&known.metrics)),
+        &((1, true), (1, true)),
+    );
     let batches: Vec<_> = asker.store.select_series(&asker.ctx, ask).await.unwrap().collect().await;
     let refused = batches.iter().any(|b| b.as_ref().is_err_and(|e| e.kind == ph_model::ErrorKind::Exhausted));
     asker.right("a selection refuses instead of cutting", &refused, &true);

@@ -12,16 +12,16 @@ use super::start::run;
 use crate::changes::SETTLES_MS;
 use crate::contract::{
     Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, DependencyPage, Error, ExemplarPage,
-    ExemplarsAsk, FieldsAsk, FieldsPage, LabelPage, MetricFacts, MetricsKept, RolledAsk, RolledSeries,
-    SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Standing, Stats, Store, Tail, TailAsk,
-    Trace, TracePage, TracesAsk,
+    ExemplarsAsk, FieldsAsk, FieldsPage, KnownNames, LabelPage, MetricFacts, MetricsKept, RolledAsk,
+    RolledSeries, SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Standing, Stats, Store, Tail,
+    TailAsk, Trace, TracePage, TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
 use crate::scan::{Budget, Leave};
 use crate::series::Listed;
 use crate::shard::shard_of;
 use crate::snapshot::Table;
-use crate::{count, exemplars, facts, fields, rolled, scan, search, series, tail, traces};
+use crate::{count, exemplars, facts, fields, known, rolled, scan, search, series, tail, traces};
 
 /// Batches of series that may wait for the reader.
 const AHEAD: usize = 2;
@@ -133,6 +133,11 @@ impl Store for Embedded {
         let listed = self.listed(ctx, ask);
         let (shared, org, name) = (Arc::clone(&self.shared), ctx.org(), name.to_owned());
         run(move || series::label_values(&shared, org, &name, &listed)).await?
+    }
+
+    async fn known_names(&self, ctx: &TenantCtx, range: RangeMs, most: usize) -> Result<KnownNames, Error> {
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        run(move || known::names(&shared, org, range, most)).await?
     }
 
     async fn exemplars(&self, ctx: &TenantCtx, ask: ExemplarsAsk) -> Result<ExemplarPage, Error> {
