@@ -133,6 +133,8 @@ fn read(roots: &Roots, source: &SourceId, ask: ReadAsk) -> Given {
 }
 
 pub(crate) const LINES: &[&[u8]] = &[
+    // The time of a line that has none is that of the record before it, also behind NUL bytes of an older file.
+    b"%\x02\x80\x002013-01-01T00:00:00Z stdout P a\n2026-01-01Tt52-01-01T00:00:02Z stdout F\xa0\n2026-01-01T00:00:02Z stdout F c",
     b"\x00\x00\x002026-01-01T00:00:00Z stdout F one\n2026-01-01T00:00:01.5+01:00 stderr P tw\n2026-01-01T00:00:02Z stdout F:T between\n2026-01-01T00:00:03Z stderr F o\n",
     b"\x02\x80\x002026-01-01T00:00:00Z stdout P a\n2026-01-01T00:00:01Z stdout F b\nno line\n\n2026-01-01T00:00:02Z stdout F \n2026-01-01T00:00:02Z stdout F c",
     b"\x0c\x40\xa02026-01-01T00:00:00Z stdout F a\n2026-01-01T00:00:01Z stdout F b\n2026-01-01T00:00:02Z stdout F c\n2026-01-01T00:00:03Z stdout F d\n",

@@ -213,6 +213,9 @@ fn last_timed(
         let Some(end) = unless_damaged(end_of(content, (index, spot)))? else { return Ok(None) };
         let mut lines = BackLines::new(end);
         while let Some((offset, line)) = unless_damaged(lines.before(content))?.flatten() {
+            // Readers take NUL bytes off that a power loss left before a line.
+            let nuls = line.iter().take_while(|b| **b == 0).count();
+            let line = line.get(nuls..).unwrap_or_default();
             if let Some(Parsed::Piece(piece)) = Format::of(line).map(|f| f.parse(line)) {
                 return Ok(Some((Spot { segment: index, offset }, piece.ts_ns)));
             }

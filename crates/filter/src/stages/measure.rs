@@ -50,7 +50,7 @@ pub(super) fn shown(measure: &Measure) -> String {
 #[derive(Debug)]
 pub(super) enum Sum {
     Count(u64),
-    Sum {
+    Total {
         sum: f64,
         count: u64,
     },
@@ -79,7 +79,7 @@ impl Sum {
         let quantile = |part| Sum::Quantile { part, of: Sketch::default() };
         match measure.function {
             Function::Count => Sum::Count(0),
-            Function::Sum => Sum::Sum { sum: 0.0, count: 0 },
+            Function::Sum => Sum::Total { sum: 0.0, count: 0 },
             Function::Avg => Sum::Avg { sum: 0.0, count: 0 },
             Function::Min if of_time => Sum::First(None),
             Function::Max if of_time => Sum::Last(None),
@@ -131,7 +131,7 @@ impl Sum {
 
     fn number(&mut self, value: f64, room: &mut usize) {
         match self {
-            Sum::Sum { sum, count } | Sum::Avg { sum, count } => {
+            Sum::Total { sum, count } | Sum::Avg { sum, count } => {
                 *sum += value;
                 *count += 1;
             }
@@ -147,7 +147,7 @@ impl Sum {
         let time = |ns: Option<i64>| ns.map_or(Value::Absent, Value::Time);
         match self {
             Sum::Count(n) => Value::Count(*n),
-            Sum::Sum { sum, count } => number((*count > 0).then_some(*sum)),
+            Sum::Total { sum, count } => number((*count > 0).then_some(*sum)),
             Sum::Avg { sum, count } => number((*count > 0).then(|| sum / *count as f64)),
             Sum::Least(best) | Sum::Most(best) => number(*best),
             Sum::First(best) | Sum::Last(best) => time(*best),

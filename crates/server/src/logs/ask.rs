@@ -335,10 +335,8 @@ fn fits(query: &LogQuery, (shape, origin): (Shape, Origin), f: &mut Faults) {
     if before > MAX_CONTEXT || after > MAX_CONTEXT {
         f.add("context", format!("at most {MAX_CONTEXT} lines each way"));
     }
-    if (before > 0 || after > 0) && query.at.is_none() {
-        if origin == Origin::Store {
-            f.add("context", "the store gives matches alone; lines around them come from files");
-        }
+    if (before > 0 || after > 0) && query.at.is_none() && origin == Origin::Store {
+        f.add("context", "the store gives matches alone; lines around them come from files");
     }
     if query.fields.len() > MAX_FIELDS {
         f.add("fields", format!("at most {MAX_FIELDS} fields"));

@@ -167,6 +167,21 @@ proptest! {
     }
 }
 
+#[test]
+fn a_line_without_a_time_has_that_of_a_record_behind_nul_bytes_in_an_older_file() {
+    let mut node = Node::new();
+    node.raw(b"\x002013-01-01T00:00:00Z stdout F a\n");
+    node.rotate();
+    node.raw(b"1T00 is no time\n");
+    let given = |mode| {
+        let mut reader = node.open(ReadAsk { mode, ..all() });
+        let batch = reader.next_batch(usize::MAX, 0).unwrap();
+        batch.records.iter().map(|r| r.ts_ns).collect::<Vec<_>>()
+    };
+    let at = 1_356_998_400 * SECOND;
+    assert_eq!((given(Mode::All), given(Mode::Backward)), (vec![at, at], vec![at, at]));
+}
+
 /// One byte again and again, then a last line.
 struct Same(u64, u8, &'static [u8]);
 
