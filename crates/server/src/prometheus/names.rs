@@ -154,8 +154,7 @@ impl Selector {
             matchers.iter().map(|m| LabelTest::new(m).map(|t| (t, m.op))).collect();
         let named = matchers.iter().find(|m| m.name == "__name__" && m.op == MatchOp::Equal);
         let named = named.map(|m| m.value.clone());
-        let as_stored =
-            matchers.iter().any(|m| m.name == "__name__" && m.op == MatchOp::Equal && m.value.contains('.'));
+        let as_stored = named.as_ref().is_some_and(|name| name.contains('.'));
         Ok(Self { tests: tests.map_err(|e| e.to_string())?, named, as_stored })
     }
 

@@ -10,9 +10,9 @@ export function Truth({ view }: { readonly view: FeedView }) {
   const proof = s?.completeness === "incomplete" || view.gaps > 0 ? "incomplete" : s?.completeness;
   return (
     <>
-      {s ? <span>{view.gaps > 0 ? <Mark kind="warn" label="gaps" /> : null}<b>{count(Math.max(view.files, s.files_known === 0 ? s.files_read : 0))} of {plural(s.files_known, "file")}{view.gaps > 0 ? "," : ""}</b>{view.gaps > 0 ? ` ${plural(view.gaps, "gap")}${view.lostLines > 0 ? ` of ${plural(view.lostLines, "line")}` : ""}` : ""}</span> : null}
+      {s ? <span>{view.gaps > 0 ? <Mark kind="warn" label="gaps" /> : null}<b>{count(view.files)} of {plural(s.files_known, "file")}{view.gaps > 0 ? "," : ""}</b>{view.gaps > 0 ? ` ${plural(view.gaps, "gap")}${view.lostLines > 0 ? ` of ${plural(view.lostLines, "line")}` : ""}` : ""}</span> : null}
       {s && s.sources_read < s.sources_known ? <span><Mark kind="unknown" label="partial" /><b>{s.sources_read} of {plural(s.sources_known, "container")}</b> answered</span> : null}
-      {s ? <span><b>scanned</b> {bytes(Math.max(view.scannedBytes, s.scanned_bytes))} in {duration(Math.max(view.tookMs, s.took_ms))}</span> : null}
+      {s ? <span><b>scanned</b> {bytes(Math.max(view.scannedBytes, s.scanned_bytes))} in {duration(view.tookMs)}</span> : null}
       <span><b>lines</b> {count(view.lines)}</span>
       {view.masked > 0 ? <span><b>masked</b> {plural(view.masked, "value")} at the node</span> : null}
       {s?.unknown_levels ? <span>{plural(s.unknown_levels, "line")} of unknown level left out</span> : null}

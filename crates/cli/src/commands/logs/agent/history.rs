@@ -273,9 +273,12 @@ pub fn added(a: LogSummary, b: LogSummary) -> LogSummary {
     for (kind, n) in b.redactions {
         *redactions.entry(kind).or_default() += n;
     }
+    let files_known = a.files_known.max(b.files_known);
+    // An older agent does not say which files it resumed.
+    let files_read = a.files_read + b.files_read.saturating_sub(b.files_resumed);
     LogSummary {
-        files_read: a.files_read + b.files_read.saturating_sub(b.files_resumed),
-        files_known: a.files_known.max(b.files_known),
+        files_read: files_read.min(files_known),
+        files_known,
         files_resumed: a.files_resumed,
         scanned_bytes: a.scanned_bytes + b.scanned_bytes,
         lines: a.lines + b.lines,
