@@ -18,6 +18,9 @@ const VERSION: &str = "v0.315.0";
 const REPLACE: &str = "cloud.google.com/go => cloud.google.com/go v0.123.0";
 const FEATURES: &str = "promql-experimental-functions,promql-duration-expr,promql-binop-fill-modifiers,promql-extended-range-selectors";
 
+/// The feature that drops names of metrics at the end.
+const LATE: &str = ",promql-delayed-name-removal";
+
 #[derive(clap::Args)]
 pub struct Args {
     /// How many expressions.
@@ -29,6 +32,15 @@ pub struct Args {
     /// Where our samples lie: in the evaluation's memory, or in the store before and after it made blocks and merged them.
     #[arg(long, value_enum, default_value_t = Place::Memory)]
     on: Place,
+    /// Ask the expressions of this file, one a line, instead of random ones; errors are then compared word by word.
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
+    /// Only ask which texts are expressions: random ones with words taken away, put in or put elsewhere.
+    #[arg(long)]
+    parse: bool,
+    /// Drop names of metrics when all is evaluated, on both sides.
+    #[arg(long)]
+    late: bool,
     /// A program to ask instead of building one.
     #[arg(long, value_name = "PATH")]
     prometheus: Option<PathBuf>,
@@ -59,13 +71,20 @@ pub fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         None => built()?,
     };
     let dir = tempfile::tempdir().context("make a directory for the rival's data")?;
-    let mut rival = Rival::start(&program, dir.path())?;
+    let features = format!("{FEATURES}{}", if args.late { LATE } else { "" });
+    let mut rival = Rival::start(&program, dir.path(), &features)?;
     rival.wait()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["run", "--quiet", "-p", "ph-store", "--example", "promdiff", "--"])
-        .args([rival.address.to_string(), args.count.to_string(), args.seed.to_string()])
-        .arg(args.on.word())
+        .arg(rival.address.to_string())
+        .arg(match &args.list {
+            Some(file) => format!("@{}", file.display()),
+            None if args.parse => format!("?{}", args.count),
+            None => args.count.to_string(),
+        })
+        .args([args.seed.to_string(), args.on.word().to_owned()])
+        .args(args.late.then_some("late"))
         .current_dir(root)
         .status()
         .context("run the comparison")?;
@@ -110,7 +129,7 @@ struct Rival {
 }
 
 impl Rival {
-    fn start(program: &Path, dir: &Path) -> Result<Self> {
+    fn start(program: &Path, dir: &Path, features: &str) -> Result<Self> {
         // The port is free now; should another take it at once, the start below says so.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let config = dir.join("prometheus.yml");
@@ -120,7 +139,7 @@ impl Rival {
             .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.enable-remote-write-receiver")
-            .arg(format!("--enable-feature={FEATURES}"))
+            .arg(format!("--enable-feature={features}"))
             .arg("--log.level=error")
             .stdout(Stdio::null())
             .spawn()

@@ -46,8 +46,17 @@ pub enum Level {
     Info,
 }
 
-/// Where a note points to, the expression that it came up in, and how far buckets were corrected.
-type Noted = (Span, Span, Option<Monotone>);
+/// Where a note points to, the expression that it came up in, and what is summed up of all times that it came up.
+type Noted = (Span, Span, Option<More>);
+
+/// What a note says of all times that it came up.
+#[derive(Clone, Copy, Debug)]
+enum More {
+    /// How far buckets were corrected.
+    Monotone(Monotone),
+    /// How often.
+    Times(u64),
+}
 
 /// Notes of a run: each text once.
 #[derive(Debug, Default)]
@@ -80,15 +89,24 @@ impl Notes {
 
     pub fn add_monotone(&mut self, text: impl Into<String>, span: Span, one: Monotone) {
         let (_, _, known) = self.notes.entry((Level::Info, text.into())).or_insert((span, span, None));
-        let merged = known.map_or(one, |k| Monotone {
-            first_ms: k.first_ms.min(one.first_ms),
-            last_ms: k.last_ms.max(one.last_ms),
-            least_bucket: k.least_bucket.min(one.least_bucket),
-            most_bucket: k.most_bucket.max(one.most_bucket),
-            most_difference: k.most_difference.max(one.most_difference),
-            count: k.count + one.count,
-        });
-        *known = Some(merged);
+        *known = Some(More::Monotone(match known {
+            Some(More::Monotone(k)) => Monotone {
+                first_ms: k.first_ms.min(one.first_ms),
+                last_ms: k.last_ms.max(one.last_ms),
+                least_bucket: k.least_bucket.min(one.least_bucket),
+                most_bucket: k.most_bucket.max(one.most_bucket),
+                most_difference: k.most_difference.max(one.most_difference),
+                count: k.count + one.count,
+            },
+            _ => one,
+        }));
+    }
+
+    /// A warning that came up so many times.
+    pub fn add_counted(&mut self, text: impl Into<String>, span: Span, times: u64) {
+        let (_, _, known) = self.notes.entry((Level::Warning, text.into())).or_insert((span, span, None));
+        let before = if let Some(More::Times(before)) = known { *before } else { 0 };
+        *known = Some(More::Times(before + times));
     }
 
     /// Warnings and infos, each ending with its place in the expression.
@@ -105,6 +123,16 @@ impl Notes {
                 .collect()
         };
         (of(Level::Warning), of(Level::Info))
+    }
+}
+
+impl More {
+    fn text(&self) -> String {
+        match self {
+            More::Monotone(monotone) => monotone.text(),
+            More::Times(0 | 1) => String::new(),
+            More::Times(times) => format!(" ({times} occurrences)"),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! The type check: every operand and argument is what its place takes.
 
-use ph_model::{MatchOp, Matcher};
+use ph_model::Matcher;
 
 use crate::ast::{
-    Aggregate, AggregateOp, Binary, Call, Expr, ExprKind, Fill, Group, MatchLabels, Selector, Subquery, Unary,
+    Aggregate, Binary, Call, Expr, ExprKind, Fill, Group, MatchLabels, Selector, Subquery, Unary,
 };
 use crate::error::{ParseError, Span};
 use crate::functions::Type;
@@ -23,12 +23,17 @@ impl Check<'_> {
     }
 
     fn want(&self, expr: &Expr, want: Type, context: &str) -> Result<(), ParseError> {
-        let gives = expr.gives();
+        self.want_at(expr.span, expr.gives(), (want, context))
+    }
+
+    fn want_at(&self, span: Span, gives: Type, (want, context): (Type, &str)) -> Result<(), ParseError> {
         if gives == want {
             return Ok(());
         }
-        let text = format!("expected type {} in {context}, got {}", want.documented(), gives.documented());
-        self.fault(expr.span, text)
+        self.fault(
+            span,
+            format!("expected type {} in {context}, got {}", want.documented(), gives.documented()),
+        )
     }
 
     fn expr(&self, expr: &Expr) -> Result<(), ParseError> {
@@ -46,15 +51,6 @@ impl Check<'_> {
     }
 
     fn selector(&self, selector: &Selector, span: Span) -> Result<(), ParseError> {
-        let names: Vec<&Matcher> = selector.matchers.iter().filter(|m| m.name == "__name__").collect();
-        if let [first, second, ..] = names.as_slice()
-            && first.op == MatchOp::Equal
-            && second.op == MatchOp::Equal
-            && selector.matchers.first().is_some_and(|m| m.name == "__name__")
-        {
-            let text = format!("metric name must not be set twice: {:?} or {:?}", first.value, second.value);
-            return self.fault(span, text);
-        }
         let refuses_empty = |m: &Matcher| Test::new(m).is_ok_and(|test| !test.accepts(""));
         if !selector.matchers.iter().any(refuses_empty) {
             return self.fault(span, "vector selector must contain at least one non-empty matcher");
@@ -65,8 +61,7 @@ impl Check<'_> {
     fn subquery(&self, subquery: &Subquery, span: Span) -> Result<(), ParseError> {
         let gives = subquery.of.gives();
         if gives != Type::Vector {
-            let text =
-                format!("subquery is only allowed on instant vector, got {} instead", gives.documented());
+            let text = format!("subquery is only allowed on instant vector, got {} instead", gives.as_str());
             return self.fault(span, text);
         }
         self.expr(&subquery.of)
@@ -147,11 +142,7 @@ impl Check<'_> {
     fn aggregate(&self, aggregate: &Aggregate) -> Result<(), ParseError> {
         self.want(&aggregate.of, Type::Vector, "aggregation expression")?;
         if let (Some(param), Some(want)) = (&aggregate.param, aggregate.op.param()) {
-            let context = match aggregate.op {
-                AggregateOp::CountValues => "aggregation parameter",
-                _ => "aggregation parameter",
-            };
-            self.want(param, want, context)?;
+            self.want(param, want, "aggregation parameter")?;
             self.expr(param)?;
         }
         self.expr(&aggregate.of)
@@ -176,7 +167,9 @@ impl Check<'_> {
         let context = format!("call to function {name:?}");
         for (at, arg) in call.args.iter().enumerate() {
             if let Some(want) = function.takes_at(at) {
-                self.want(arg, want, &context)?;
+                // What is no selector at all is told where `info` begins.
+                let place = if name == "info" && at == 1 { span } else { arg.span };
+                self.want_at(place, arg.gives(), (want, context.as_str()))?;
             }
             // `info`'s second argument is label matchers in the form of a selector.
             if name == "info" && at == 1 {

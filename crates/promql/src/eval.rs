@@ -27,10 +27,12 @@ mod scalar;
 mod select;
 mod sets;
 mod sort;
+mod started;
 
 use ph_model::Labels;
 
 pub use apart::{Apart, steps_apart};
+pub(crate) use grid::TIMELY;
 
 use crate::answer::{Answer, Stats, Value};
 use crate::ast::{Expr, ExprKind};
@@ -70,6 +72,9 @@ pub struct Params {
     /// Names of metrics that an operation drops go when all is evaluated, not at once: Prometheus'
     /// `promql-delayed-name-removal`, under which its own query tests run.
     pub delays_names: bool,
+    /// Counters look at when their samples' counting [began](SeriesSource::starts): Prometheus' `use-start-timestamps`,
+    /// under which its own query tests run.
+    pub uses_starts: bool,
     pub limits: Limits,
 }
 
@@ -86,6 +91,7 @@ impl Params {
             lookback_ms: 300_000,
             default_step_ms: 60_000,
             delays_names: false,
+            uses_starts: false,
             limits: Limits::default(),
         }
     }

@@ -25,8 +25,10 @@ pub fn millis(length: &Length, query: Span, negative_allowed: bool) -> Result<i6
     if seconds.abs() > crate::number::MAX_DURATION_MS as f64 / 1000.0 {
         return Err(Error::Execution(format!("{place}: duration is out of range")));
     }
+    // A literal is first rounded to whole nanoseconds.
     let literal = matches!(length.kind, LengthKind::Number(_));
-    Ok(if literal { (seconds * 1000.0).round() as i64 } else { (seconds * 1000.0).trunc() as i64 })
+    let ms = if literal { (seconds * 1e9).round() / 1e6 } else { seconds * 1000.0 };
+    Ok(ms.trunc() as i64)
 }
 
 /// Seconds, when it does not depend on the query.

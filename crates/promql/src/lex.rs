@@ -97,7 +97,7 @@ impl Lexer<'_> {
             let rest = self.rest();
             let blank = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
             let comment = rest.get(blank..).filter(|r| r.starts_with('#'));
-            let comment = comment.map_or(0, |r| r.find('\n').unwrap_or(r.len()));
+            let comment = comment.map_or(0, |r| r.find(['\n', '\r']).unwrap_or(r.len()));
             if blank + comment == 0 {
                 return;
             }
@@ -112,14 +112,12 @@ impl Lexer<'_> {
 
     fn name(&mut self) -> Kind {
         let start = self.at;
-        let colons = self.brackets == 0;
+        let colons = self.brackets == 0 && self.braces == 0;
         self.take_while(|c| c.is_ascii_alphanumeric() || c == '_' || (c == ':' && colons));
         let word = self.source.get(start..self.at).unwrap_or_default();
-        if word.eq_ignore_ascii_case("inf") || word.eq_ignore_ascii_case("nan") {
-            Kind::Number
-        } else {
-            Kind::Name
-        }
+        // In braces they name labels.
+        let number = word.eq_ignore_ascii_case("inf") || word.eq_ignore_ascii_case("nan");
+        if number && self.braces == 0 { Kind::Number } else { Kind::Name }
     }
 
     fn string(&mut self, quote: char) -> Result<(), ParseError> {

@@ -31,6 +31,11 @@ pub fn shortest(value: f64) -> String {
     if plainly { plain(value) } else { exponent(value) }
 }
 
+/// Six decimals, as Go's `%f`.
+pub fn fixed(value: f64) -> String {
+    if value.is_finite() { format!("{value:.6}") } else { plain(value) }
+}
+
 fn exponent(value: f64) -> String {
     let scientific = format!("{value:e}");
     let Some((digits, power)) = scientific.split_once('e') else { return scientific };

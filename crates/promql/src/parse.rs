@@ -203,7 +203,8 @@ impl<'a> Parser<'a> {
             }
             Kind::Text => {
                 self.next();
-                let value = self.string(token)?;
+                let literal = self.text(token);
+                let value = text::unquote_shown(literal).map_err(|why| self.unquoted(token, why))?;
                 self.build(ExprKind::Text(value), token.span)
             }
             Kind::Sign(Sign::OpenParen) => {
@@ -253,9 +254,11 @@ impl<'a> Parser<'a> {
     }
 
     fn string(&self, token: Token) -> Result<String, ParseError> {
-        let literal = self.text(token);
-        text::unquote(literal)
-            .map_err(|why| self.fault(token.span, format!("error unquoting string {literal}: {why}")))
+        text::unquote(self.text(token)).map_err(|why| self.unquoted(token, why))
+    }
+
+    fn unquoted(&self, token: Token, why: &str) -> ParseError {
+        self.fault(token.span, format!("error unquoting string {}: {why}", self.text(token)))
     }
 }
 

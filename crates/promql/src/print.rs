@@ -61,6 +61,8 @@ fn name_and_labels(selector: &Selector, f: &mut Formatter<'_>) -> fmt::Result {
         .matchers
         .first()
         .filter(|m| m.name == "__name__" && m.op == MatchOp::Equal && !m.value.is_empty());
+    // With further conditions on the name it stands among them.
+    let name = name.filter(|_| selector.matchers.iter().filter(|m| m.name == "__name__").count() == 1);
     let rest = selector.matchers.get(usize::from(name.is_some())..).unwrap_or_default();
     let quoted = name.filter(|m| !is_plain_metric(&m.value) || crate::parse::is_reserved_name(&m.value));
     if let Some(matcher) = name.filter(|_| quoted.is_none()) {

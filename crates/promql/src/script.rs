@@ -6,8 +6,10 @@
 
 mod expect;
 mod judge;
+mod pinned;
 mod read;
 mod series;
+mod starts;
 
 use ph_model::{Labels, Sample};
 
@@ -27,13 +29,17 @@ pub trait Store: SeriesSource {
 }
 
 /// One series of a `load`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LoadedSeries {
     pub labels: Labels,
     /// Ascending time.
     pub samples: Vec<Sample>,
     /// It has native histograms, which are left out of `samples`.
     pub has_native_histograms: bool,
+    /// When it has native histograms, in ms, ascending.
+    pub native_ms: Vec<i64>,
+    /// Times of samples with the times at which what they count began, in ms, ascending.
+    pub starts: Vec<(i64, i64)>,
 }
 
 /// One `eval` of a script.
@@ -78,11 +84,13 @@ pub struct Settings {
     pub lookback_ms: i64,
     /// As in [`Params::delays_names`](crate::Params).
     pub delays_names: bool,
+    /// As in [`Params::uses_starts`](crate::Params).
+    pub uses_starts: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lookback_ms: 300_000, delays_names: true }
+        Self { lookback_ms: 300_000, delays_names: true, uses_starts: true }
     }
 }
 
@@ -114,10 +122,9 @@ pub fn run(script: &str, store: &mut dyn Store, settings: Settings) -> Report {
 impl Store for MemorySource {
     fn load(&mut self, series: &[LoadedSeries]) -> Result<(), String> {
         for one in series {
-            if one.has_native_histograms {
-                self.mark_native(one.labels.clone());
-            }
+            self.mark_native(one.labels.clone(), &one.native_ms);
             self.add(one.labels.clone(), &one.samples);
+            self.start(one.labels.clone(), &one.starts);
         }
         Ok(())
     }

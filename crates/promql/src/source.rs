@@ -1,6 +1,7 @@
 //! Where samples come from.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ph_model::{ErrorKind, Labels, Matcher, Rolled, Sample};
 
@@ -88,12 +89,38 @@ pub type SeriesIter<'a> = Box<dyn Iterator<Item = Result<SourceSeries<'a>, Sourc
 pub trait SeriesSource {
     /// Series that match all matchers and have a sample in the range; ascending by label set.
     fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError>;
+
+    /// When what a series' samples count began, by the samples' times, in ms; `None` where that is not known.
+    fn starts(&self, _labels: &Labels) -> Option<&BTreeMap<i64, i64>> {
+        None
+    }
 }
 
 /// Series in memory, for tests and scripts.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySource {
-    series: std::collections::BTreeMap<Labels, (Vec<Sample>, bool)>,
+    series: BTreeMap<Labels, Kept>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    samples: Vec<Sample>,
+    /// When it has native histograms.
+    native_ms: BTreeSet<i64>,
+    starts: BTreeMap<i64, i64>,
+}
+
+impl Kept {
+    /// Whether a native histogram is among what a selection looks at.
+    fn is_native(&self, selection: &Selection) -> bool {
+        let (from, to) = (selection.from_ms, selection.to_ms);
+        let Some(native) = self.native_ms.range(from..=to).next_back() else { return false };
+        let hint = &selection.hint;
+        let at_once = hint.function.is_none() && hint.range_ms == 0 && hint.step_ms == 0;
+        // One instant looks at the newest sample alone.
+        let newest = self.samples.iter().rev().map(|s| s.at_ms).find(|at| *at <= to);
+        !(at_once && hint.end_ms.is_some() && newest.is_some_and(|at| at > *native))
+    }
 }
 
 impl MemorySource {
@@ -103,7 +130,7 @@ impl MemorySource {
 
     /// Adds samples; of two with one time the later given stays.
     pub fn add(&mut self, labels: Labels, samples: &[Sample]) {
-        let (into, _) = self.series.entry(labels).or_default();
+        let into = &mut self.series.entry(labels).or_default().samples;
         into.extend_from_slice(samples);
         into.sort_by_key(|s| s.at_ms);
         into.reverse();
@@ -111,17 +138,18 @@ impl MemorySource {
         into.reverse();
     }
 
-    /// Says that a series holds native histograms.
-    pub fn mark_native(&mut self, labels: Labels) {
-        self.series.entry(labels).or_default().1 = true;
+    /// Says when a series holds native histograms.
+    pub fn mark_native(&mut self, labels: Labels, at_ms: &[i64]) {
+        self.series.entry(labels).or_default().native_ms.extend(at_ms);
+    }
+
+    /// Says when what some samples of a series count began: pairs of the sample's time and that one.
+    pub fn start(&mut self, labels: Labels, starts: &[(i64, i64)]) {
+        self.series.entry(labels).or_default().starts.extend(starts.iter().copied());
     }
 
     pub fn clear(&mut self) {
         self.series.clear();
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&Labels, &[Sample], bool)> {
-        self.series.iter().map(|(labels, (samples, native))| (labels, samples.as_slice(), *native))
     }
 }
 
@@ -129,18 +157,25 @@ impl SeriesSource for MemorySource {
     fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError> {
         let tests: Result<Vec<Test>, String> = selection.matchers.iter().map(Test::new).collect();
         let tests = tests.map_err(|text| SourceError { kind: ErrorKind::Invalid, text })?;
-        let (from, to) = (selection.from_ms, selection.to_ms);
-        let found = self.series.iter().filter(move |(labels, (samples, native))| {
-            tests.iter().all(|t| t.accepts(labels.value(&t.name).unwrap_or("")))
-                && (*native || samples.iter().any(|s| (from..=to).contains(&s.at_ms)))
-        });
-        Ok(Box::new(found.map(|(labels, (samples, native))| {
-            Ok(SourceSeries {
+        let selection = selection.clone();
+        let found = self.series.iter().filter_map(move |(labels, kept)| {
+            if !tests.iter().all(|t| t.accepts(labels.value(&t.name).unwrap_or(""))) {
+                return None;
+            }
+            let range = selection.from_ms..=selection.to_ms;
+            let native_histograms = kept.is_native(&selection);
+            let is_there = native_histograms || kept.samples.iter().any(|s| range.contains(&s.at_ms));
+            is_there.then(|| SourceSeries {
                 labels: Cow::Borrowed(labels),
-                samples: Cow::Borrowed(samples.as_slice()),
+                samples: Cow::Borrowed(kept.samples.as_slice()),
                 rolled: None,
-                native_histograms: *native,
+                native_histograms,
             })
-        })))
+        });
+        Ok(Box::new(found.map(Ok)))
+    }
+
+    fn starts(&self, labels: &Labels) -> Option<&BTreeMap<i64, i64>> {
+        self.series.get(labels).map(|kept| &kept.starts).filter(|starts| !starts.is_empty())
     }
 }

@@ -4,19 +4,28 @@
 ///
 /// Errors: what is wrong, in words.
 pub fn unquote(literal: &str) -> Result<String, &'static str> {
+    String::from_utf8(bytes(literal)?).map_err(|_| "escapes give bytes that are not UTF-8")
+}
+
+/// As [`unquote`], with U+FFFD for bytes that are not UTF-8, as JSON shows them.
+pub fn unquote_shown(literal: &str) -> Result<String, &'static str> {
+    bytes(literal).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn bytes(literal: &str) -> Result<Vec<u8>, &'static str> {
     let quote = literal.chars().next().ok_or("empty string literal")?;
     let body = literal
         .get(1..)
         .and_then(|rest| rest.strip_suffix(quote))
         .ok_or("string literal does not end with the quote it began with")?;
     match quote {
-        '`' if !body.contains('`') => Ok(body.to_owned()),
+        '`' if !body.contains('`') => Ok(body.as_bytes().to_vec()),
         '\'' | '"' => escaped(body, quote),
         _ => Err("string literal needs quotes"),
     }
 }
 
-fn escaped(body: &str, quote: char) -> Result<String, &'static str> {
+fn escaped(body: &str, quote: char) -> Result<Vec<u8>, &'static str> {
     let mut out: Vec<u8> = Vec::with_capacity(body.len());
     let mut rest = body.chars();
     while let Some(c) = rest.next() {
@@ -33,7 +42,7 @@ fn escaped(body: &str, quote: char) -> Result<String, &'static str> {
         let kind = rest.next().ok_or("backslash at the end of the string")?;
         escape(kind, quote, &mut rest, &mut out)?;
     }
-    String::from_utf8(out).map_err(|_| "escapes give bytes that are not UTF-8")
+    Ok(out)
 }
 
 fn escape(

@@ -29,7 +29,7 @@ impl Run<'_> {
 
 /// The labels of which a selector names exactly one value.
 fn fixed_labels(of: &Expr) -> Labels {
-    let matchers: &[Matcher] = match &of.kind {
+    let matchers: &[Matcher] = match &of.bare().kind {
         ExprKind::Vector(selector) => &selector.matchers,
         ExprKind::Matrix(matrix) => &matrix.selector.matchers,
         _ => &[],

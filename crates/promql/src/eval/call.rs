@@ -30,10 +30,7 @@ impl Run<'_> {
             "label_replace" => self.label_replace(call, grid),
             "label_join" => self.label_join(call, grid),
             "timestamp" => self.timestamp(arg(call, 0)?, grid),
-            "start_timestamp" => {
-                // Start times are not part of what functions see; without them the answer is empty, as documented.
-                Ok(Box::new(self.vector(arg(call, 0)?, grid)?.filter(Result::is_err)))
-            }
+            "start_timestamp" => self.start_timestamp(arg(call, 0)?, grid),
             "info" => self.info(call, grid),
             "histogram_quantile" | "histogram_quantiles" | "histogram_fraction" => self.classic(call, grid),
             "histogram_avg" | "histogram_count" | "histogram_sum" | "histogram_stddev"
@@ -60,6 +57,16 @@ impl Run<'_> {
             _ => map_steps(self.vector(of, grid)?, move |step, _| grid.time(step) as f64 / 1000.0),
         };
         self.without_names(rows, of)
+    }
+
+    /// Of a selector when what its samples count began, 0 where that is not known; nothing of anything else.
+    fn start_timestamp<'r>(&'r self, of: &'r Expr, grid: Grid) -> Result<Rows<'r>, Error> {
+        match &of.bare().kind {
+            ExprKind::Vector(selector) if self.params.uses_starts => {
+                self.without_names(self.selector_giving(selector, grid, Give::Start)?, of)
+            }
+            _ => Ok(Box::new(self.vector(of, grid)?.filter(Result::is_err))),
+        }
     }
 
     /// Functions of native histograms give nothing for numbers.

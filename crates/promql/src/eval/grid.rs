@@ -157,7 +157,7 @@ fn end_of(selector: &Selector, grid: Grid, shift: Resolved) -> Option<i64> {
 }
 
 /// Functions whose result depends on the time of evaluation even when their arguments do not.
-const TIMELY: &[&str] = &[
+pub const TIMELY: &[&str] = &[
     "day_of_month",
     "day_of_week",
     "day_of_year",

@@ -46,9 +46,8 @@ pub fn check_arguments(
                     column.iter().enumerate().find(|(step, v)| is_there(step) && !(**v > 0.0 && **v < 1.0));
                 if let Some((_, bad)) = bad {
                     let (factor, short) = what;
-                    return fail(format!(
-                        "invalid {factor} factor. Expected: 0 < {short} < 1, got: {bad:.6}"
-                    ));
+                    let bad = crate::number::fixed(*bad);
+                    return fail(format!("invalid {factor} factor. Expected: 0 < {short} < 1, got: {bad}"));
                 }
             }
             Ok(())

@@ -6,7 +6,7 @@ use super::grid::{Grid, Names, Resolved, names, positive, range_selection, resol
 use super::rows::{ABSENT, Row, Rows, clean, distinct_strictly, is_absent};
 use super::run::Run;
 use super::select::{Found, without_markers};
-use super::{over_time, rate, rolled};
+use super::{over_time, rate, rolled, started};
 use crate::ast::{Call, Edges, Expr, ExprKind};
 use crate::error::{Error, Span, fail};
 use crate::functions::Type;
@@ -94,6 +94,17 @@ impl Run<'_> {
         Ok(if may_collide { distinct_strictly(named) } else { named })
     }
 
+    /// Says at how many steps a sample began before the one before it was taken.
+    fn tell_overlaps(&self, name: &str, steps: u64, span: Span) {
+        if steps > 0 {
+            let text = format!(
+                "sample has start time that overlaps with previous sample timestamp for metric {}",
+                crate::text::quote(name)
+            );
+            self.notes.borrow_mut().add_counted(text, span, steps);
+        }
+    }
+
     /// Says that a metric's name is not that of a counter.
     fn doubt_counter(&self, name: &str, span: Span) {
         let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end));
@@ -133,13 +144,23 @@ impl Run<'_> {
                 Ok(Box::new(self.select_any(&selection)?.map(move |series| {
                     let (labels, found) = series?;
                     self.tick(grid.count)?;
-                    Ok(Row::new(
-                        labels,
-                        match found {
-                            Found::Samples(samples) => apply(slide, &without_markers(samples)),
-                            Found::Rolled(windows) => rolled::column(&slide, &windows, name),
-                        },
-                    ))
+                    let knows = self.params.uses_starts && started::concerns(name, edges);
+                    let column = match found {
+                        Found::Rolled(windows) => rolled::column(&slide, &windows, name),
+                        Found::Samples(samples) => {
+                            let samples = without_markers(samples);
+                            match self.source.starts(&labels).filter(|_| knows) {
+                                Some(starts) => {
+                                    let (column, overlaps) =
+                                        started::column(&slide, &samples, (starts, name));
+                                    self.tell_overlaps(labels.metric(), overlaps, arg.bare().span);
+                                    column
+                                }
+                                None => apply(slide, &samples),
+                            }
+                        }
+                    };
+                    Ok(Row::new(labels, column))
                 })))
             }
             ExprKind::Subquery(subquery) => {

@@ -88,6 +88,7 @@ pub fn newest(windows: &[Rolled], grid: Grid, (shift, lookback): (Resolved, i64)
         match give {
             Give::Value => clean(window.last.value),
             Give::Time => window.last.at_ms as f64 / 1000.0,
+            Give::Start => 0.0,
         }
     });
     column.collect()

@@ -1,12 +1,13 @@
 //! Selectors: the newest sample of each series at each step, and the raw samples of a range.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use ph_model::{Labels, Rolled, Sample, is_stale_marker};
 
 use super::grid::{Grid, Resolved, instant_selection, range_selection, resolve};
 use super::rolled;
-use super::rows::{ABSENT, Row, Rows, clean};
+use super::rows::{ABSENT, Row, Rows, clean, is_absent};
 use super::run::Run;
 use crate::ast::{Edges, Expr, ExprKind, Selector};
 use crate::error::Error;
@@ -18,6 +19,8 @@ pub enum Give {
     Value,
     /// The sample's own time, in seconds.
     Time,
+    /// When what the sample counts began, in seconds; 0 where that is not known.
+    Start,
 }
 
 /// What a source gave of a series.
@@ -85,11 +88,14 @@ impl Run<'_> {
                     return Ok(Row::new(labels, column));
                 }
             };
-            let column = if smoothed {
+            let mut column = if smoothed {
                 smooth(&without_markers(samples), grid, shift, lookback)
             } else {
                 newest(&samples, grid, (shift, lookback), give)
             };
+            if give == Give::Start {
+                started_at(&mut column, self.source.starts(&labels));
+            }
             Ok(Row::new(labels, column))
         });
         Ok(Box::new(rows.filter(|row: &Result<Row, Error>| !row.as_ref().is_ok_and(Row::is_empty))))
@@ -173,10 +179,18 @@ fn newest(samples: &[Sample], grid: Grid, (shift, lookback): (Resolved, i64), gi
         }
         match give {
             Give::Value => clean(sample.value),
-            Give::Time => sample.at_ms as f64 / 1000.0,
+            Give::Time | Give::Start => sample.at_ms as f64 / 1000.0,
         }
     });
     column.collect()
+}
+
+/// Puts start times in the place of samples' times, in seconds.
+fn started_at(column: &mut [f64], starts: Option<&BTreeMap<i64, i64>>) {
+    for seconds in column.iter_mut().filter(|v| !is_absent(**v)) {
+        let start = starts.and_then(|s| s.get(&((*seconds * 1000.0).round() as i64)));
+        *seconds = start.map_or(0.0, |ms| *ms as f64 / 1000.0);
+    }
 }
 
 /// For each step the value on the line between the samples around it; the last one where none follows.

@@ -5,7 +5,6 @@ use crate::ast::{Aggregate, AggregateOp, Call, Expr, ExprKind, Grouping};
 use crate::error::{ParseError, Span};
 use crate::functions::function;
 use crate::lex::{Kind, Sign};
-use crate::text::is_plain_label;
 
 impl Parser<'_> {
     pub(super) fn call(&mut self) -> Result<Expr, ParseError> {
@@ -80,9 +79,9 @@ impl Parser<'_> {
             if !self.is(Sign::Comma) {
                 return Err(self.unexpected(place, "\",\", \")\" or an operator"));
             }
-            self.next();
+            let comma = self.next().span;
             if self.is(Sign::CloseParen) {
-                return Err(self.fault(self.peek().span, "trailing commas not allowed in function call args"));
+                return Err(self.fault(comma, "trailing commas not allowed in function call args"));
             }
         }
     }
@@ -98,7 +97,7 @@ impl Parser<'_> {
                 Kind::Text => self.string(token)?,
                 _ => return Err(self.unexpected(place, "label")),
             };
-            if label.is_empty() || (token.kind == Kind::Name && !is_plain_label(&label)) {
+            if label.is_empty() {
                 return Err(self.fault(token.span, format!("invalid label name for grouping: {label:?}")));
             }
             self.next();

@@ -116,7 +116,7 @@ fn is_length_op(op: BinaryOp) -> bool {
 
 impl Length {
     /// The value of a bare number.
-    fn literal(&self) -> Option<f64> {
+    pub(super) fn literal(&self) -> Option<f64> {
         match &self.kind {
             LengthKind::Number(n) => Some(n.value),
             _ => None,

@@ -6,7 +6,6 @@ use super::Parser;
 use crate::ast::{At, Edges, Expr, ExprKind, Length, Matrix, Selector, Shift, Subquery};
 use crate::error::{ParseError, Span};
 use crate::lex::{Kind, Sign};
-use crate::text::is_plain_label;
 
 /// Keywords that are no metric's name where an expression begins.
 pub(super) fn is_reserved(word: &str) -> bool {
@@ -29,6 +28,14 @@ impl Parser<'_> {
         if self.is(Sign::OpenBrace) {
             self.next();
             span = span.to(self.matchers(&mut matchers)?);
+        }
+        // A name before the braces stands alone; inside them there may be more conditions on it.
+        if start.kind == Kind::Name
+            && let [first, rest @ ..] = matchers.as_slice()
+            && let Some(second) = rest.iter().find(|m| m.name == "__name__")
+        {
+            let text = format!("metric name must not be set twice: {:?} or {:?}", first.value, second.value);
+            return Err(self.fault(span, text));
         }
         let selector = Selector { matchers, shift: Shift::default(), edges: Edges::Plain };
         self.build(ExprKind::Vector(selector), span)
@@ -53,9 +60,6 @@ impl Parser<'_> {
             match op {
                 Some(op) => {
                     self.next();
-                    if token.kind == Kind::Name && !is_plain_label(&name) {
-                        return Err(self.fault(token.span, format!("label name {name:?} needs quotes")));
-                    }
                     let value = self.peek();
                     if value.kind != Kind::Text {
                         return Err(self.unexpected("label matching", "string"));
@@ -68,11 +72,8 @@ impl Parser<'_> {
                 }
                 // `{"the.metric"}`: a quoted name alone is the metric's.
                 None if token.kind == Kind::Text => {
-                    if into.iter().any(|m| m.name == "__name__" && m.op == MatchOp::Equal) {
-                        let text = format!("metric name must not be set twice: {name:?}");
-                        return Err(self.fault(token.span, text));
-                    }
-                    into.insert(0, Matcher::equal("__name__", name));
+                    let first = into.iter().all(|m| m.name != "__name__");
+                    into.insert(if first { 0 } else { into.len() }, Matcher::equal("__name__", name));
                 }
                 None => return Err(self.unexpected("label matching", "label matching operator")),
             }
@@ -89,7 +90,7 @@ impl Parser<'_> {
             expr = if self.take(Sign::OpenBracket) {
                 self.bracket(expr)?
             } else if self.take(Sign::At) {
-                let at = self.at_time()?;
+                let at = self.at_time(expr.span)?;
                 let end = self.last_span();
                 shifted(expr, end, |shift| shift.at.replace(at).is_none())
                     .map_err(|(why, span)| self.fault(span, self.shift_fault(why, Word::At)))?
@@ -97,7 +98,7 @@ impl Parser<'_> {
                 self.next();
                 let offset = self.offset()?;
                 let end = self.last_span();
-                shifted(expr, end, |shift| shift.offset.replace(offset).is_none())
+                shifted(expr, end, |shift| shift.offset.replace(offset).is_none_or(|old| is_zero(&old)))
                     .map_err(|(why, span)| self.fault(span, self.shift_fault(why, Word::Offset)))?
             } else if self.is_word("anchored") || self.is_word("smoothed") {
                 self.next();
@@ -158,8 +159,7 @@ impl Parser<'_> {
     }
 
     /// `@ 123.4`, `@ start()`, `@ end()`.
-    fn at_time(&mut self) -> Result<At, ParseError> {
-        let word = self.peek();
+    fn at_time(&mut self, of: Span) -> Result<At, ParseError> {
         for (name, at) in [("start", At::Start), ("end", At::End)] {
             if self.is_word(name) && self.ahead(1).kind == Kind::Sign(Sign::OpenParen) {
                 self.at += 2;
@@ -180,15 +180,15 @@ impl Parser<'_> {
         let seconds = if negative { -value } else { value };
         let ms = seconds * 1000.0;
         if !ms.is_finite() || ms.abs() >= i64::MAX as f64 {
-            return Err(
-                self.fault(word.span, format!("timestamp out of bounds for @ modifier: {seconds:.6}"))
-            );
+            let seconds = crate::number::fixed(seconds);
+            return Err(self.fault(of, format!("timestamp out of bounds for @ modifier: {seconds}")));
         }
         Ok(At::Time(ms.round() as i64))
     }
 
     /// After `[`: a range `5m]` or a subquery `1h:30s]`.
     fn bracket(&mut self, expr: Expr) -> Result<Expr, ParseError> {
+        let open = self.last_span();
         let range = self.length("subquery or range selector")?;
         if self.take(Sign::Colon) {
             let step =
@@ -205,15 +205,16 @@ impl Parser<'_> {
         let end = self.want(Sign::CloseBracket, "subquery or range")?;
         self.positive(&range)?;
         let span = expr.span.to(end.span);
+        let brackets = open.to(end.span);
         match expr.kind {
-            ExprKind::Vector(selector) if selector.shift.offset.is_some() => {
-                Err(self.fault(span, "no offset modifiers allowed before range"))
+            ExprKind::Vector(selector) if selector.shift.offset.as_ref().is_some_and(|o| !is_zero(o)) => {
+                Err(self.fault(brackets, "no offset modifiers allowed before range"))
             }
             ExprKind::Vector(selector) if selector.shift.at.is_some() => {
-                Err(self.fault(span, "no @ modifiers allowed before range"))
+                Err(self.fault(brackets, "no @ modifiers allowed before range"))
             }
             ExprKind::Vector(selector) => self.build(ExprKind::Matrix(Matrix { selector, range }), span),
-            _ => Err(self.fault(span, "ranges only allowed for vector selectors")),
+            _ => Err(self.fault(brackets, "ranges only allowed for vector selectors")),
         }
     }
 
@@ -229,6 +230,11 @@ impl Parser<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether an offset is written as none at all, which counts as not written.
+fn is_zero(offset: &Length) -> bool {
+    offset.literal() == Some(0.0)
 }
 
 #[derive(Clone, Copy, PartialEq)]

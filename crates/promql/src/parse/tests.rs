@@ -67,6 +67,53 @@ fn printing_is_canonical() {
 }
 
 #[test]
+fn conditions_on_the_name_stand_in_braces_alone() {
+    check("{__name__=\"a\", __name__=~\"b\"}", &expect![[r#"{__name__="a", __name__=~"b"}"#]]);
+    check("{\"a\", \"b\"}", &expect![[r#"{__name__="a", __name__="b"}"#]]);
+    check("{b=\"c\", \"a\"}", &expect![[r#"a{b="c"}"#]]);
+    for (source, second) in [("a{\"b\"}", "b"), ("a{__name__=~\"b.*\"}", "b.*"), ("a{__name__!=\"c\"}", "c")]
+    {
+        let fault = parse(source).unwrap_err();
+        assert_eq!(fault.text, format!("metric name must not be set twice: \"a\" or {second:?}"));
+    }
+}
+
+#[test]
+fn words_are_names_where_nothing_else_can_stand() {
+    check("a{inf=\"1\", nan=\"2\"}", &expect![[r#"a{"inf"="1", "nan"="2"}"#]]);
+    check("sum by (a:b) (c)", &expect![[r#"sum by ("a:b") (c)"#]]);
+    check(
+        "a{b:c=\"d\"}",
+        &expect![[
+            r#"1:4: parse error: unexpected ":" in label matching, expected label matching operator @3..4"#
+        ]],
+    );
+    check("1 # to the end of a line\r+ 2", &expect!["1 + 2"]);
+    check("\"\\xff\"", &expect!["\"\u{fffd}\""]);
+}
+
+#[test]
+fn faults_of_brackets_point_at_them() {
+    check("sum(a)[5m]", &expect!["1:7: parse error: ranges only allowed for vector selectors @6..10"]);
+    check("a offset 1m[5m]", &expect!["1:12: parse error: no offset modifiers allowed before range @11..15"]);
+    check("a @ 1[5m]", &expect!["1:6: parse error: no @ modifiers allowed before range @5..9"]);
+    check("a offset 0[5m]", &expect!["a[5m] offset 0"]);
+    check("a offset 0 offset 1m", &expect!["a offset 1m"]);
+    check("abs(a,)", &expect!["1:6: parse error: trailing commas not allowed in function call args @5..6"]);
+    check("a @ -Inf", &expect!["1:1: parse error: timestamp out of bounds for @ modifier: -Inf @0..1"]);
+    check(
+        "info(a, 1)",
+        &expect![[
+            r#"1:1: parse error: expected type instant vector in call to function "info", got scalar @0..10"#
+        ]],
+    );
+    check(
+        "sum_over_time(a[1m])[2m:][1m:]",
+        &expect!["1:1: parse error: subquery is only allowed on instant vector, got matrix instead @0..30"],
+    );
+}
+
+#[test]
 fn precedence_is_that_of_the_documentation() {
     for (source, same) in [
         ("a or b and c", "a or (b and c)"),
@@ -134,6 +181,10 @@ fn expression() -> impl Strategy<Value = String> {
         Just("\"te\\\"xt\"".to_owned()),
         Just("sum".to_owned()),
         Just("time()".to_owned()),
+        Just("{__name__=\"a\", __name__=~\"b\"}".to_owned()),
+        Just("{\"a\", \"b\", inf=\"c\"}".to_owned()),
+        Just("a offset 0s[5m]".to_owned()),
+        Just("count by (a:b) (c)".to_owned()),
     ];
     leaf.prop_recursive(5, 40, 3, |inner| {
         let op = prop::sample::select(vec![

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ph_model::Labels;
+use ph_model::{Labels, is_stale_marker};
 
 use super::Settings;
 use super::expect::{Expectation, Text};
+use super::pinned::{other_times, pinned};
 use super::read::Eval;
 use super::series::Point;
 use crate::answer::{Answer, Value};
@@ -35,14 +36,30 @@ pub fn judge(case: &Eval, source: &dyn SeriesSource, settings: Settings) -> Outc
     if case.results.iter().any(|(_, points)| points.contains(&Point::Native)) {
         return Outcome::Unsupported("it expects native histograms".to_owned());
     }
-    let answer = answer(case, source, settings, (case.start_ms, case.end_ms, case.step_ms));
+    // The samples of a range vector end where the query is asked.
+    let asked = match times(case) {
+        Some((_, end, _)) if case.step_ms == 0 => (end, end, 0),
+        _ => (case.start_ms, case.end_ms, case.step_ms),
+    };
+    let answer = answer(case, source, settings, asked);
     if let Err(Error::NativeHistograms(_)) = &answer {
         return Outcome::Unsupported(answer.err().map(|e| e.to_string()).unwrap_or_default());
     }
-    match compare(case, answer.as_ref()).and_then(|()| as_range(case, source, settings, answer.as_ref())) {
+    let judged = compare(case, answer.as_ref())
+        .and_then(|()| as_range(case, source, settings, answer.as_ref()))
+        .and_then(|()| at_other_times(case, source, settings, answer.as_ref()));
+    match judged {
         Ok(()) => Outcome::Passed,
         Err(why) => Outcome::Failed(why),
     }
+}
+
+/// Start, end and step of the samples of a range vector, when one is expected.
+fn times(case: &Eval) -> Option<(i64, i64, i64)> {
+    case.expectations.iter().find_map(|e| match e {
+        Expectation::Times { start, end, step } => Some((*start, *end, *step)),
+        _ => None,
+    })
 }
 
 fn answer(
@@ -52,10 +69,46 @@ fn answer(
     (start, end, step): (i64, i64, i64),
 ) -> Result<Answer, Error> {
     let expr = crate::parse::parse(&case.query)?;
+    eval(&case.query, &expr, &params(settings, (start, end, step)), (source, &Never))
+}
+
+fn params(settings: Settings, (start, end, step): (i64, i64, i64)) -> Params {
     let mut params = Params::range(start, end, step);
     params.lookback_ms = settings.lookback_ms;
     params.delays_names = settings.delays_names;
-    eval(&case.query, &expr, &params, (source, &Never))
+    params.uses_starts = settings.uses_starts;
+    params
+}
+
+/// An instant query with all selectors pinned to its time must give the same when it is asked at another.
+fn at_other_times(
+    case: &Eval,
+    source: &dyn SeriesSource,
+    settings: Settings,
+    instant: Result<&Answer, &Error>,
+) -> Result<(), String> {
+    let Ok(Answer { value: Value::Vector(expected), .. }) = instant else { return Ok(()) };
+    let Ok(expr) = crate::parse::parse(&case.query) else { return Ok(()) };
+    let at = case.start_ms;
+    let pinned =
+        Some(expr).filter(|e| case.step_ms == 0 && !depends_on_query(e)).and_then(|e| pinned(&e, at));
+    let Some(pinned) = pinned else { return Ok(()) };
+    for time in other_times(at) {
+        let wrong =
+            |what: String| format!("pinned as {pinned} and asked at {} s {what}", time as f64 / 1000.0);
+        let answer = eval(&case.query, &pinned, &params(settings, (time, time, 0)), (source, &Never));
+        let value = answer.map_err(|fault| wrong(format!("it fails: {fault}")))?.value;
+        let Value::Vector(rows) = value else { return Err(wrong("it gives no vector".to_owned())) };
+        let got: BTreeMap<&Labels, f64> = rows.iter().map(|(labels, value)| (labels, *value)).collect();
+        same_series(expected, &got).map_err(|what| wrong(format!("it gives {what}")))?;
+    }
+    Ok(())
+}
+
+fn same_series(expected: &[(Labels, f64)], got: &BTreeMap<&Labels, f64>) -> Result<(), String> {
+    let same = got.len() == expected.len()
+        && expected.iter().all(|(labels, value)| got.get(labels).is_some_and(|v| same(*v, *value)));
+    if same { Ok(()) } else { Err(format!("{got:?}, alone {expected:?}")) }
 }
 
 /// An instant query must give the same as the middle of a range query.
@@ -73,8 +126,8 @@ fn as_range(
     let at = case.start_ms;
     let ranged = match answer(case, source, settings, (at - 60_000, at + 60_000, 60_000)) {
         Ok(answer) => answer,
-        // Neighbouring steps may have a conflict that this one has not.
-        Err(Error::Execution(_)) => return Ok(()),
+        // Neighbouring steps may have a conflict, or native histograms, that this one has not.
+        Err(Error::Execution(_) | Error::NativeHistograms(_)) => return Ok(()),
         Err(fault) => return Err(format!("as a range query: {fault}")),
     };
     let Value::Matrix(rows) = ranged.value else { return Ok(()) };
@@ -82,9 +135,7 @@ fn as_range(
         .iter()
         .filter_map(|(labels, points)| Some((labels, points.iter().find(|(t, _)| *t == at)?.1)))
         .collect();
-    let same = got.len() == expected.len()
-        && expected.iter().all(|(labels, value)| got.get(labels).is_some_and(|v| same(*v, *value)));
-    if same { Ok(()) } else { Err(format!("as a range query it gives {got:?}, alone {expected:?}")) }
+    same_series(expected, &got).map_err(|what| format!("as a range query it gives {what}"))
 }
 
 /// Whether the result may change with the query's start, end or step.
@@ -202,10 +253,7 @@ fn vector(case: &Eval, got: &[(Labels, f64)]) -> Result<(), String> {
 }
 
 fn matrix(case: &Eval, got: &[(Labels, Vec<(i64, f64)>)]) -> Result<(), String> {
-    let times = case.expectations.iter().find_map(|e| match e {
-        Expectation::Times { start, end, step } => Some((*start, *end, *step)),
-        _ => None,
-    });
+    let times = times(case);
     if let Some(expected) = case.scalar {
         // A range query for a scalar gives one series without labels.
         let fits = |(labels, points): &(Labels, Vec<(i64, f64)>)| {
@@ -264,5 +312,8 @@ fn shown(points: &Points) -> String {
 }
 
 fn same(a: f64, b: f64) -> bool {
+    if is_stale_marker(a) || is_stale_marker(b) {
+        return is_stale_marker(a) && is_stale_marker(b);
+    }
     crate::float::nearly_equal(a, b, TOLERANCE)
 }

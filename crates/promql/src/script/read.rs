@@ -5,6 +5,7 @@ use ph_model::{Labels, Sample};
 use super::LoadedSeries;
 use super::expect::{Expectation, expectation};
 use super::series::{Point, parse_series};
+use super::starts::{Starts, starts};
 
 /// One command with the lines that belong to it.
 pub enum Command {
@@ -43,7 +44,12 @@ fn is_command(line: &str) -> bool {
     let word = line.split_whitespace().next().unwrap_or("");
     match word {
         "clear" => line == "clear",
-        "load" | "load_with_nhcb" => line.split_whitespace().nth(1).and_then(time).is_some(),
+        // A metric may be called `load`: one with a value has no unit behind it.
+        "load" | "load_with_nhcb" => {
+            let mut words = line.split_whitespace().skip(1);
+            let interval = words.next().and_then(crate::number::parse_duration);
+            interval.is_some_and(|ms| ms > 0) && words.next().is_none()
+        }
         word if COMMANDS.contains(&word) => {
             matches!(line.split_whitespace().nth(1), Some("instant" | "range"))
         }
@@ -103,30 +109,79 @@ fn load(step: &str, block: &[(&str, usize)], with_native: bool) -> Result<Vec<Lo
     let step_ms =
         time(step).filter(|ms| *ms > 0).ok_or_else(|| format!("load needs an interval, not {step:?}"))?;
     let mut out = Vec::new();
+    let mut waiting: Option<(Starts, usize)> = None;
     for (line, at) in block {
-        let (labels, points) = parse_series(line).map_err(|why| format!("line {at}: {why}"))?;
-        let times = (0_i64..).map(|i| i * step_ms);
-        let samples = points.iter().zip(times).filter_map(|(point, at_ms)| match point {
-            Point::Value(value) => Some(Sample { at_ms, value: *value }),
-            Point::Missing | Point::Native => None,
-        });
-        let samples: Vec<Sample> = samples.collect();
-        if with_native && labels.metric().ends_with("_bucket") && labels.value("le").is_some() {
+        let told = |why: String| format!("line {at}: {why}");
+        if let Some(found) = starts(line) {
+            if let Some((_, at)) = waiting {
+                return Err(format!("line {at}: start times without samples behind them"));
+            }
+            waiting = Some((found.map_err(told)?, *at));
+            continue;
+        }
+        let (labels, points) = parse_series(line).map_err(told)?;
+        let mut one = series(labels, &points, step_ms);
+        if let Some((starts, at)) = waiting.take() {
+            one.starts = started(&starts, (&one.labels, points.as_slice()), step_ms)
+                .map_err(|why| format!("line {at}: {why}"))?;
+        }
+        if with_native && one.labels.metric().ends_with("_bucket") && one.labels.value("le").is_some() {
             out.push(LoadedSeries {
-                labels: native_of(&labels),
-                samples: Vec::new(),
+                labels: native_of(&one.labels),
+                native_ms: one.samples.iter().map(|s| s.at_ms).collect(),
                 has_native_histograms: true,
+                ..LoadedSeries::default()
             });
         }
-        let has_native_histograms = points.contains(&Point::Native);
-        out.push(LoadedSeries { labels, samples, has_native_histograms });
+        out.push(one);
     }
-    Ok(out)
+    match waiting {
+        Some((_, at)) => Err(format!("line {at}: start times without samples behind them")),
+        None => Ok(out),
+    }
+}
+
+fn series(labels: Labels, points: &[Point], step_ms: i64) -> LoadedSeries {
+    let mut out = LoadedSeries { labels, ..LoadedSeries::default() };
+    for (point, at_ms) in points.iter().zip((0_i64..).map(|i| i.saturating_mul(step_ms))) {
+        match point {
+            Point::Value(value) => out.samples.push(Sample { at_ms, value: *value }),
+            Point::Native => out.native_ms.push(at_ms),
+            Point::Missing => {}
+        }
+    }
+    out.has_native_histograms = !out.native_ms.is_empty();
+    out
+}
+
+/// Start times by the time of their sample; one at 1970 itself counts as none.
+fn started(
+    starts: &Starts,
+    (labels, points): (&Labels, &[Point]),
+    step_ms: i64,
+) -> Result<Vec<(i64, i64)>, String> {
+    if starts.labels != *labels {
+        return Err(format!("start times of {}, but samples of {labels} behind them", starts.labels));
+    }
+    if starts.offsets.len() != points.len() {
+        let (given, wanted) = (starts.offsets.len(), points.len());
+        return Err(format!("{given} start times for {wanted} samples"));
+    }
+    let times = (0_i64..).map(|i| i.saturating_mul(step_ms));
+    let offsets = starts.offsets.iter().zip(points).zip(times);
+    let found = offsets.filter_map(|((offset, point), at_ms)| match (offset, point) {
+        (Some(offset), Point::Value(_)) => {
+            Some((at_ms, at_ms.saturating_add(*offset))).filter(|(_, start)| *start != 0)
+        }
+        _ => None,
+    });
+    Ok(found.collect())
 }
 
 /// The native histogram that a bucket of a classic one is converted to.
 fn native_of(labels: &Labels) -> Labels {
-    let name = labels.metric().trim_end_matches("_bucket").to_owned();
+    let name = labels.metric();
+    let name = name.strip_suffix("_bucket").unwrap_or(name).to_owned();
     let others = labels.iter().filter(|(n, _)| !matches!(*n, "le" | "__name__"));
     let others = others.map(|(n, v)| (n.to_owned(), v.to_owned()));
     others.chain([("__name__".to_owned(), name)]).collect()

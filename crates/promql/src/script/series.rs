@@ -4,7 +4,7 @@ use ph_model::{Labels, stale_marker};
 
 use crate::lex::{Kind, Sign, lex};
 use crate::number::parse_number;
-use crate::text::unquote;
+use crate::text::unquote_shown;
 
 /// Most points that one notation may stand for.
 const MOST_POINTS: usize = 1_000_000;
@@ -83,12 +83,12 @@ fn labels(text: &str) -> Result<Labels, String> {
     at += 1;
     while kind(at) != Kind::Sign(Sign::CloseBrace) {
         let name = match kind(at) {
-            Kind::Text => unquote(word(at)).map_err(|e| format!("{text}: {e}"))?,
+            Kind::Text => unquote_shown(word(at)).map_err(|e| format!("{text}: {e}"))?,
             Kind::Name | Kind::Number => word(at).to_owned(),
             _ => return Err(wrong(at)),
         };
         if kind(at + 1) == Kind::Sign(Sign::Equals) && kind(at + 2) == Kind::Text {
-            pairs.push((name, unquote(word(at + 2)).map_err(|e| format!("{text}: {e}"))?));
+            pairs.push((name, unquote_shown(word(at + 2)).map_err(|e| format!("{text}: {e}"))?));
             at += 3;
         } else if kind(at) == Kind::Text {
             pairs.push(("__name__".to_owned(), name));

@@ -1,10 +1,13 @@
 //! Asks a running Prometheus and our evaluation over our store the same, and prints every difference.
 //!
-//! In:     `ADDRESS COUNT SEED PLACE [late]` of a fresh Prometheus with its remote-write receiver and experimental functions on.
+//! In:     `ADDRESS COUNT|?COUNT|@FILE SEED PLACE [late]` of a fresh Prometheus with its remote-write receiver and experimental
+//!         functions on; a file has expressions to ask, one a line, instead of random ones; with `?` texts are only parsed.
 //! Out:    each expression that is answered differently, with both answers; the number of expressions at the end.
 //! Never:  a test: it needs a rival program. `cargo xtask promdiff` builds that and calls this.
 
+mod corpus;
 mod grammar;
+mod mutated;
 mod place;
 
 use std::collections::BTreeMap;
@@ -12,7 +15,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 
-use ph_model::{Labels, Sample, stale_marker};
+use corpus::Series;
+use ph_model::Labels;
 use ph_promql::{Error, Never, Params, SeriesSource, Value, eval, parse, sample_text};
 use serde_json::Value as Json;
 
@@ -35,80 +39,6 @@ impl Dice {
     fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[self.below(of.len() as u64) as usize]
     }
-}
-
-type Series = (Labels, Vec<Sample>);
-
-fn labels(pairs: &[(&str, &str)]) -> Labels {
-    Labels::new(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-}
-
-/// Counters with resets and gaps, gauges with NaN and infinities, series that end, classic histograms.
-fn corpus(dice: &mut Dice, base_ms: i64) -> Vec<Series> {
-    let mut out = Vec::new();
-    let (jobs, pods) = (["api", "web"], ["p0", "p1", "p2"]);
-    for job in jobs {
-        for pod in pods {
-            for name in ["reqs_total", "errs_total", "gauge", "temp", "sparse"] {
-                let set = labels(&[("__name__", name), ("job", job), ("pod", pod), ("instance", job)]);
-                out.push((set, samples(dice, name, base_ms)));
-            }
-        }
-        let info = labels(&[
-            ("__name__", "target_info"),
-            ("job", job),
-            ("instance", job),
-            ("version", job),
-            ("zone", "z1"),
-        ]);
-        out.push((info, (0..160).map(|i| Sample { at_ms: base_ms + i * 15_000, value: 1.0 }).collect()));
-        let meta =
-            labels(&[("__name__", "meta"), ("job", job), ("role", if job == "api" { "db" } else { "fe" })]);
-        out.push((meta, (0..160).map(|i| Sample { at_ms: base_ms + i * 15_000, value: 2.0 }).collect()));
-        let mut counts = [0.0; 5];
-        let mut buckets: Vec<Vec<Sample>> = vec![Vec::new(); 5];
-        for i in 0..160 {
-            let add = dice.below(7) as usize;
-            for (at, count) in counts.iter_mut().enumerate() {
-                *count += if at >= add % 5 { add as f64 } else { 0.0 };
-                buckets[at].push(Sample { at_ms: base_ms + i * 15_000, value: *count });
-            }
-        }
-        for (le, samples) in ["0.1", "0.5", "1", "2.5", "+Inf"].into_iter().zip(buckets) {
-            out.push((labels(&[("__name__", "lat_bucket"), ("job", job), ("le", le)]), samples));
-        }
-    }
-    out
-}
-
-fn samples(dice: &mut Dice, name: &str, base_ms: i64) -> Vec<Sample> {
-    let (mut value, mut out) = (dice.below(100) as f64, Vec::new());
-    for i in 0..160_i64 {
-        let at_ms = base_ms + i * 15_000 + (dice.below(3_000) as i64);
-        let gone = if name == "sparse" { dice.below(100) < 90 } else { dice.below(100) < 4 };
-        match name {
-            "reqs_total" | "errs_total" => {
-                value = if dice.below(40) == 0 {
-                    dice.below(5) as f64
-                } else {
-                    value + dice.below(50) as f64 / 4.0
-                };
-            }
-            "temp" => value = (dice.below(2_000) as f64 - 1_000.0) / 7.0,
-            _ => value += dice.below(11) as f64 - 5.0,
-        }
-        if gone {
-            continue;
-        }
-        let value = match dice.below(150) {
-            0 => stale_marker(),
-            1 if name == "temp" => f64::NAN,
-            2 if name == "temp" => f64::INFINITY,
-            _ => value,
-        };
-        out.push(Sample { at_ms, value });
-    }
-    out
 }
 
 fn varint(out: &mut Vec<u8>, mut n: u64) {
@@ -193,6 +123,10 @@ struct Found {
     series: BTreeMap<String, BTreeMap<i64, f64>>,
     /// Warnings and infos, without figures that sum up several steps.
     notes: std::collections::BTreeSet<String>,
+    /// What the result is, and a string itself.
+    kind: String,
+    /// Series in the order given.
+    order: Vec<String>,
 }
 
 impl Found {
@@ -223,33 +157,49 @@ fn theirs(address: &str, query: &str, params: &Params) -> std::io::Result<Outcom
         return Ok(Err(json["error"].as_str().unwrap_or("").to_owned()));
     }
     let mut out = BTreeMap::new();
+    let mut order = Vec::new();
+    let mut kind = json["data"]["resultType"].as_str().unwrap_or("").to_owned();
     let number = |v: &Json| match v.as_str().unwrap_or("") {
         "+Inf" => f64::INFINITY,
         "-Inf" => f64::NEG_INFINITY,
         text => text.parse().unwrap_or(f64::NAN),
     };
     let point = |v: &Json| ((v[0].as_f64().unwrap_or(0.0) * 1000.0).round() as i64, number(&v[1]));
-    if let Some(series) = json["data"]["result"].as_array().filter(|_| json["data"]["resultType"] != "scalar")
-    {
+    if kind == "string" {
+        kind = format!("string {}", json["data"]["result"][1].as_str().unwrap_or(""));
+    } else if let Some(series) = json["data"]["result"].as_array().filter(|_| kind != "scalar") {
         for one in series {
             let pairs = one["metric"].as_object().into_iter().flatten();
             let set: Labels = pairs.map(|(n, v)| (n.clone(), v.as_str().unwrap_or("").to_owned())).collect();
             let values = one["values"]
                 .as_array()
                 .map_or_else(|| vec![point(&one["value"])], |v| v.iter().map(point).collect());
+            order.push(set.to_string());
             out.insert(set.to_string(), values.into_iter().collect());
         }
     } else {
         out.insert("scalar".to_owned(), BTreeMap::from([point(&json["data"]["result"])]));
     }
     let notes = ["warnings", "infos"].into_iter().flat_map(|k| json[k].as_array().into_iter().flatten());
-    Ok(Ok(Found { series: out, ..Found::default() }.noting(notes.filter_map(Json::as_str))))
+    let found = Found { series: out, kind, order, ..Found::default() };
+    Ok(Ok(found.noting(notes.filter_map(Json::as_str))))
 }
 
 fn ours(source: &dyn SeriesSource, query: &str, params: &Params) -> Outcome {
     let answer =
         parse(query).map_err(Error::from).and_then(|expr| eval(query, &expr, params, (source, &Never)));
     let answer = answer.map_err(|e| e.to_string())?;
+    let kind = match &answer.value {
+        Value::Scalar(_) => "scalar".to_owned(),
+        Value::Text(text) => format!("string {text}"),
+        Value::Vector(_) => "vector".to_owned(),
+        Value::Matrix(_) => "matrix".to_owned(),
+    };
+    let order = match &answer.value {
+        Value::Vector(rows) => rows.iter().map(|(labels, _)| labels.to_string()).collect(),
+        Value::Matrix(rows) => rows.iter().map(|(labels, _)| labels.to_string()).collect(),
+        _ => Vec::new(),
+    };
     let series = match answer.value {
         Value::Scalar(v) => BTreeMap::from([("scalar".to_owned(), BTreeMap::from([(params.start_ms, v)]))]),
         Value::Text(_) => BTreeMap::new(),
@@ -261,7 +211,8 @@ fn ours(source: &dyn SeriesSource, query: &str, params: &Params) -> Outcome {
         }
     };
     let notes: Vec<String> = answer.warnings.into_iter().chain(answer.infos).collect();
-    Ok(Found { series, ..Found::default() }.noting(notes.iter().map(String::as_str)))
+    let found = Found { series, kind, order, ..Found::default() };
+    Ok(found.noting(notes.iter().map(String::as_str)))
 }
 
 fn same(a: f64, b: f64) -> bool {
@@ -335,31 +286,59 @@ fn undecided(address: &str, query: &str, params: &Params, first: &Outcome) -> st
     Ok(false)
 }
 
-fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args: Vec<String> = std::env::args().collect();
-    let [_, address, count, seed, place, late @ ..] = args.as_slice() else {
-        return Err("usage: promdiff ADDRESS COUNT SEED memory|head|flush|compacted [late]".into());
-    };
-    // The rival drops names of metrics at the end: `promql-delayed-name-removal`.
-    let late = late.first().is_some_and(|word| word == "late");
-    let (count, seed): (u64, u64) = (count.parse()?, seed.parse()?);
-    let mut dice = Dice(1);
-    let now_ms =
-        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis())?;
-    // The same data for every run of one hour.
-    let base_ms = now_ms / 3_600_000 * 3_600_000 - 3_600_000;
-    let series = corpus(&mut dice, base_ms);
-    let head = "POST /api/v1/write HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n";
-    let answer = http(address, head, &write_request(&series))?;
-    if !answer.trim().is_empty() {
-        eprintln!("write: {answer}");
+/// What both sides are asked, and how many answers differed.
+#[derive(Default)]
+struct Tally {
+    asked: u64,
+    failing: u64,
+    empty: u64,
+    chance: u64,
+    explained: u64,
+    different: u64,
+    /// Errors, orders and kinds of results that are told otherwise; only looked at for listed expressions.
+    told: u64,
+}
+
+struct Sides<'a> {
+    source: &'a dyn SeriesSource,
+    address: &'a str,
+}
+
+impl Sides<'_> {
+    fn ask(&self, query: &str, params: &Params, tally: &mut Tally) -> std::io::Result<(Outcome, Outcome)> {
+        let (ours, theirs) = (ours(self.source, query, params), theirs(self.address, query, params)?);
+        tally.asked += 1;
+        tally.failing += u64::from(theirs.is_err());
+        tally.empty += u64::from(theirs.as_ref().is_ok_and(|f| f.series.is_empty()));
+        if let Some(what) = difference(&ours, &theirs) {
+            // Among equal values the rival chooses by chance: what it does not answer twice alike is explained.
+            if undecided(self.address, query, params, &theirs)? {
+                tally.chance += 1;
+                return Ok((ours, theirs));
+            }
+            let reason = explanation(query, &what);
+            tally.different += u64::from(reason.is_none());
+            tally.explained += u64::from(reason.is_some());
+            let reason = reason.map_or_else(String::new, |r| format!("\n  explained: {r}"));
+            println!(
+                "{query}\n  [{} {} {}]\n  {what}{reason}",
+                params.start_ms, params.end_ms, params.step_ms
+            );
+        }
+        Ok((ours, theirs))
     }
-    let source = place::source(place, &series)?;
-    let mut dice = Dice(seed);
-    let (mut different, mut failing, mut empty, mut chance, mut explained) = (0, 0, 0, 0, 0);
+}
+
+/// Random expressions, each at one time or over a range.
+fn at_random(
+    sides: &Sides<'_>,
+    (count, seed, late): (u64, u64, bool),
+    base_ms: i64,
+) -> std::io::Result<Tally> {
+    let (mut dice, mut tally) = (Dice(seed), Tally::default());
     for _ in 0..count {
         let depth = 1 + dice.below(3);
-        let query = grammar::vector(&mut dice, depth, base_ms / 1000);
+        let query = grammar::any(&mut dice, depth, base_ms / 1000);
         let start = base_ms + (dice.below(2_400) * 1000) as i64 + dice.below(2) as i64 * 500;
         let mut params = match dice.below(2) {
             0 => Params::instant(start),
@@ -369,27 +348,96 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
             }
         };
         params.delays_names = late;
-        let (ours, theirs) = (ours(source.as_ref(), &query, &params), theirs(address, &query, &params)?);
-        failing += u64::from(theirs.is_err());
-        empty += u64::from(theirs.as_ref().is_ok_and(|f| f.series.is_empty()));
-        if let Some(what) = difference(&ours, &theirs) {
-            // Among equal values the rival chooses by chance: what it does not answer twice alike is explained.
-            if undecided(address, &query, &params, &theirs)? {
-                chance += 1;
-                continue;
+        let _ = sides.ask(&query, &params, &mut tally)?;
+    }
+    Ok(tally)
+}
+
+/// Expressions of a file, one a line, at one time and over a range; also what is not compared at random.
+fn listed(sides: &Sides<'_>, (text, late): (&str, bool), base_ms: i64) -> std::io::Result<Tally> {
+    let mut tally = Tally::default();
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("##")) {
+        let query = line.replace("\\n", "\n").replace("$BASE", &(base_ms / 1000).to_string());
+        let middle = base_ms + 1_200_000;
+        for mut params in [Params::instant(middle), Params::range(middle, middle + 300_000, 60_000)] {
+            params.delays_names = late;
+            let (ours, theirs) = sides.ask(&query, &params, &mut tally)?;
+            if let Some(what) = told_otherwise(&query, &ours, &theirs) {
+                tally.told += 1;
+                println!("{query}\n  [step {}] {what}", params.step_ms);
             }
-            let reason = explanation(&query, &what);
-            different += u64::from(reason.is_none());
-            explained += u64::from(reason.is_some());
-            let reason = reason.map_or_else(String::new, |r| format!("\n  explained: {r}"));
-            println!(
-                "{query}\n  [{} {} {}]\n  {what}{reason}",
-                params.start_ms, params.end_ms, params.step_ms
-            );
         }
     }
+    Ok(tally)
+}
+
+/// Texts that are nearly expressions: whether both sides take them.
+fn taken(address: &str, (count, seed): (u64, u64), base_ms: i64) -> std::io::Result<Tally> {
+    let (mut dice, mut tally) = (Dice(seed), Tally::default());
+    for _ in 0..count {
+        let query = mutated::text(&mut dice, base_ms / 1000);
+        let body = format!("query={}", encode(&query));
+        let head =
+            "POST /api/v1/format_query HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+        let text = http(address, head, body.as_bytes())?;
+        let json: Json =
+            serde_json::from_str(&text).map_err(|e| std::io::Error::other(format!("{e}: {text}")))?;
+        let (ours, theirs) = (parse(&query), json["status"] == "success");
+        tally.asked += 1;
+        tally.failing += u64::from(!theirs);
+        if ours.is_ok() != theirs {
+            tally.different += 1;
+            let ours = ours.map_or_else(|e| e.to_string(), |e| format!("takes it as {e}"));
+            println!("{query:?}\n  ours {ours}\n  theirs {}", json["error"].as_str().unwrap_or("takes it"));
+        }
+    }
+    Ok(tally)
+}
+
+fn told_otherwise(query: &str, ours: &Outcome, theirs: &Outcome) -> Option<String> {
+    match (ours, theirs) {
+        (Err(a), Err(b)) => {
+            let bare = b.strip_prefix("invalid parameter \"query\": ").unwrap_or(b);
+            (a != bare).then(|| format!("ours says   {a}\n  theirs says {bare}"))
+        }
+        (Ok(a), Ok(b)) if a.kind != b.kind => Some(format!("ours is {:?}, theirs {:?}", a.kind, b.kind)),
+        (Ok(a), Ok(b)) if query.starts_with("sort") && a.order != b.order => {
+            Some(format!("ours in order {:?}\n  theirs      {:?}", a.order, b.order))
+        }
+        _ => None,
+    }
+}
+
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().collect();
+    let [_, address, count, seed, place, late @ ..] = args.as_slice() else {
+        return Err(
+            "usage: promdiff ADDRESS COUNT|?COUNT|@FILE SEED memory|head|flush|compacted [late]".into()
+        );
+    };
+    // The rival drops names of metrics at the end: `promql-delayed-name-removal`.
+    let late = late.first().is_some_and(|word| word == "late");
+    let mut dice = Dice(1);
+    let now_ms =
+        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis())?;
+    // The same data for every run of one hour.
+    let base_ms = now_ms / 3_600_000 * 3_600_000 - 3_600_000;
+    let series = corpus::corpus(&mut dice, base_ms);
+    let head = "POST /api/v1/write HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n";
+    let answer = http(address, head, &write_request(&series))?;
+    if !answer.trim().is_empty() {
+        eprintln!("write: {answer}");
+    }
+    let source = place::source(place, &series)?;
+    let sides = Sides { source: source.as_ref(), address };
+    let tally = match count.strip_prefix('@') {
+        Some(file) => listed(&sides, (std::fs::read_to_string(file)?.as_str(), late), base_ms)?,
+        None if count.starts_with('?') => taken(address, (count[1..].parse()?, seed.parse()?), base_ms)?,
+        None => at_random(&sides, (count.parse()?, seed.parse()?, late), base_ms)?,
+    };
+    let Tally { asked, failing, empty, chance, explained, different, told } = tally;
     println!(
-        "{count} expressions, ours in {place}, {failing} of them failing on both sides or one, {empty} empty, {chance} answered otherwise when asked again, {explained} explained; {different} differences"
+        "{asked} expressions, ours in {place}, {failing} of them failing on both sides or one, {empty} empty, {chance} answered otherwise when asked again, {explained} explained, {told} told otherwise; {different} differences"
     );
     Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
