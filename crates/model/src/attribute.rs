@@ -122,12 +122,44 @@ impl Attributes {
     }
 }
 
+/// Of two with one key the last stays.
 impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Attributes {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
-        let mut all = Self::new();
-        for (k, v) in iter {
-            all.set(k, v);
+        let mut all: Vec<(String, Value)> = iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
+        if !all.is_sorted_by(|(a, _), (b, _)| a < b) {
+            // Not one by one: in some orders each would move all that are there.
+            all.sort_by(|(a, _), (b, _)| a.cmp(b));
+            all.dedup_by(|later, kept| {
+                let same = later.0 == kept.0;
+                if same {
+                    std::mem::swap(later, kept);
+                }
+                same
+            });
         }
-        all
+        Self(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_with_one_key_the_last_stays_whatever_their_order() {
+        let given = [("c", 1_i64), ("a", 2), ("c", 3), ("b", 4), ("a", 5), ("c", 6)];
+        let mut one_by_one = Attributes::new();
+        given.iter().for_each(|(key, value)| one_by_one.set(*key, *value));
+        assert_eq!(given.into_iter().collect::<Attributes>(), one_by_one);
+        let found: Vec<(String, String)> =
+            one_by_one.iter().map(|(k, v)| (k.to_owned(), v.to_text())).collect();
+        assert_eq!(found, [("a", "5"), ("b", "4"), ("c", "6")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    }
+
+    /// One by one each of these would move all before it: half a million million moves.
+    #[test]
+    fn many_that_descend_are_taken_at_once() {
+        let many: Attributes = (0..1_000_000_i64).rev().map(|n| (format!("{n:07}"), n)).collect();
+        assert_eq!((many.len(), many.value("0999999")), (1_000_000, Some(&Value::Int(999_999))));
     }
 }

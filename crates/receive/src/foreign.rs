@@ -31,25 +31,37 @@ pub fn text(key: impl Into<String>, value: impl Into<String>) -> KeyValue {
 /// Spans by resource and scope, in the order in which each first appears.
 #[derive(Default)]
 pub struct Gathered {
-    resources: Vec<(Vec<KeyValue>, Vec<(String, Vec<Span>)>)>,
-    /// Where a resource is, by its attributes as bytes; where a scope of it is. Looked up, not looked for: a batch may have as many
-    /// of them as spans.
-    places: HashMap<Vec<u8>, (usize, HashMap<String, usize>)>,
+    resources: Vec<Spans>,
+    /// Where a resource is, by its attributes as bytes. Looked up, not looked for: a batch may have as many of them as spans.
+    places: HashMap<Vec<u8>, usize>,
+}
+
+/// Spans of one resource.
+#[derive(Default)]
+struct Spans {
+    attributes: Vec<KeyValue>,
+    scopes: Vec<(String, Vec<Span>)>,
+    /// Where a scope is.
+    places: HashMap<String, usize>,
 }
 
 impl Gathered {
-    pub fn add(&mut self, resource: Vec<KeyValue>, scope: String, span: Span) {
-        let bytes = resource.iter().flat_map(KeyValue::encode_length_delimited_to_vec).collect();
-        let (at, scopes) = self.places.entry(bytes).or_insert_with(|| {
-            self.resources.push((resource, Vec::new()));
-            (self.resources.len() - 1, HashMap::new())
+    /// The number of a resource, under which spans are added to it.
+    pub fn resource(&mut self, attributes: Vec<KeyValue>) -> usize {
+        let bytes = attributes.iter().flat_map(KeyValue::encode_length_delimited_to_vec).collect();
+        *self.places.entry(bytes).or_insert_with(|| {
+            self.resources.push(Spans { attributes, ..Spans::default() });
+            self.resources.len() - 1
+        })
+    }
+
+    pub fn add(&mut self, resource: usize, scope: String, span: Span) {
+        let Some(of) = self.resources.get_mut(resource) else { return };
+        let at = *of.places.entry(scope).or_insert_with_key(|scope| {
+            of.scopes.push((scope.clone(), Vec::new()));
+            of.scopes.len() - 1
         });
-        let Some((_, all)) = self.resources.get_mut(*at) else { return };
-        let at = *scopes.entry(scope).or_insert_with_key(|scope| {
-            all.push((scope.clone(), Vec::new()));
-            all.len() - 1
-        });
-        if let Some((_, spans)) = all.get_mut(at) {
+        if let Some((_, spans)) = of.scopes.get_mut(at) {
             spans.push(span);
         }
     }
@@ -64,9 +76,10 @@ impl Gathered {
         let resource_spans = self
             .resources
             .into_iter()
-            .map(|(attributes, scopes)| ResourceSpans {
-                resource: Some(Resource { attributes, ..Resource::default() }),
-                scope_spans: scopes.into_iter().map(scoped).collect(),
+            .filter(|of| !of.scopes.is_empty())
+            .map(|of| ResourceSpans {
+                resource: Some(Resource { attributes: of.attributes, ..Resource::default() }),
+                scope_spans: of.scopes.into_iter().map(scoped).collect(),
                 ..ResourceSpans::default()
             })
             .collect();

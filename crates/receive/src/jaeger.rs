@@ -3,7 +3,7 @@
 //! Out:    OTLP; tags are attributes, logs are events, references beyond the parent are links.
 //! Source: jaeger-idl `thrift/jaeger.thrift`, `proto/api_v2/{model,collector}.proto`.
 
-mod message;
+pub(crate) mod message;
 mod thrift;
 
 use bytes::Bytes;
@@ -58,7 +58,7 @@ where
 {
     let take = async {
         let (_admitted, bytes) = grpc::message(door, headers, body, limits).await?;
-        let export = crate::otlp::bounded(message::export(&bytes)?, limits)?;
+        let export = crate::otlp::bounded(from_protobuf(&bytes)?, limits)?;
         sink.take(export).await.map_err(Error::Sink)
     };
     match take.await {
@@ -70,6 +70,11 @@ where
 /// A thrift batch as OTLP.
 pub fn from_thrift(body: &[u8]) -> Result<Export, Error> {
     thrift::export(body)
+}
+
+/// The message of a call as OTLP.
+pub fn from_protobuf(body: &[u8]) -> Result<Export, Error> {
+    message::export(body)
 }
 
 fn malformed(reason: impl Into<String>) -> Error {
@@ -105,7 +110,7 @@ fn resource(service: &str, tags: Vec<KeyValue>) -> Vec<KeyValue> {
     named.into_iter().chain(tags.into_iter().filter(|t| t.key != "service.name")).collect()
 }
 
-fn add(out: &mut Gathered, resource: Vec<KeyValue>, j: JaegerSpan) {
+fn add(out: &mut Gathered, resource: usize, j: JaegerSpan) {
     let mut told = Told::default();
     let attributes: Vec<KeyValue> = j.tags.into_iter().filter_map(|t| told.take(t)).collect();
     let here = |r: &Reference| r.trace_id == j.trace_id;

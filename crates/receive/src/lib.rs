@@ -17,6 +17,8 @@ pub mod jaeger;
 pub mod otlp;
 pub mod remote_write;
 mod sink;
+mod spread;
+mod weigh;
 pub mod zipkin;
 
 pub use answer::{Encoding, Reply, ReplyBody, RpcStatus};

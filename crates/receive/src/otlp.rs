@@ -17,6 +17,8 @@ use crate::door::{Door, Limits};
 use crate::error::Error;
 use crate::grpc;
 use crate::sink::{Export, Sink, Taken};
+use crate::spread::spread;
+use crate::weigh::{kinds, weigh};
 
 pub use json::{Unknown, from_json};
 
@@ -46,6 +48,12 @@ pub fn decode(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<(Export
 
 fn from_protobuf(signal: Signal, body: &[u8]) -> Result<Export, Error> {
     let malformed = |e: prost::DecodeError| Error::Malformed { what: "OTLP request", reason: e.to_string() };
+    let kind = match signal {
+        Signal::Metrics | Signal::Exemplars => &kinds::METRICS,
+        Signal::Logs | Signal::Events => &kinds::LOGS,
+        Signal::Spans => &kinds::TRACES,
+    };
+    weigh(kind, body)?;
     Ok(match signal {
         Signal::Metrics | Signal::Exemplars => {
             Export::Metrics(ExportMetricsServiceRequest::decode(body).map_err(malformed)?)
@@ -60,7 +68,7 @@ fn from_protobuf(signal: Signal, body: &[u8]) -> Result<Export, Error> {
 pub(crate) fn bounded(export: Export, limits: &Limits) -> Result<Export, Error> {
     match export.items() {
         found if found > limits.items => Err(Error::TooMany { found, limit: limits.items }),
-        _ => Ok(export),
+        _ => spread(&export, limits).map(|()| export),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::answer::{self, Reply, ReplyBody};
 use crate::body::Compression;
 use crate::door::{Door, Limits};
 use crate::error::Error;
+use crate::weigh::{kinds, weigh};
 use exemplar::exemplar;
 
 /// Where it is posted to.
@@ -108,6 +109,7 @@ pub fn decode(version: Version, body: &[u8], limits: &Limits) -> Result<Written,
     let malformed =
         |e: prost::DecodeError| Error::Malformed { what: "remote write request", reason: e.to_string() };
     let mut out = Written::default();
+    weigh(if version == Version::One { &kinds::one::REQUEST } else { &kinds::two::REQUEST }, body)?;
     match version {
         Version::One => one(messages::WriteRequest::decode(body).map_err(malformed)?, &mut out),
         Version::Two => two(messages::Request::decode(body).map_err(malformed)?, limits, &mut out)?,

@@ -45,6 +45,24 @@ impl Export {
         }
     }
 
+    /// Leaves out resources without an item; how many are left.
+    pub fn prune(&mut self) -> usize {
+        match self {
+            Export::Metrics(r) => {
+                r.resource_metrics.retain(|r| r.scope_metrics.iter().any(|s| !s.metrics.is_empty()));
+                r.resource_metrics.len()
+            }
+            Export::Logs(r) => {
+                r.resource_logs.retain(|r| r.scope_logs.iter().any(|s| !s.log_records.is_empty()));
+                r.resource_logs.len()
+            }
+            Export::Traces(r) => {
+                r.resource_spans.retain(|r| r.scope_spans.iter().any(|s| !s.spans.is_empty()));
+                r.resource_spans.len()
+            }
+        }
+    }
+
     /// As OTLP protobuf.
     pub fn encode(&self) -> Vec<u8> {
         match self {

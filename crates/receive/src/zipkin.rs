@@ -5,7 +5,7 @@
 //! Source: zipkin-api `zipkin2-api.yaml`, `zipkin-api.yaml`, `zipkin.proto`.
 
 mod first;
-mod message;
+pub(crate) mod message;
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,14 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use serde::Deserialize;
+use serde::de::DeserializeSeed;
 
 use crate::answer::Reply;
 use crate::door::{Door, Limits};
 use crate::error::Error;
 use crate::foreign::{self, Gathered, Told, attribute, text};
 use crate::sink::{Export, Sink};
+use crate::weigh::{List, Room};
 
 pub use foreign::refused;
 
@@ -62,14 +64,21 @@ pub fn decode(version: Version, content_type: &str, body: &[u8]) -> Result<Expor
     for span in spans {
         let service = span.local_endpoint.as_ref().and_then(|e| e.service_name.clone()).unwrap_or_default();
         let (scope, span) = otlp(span)?;
-        let resource = if service.is_empty() { Vec::new() } else { vec![text("service.name", service)] };
+        let named = if service.is_empty() { Vec::new() } else { vec![text("service.name", service)] };
+        let resource = out.resource(named);
         out.add(resource, scope, span);
     }
     Ok(out.export())
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, Error> {
-    serde_json::from_slice(body).map_err(|e| malformed(e.to_string()))
+    let room = Room::of(body);
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = List::within(&room).deserialize(&mut reader).and_then(|all| reader.end().map(|()| all));
+    if room.is_over() {
+        return Err(room.too_large());
+    }
+    read.map_err(|e| malformed(e.to_string()))
 }
 
 fn malformed(reason: String) -> Error {

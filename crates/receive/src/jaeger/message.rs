@@ -7,6 +7,7 @@ use super::{JaegerSpan, Reference, add, malformed, resource};
 use crate::error::Error;
 use crate::foreign::{Gathered, attribute};
 use crate::sink::Export;
+use crate::weigh::{kinds, weigh};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct PostSpansRequest {
@@ -26,7 +27,7 @@ pub(super) struct Batch {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Process {
+pub(crate) struct Process {
     #[prost(string, tag = "1")]
     pub service_name: String,
     #[prost(message, repeated, tag = "2")]
@@ -34,7 +35,7 @@ pub(super) struct Process {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct SpanMessage {
+pub(crate) struct SpanMessage {
     #[prost(bytes = "vec", tag = "1")]
     pub trace_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -58,7 +59,7 @@ pub(super) struct SpanMessage {
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub(super) struct SpanRef {
+pub(crate) struct SpanRef {
     #[prost(bytes = "vec", tag = "1")]
     pub trace_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -69,7 +70,7 @@ pub(super) struct SpanRef {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Log {
+pub(crate) struct Log {
     #[prost(message, optional, tag = "1")]
     pub timestamp: Option<prost_types::Timestamp>,
     #[prost(message, repeated, tag = "2")]
@@ -77,7 +78,7 @@ pub(super) struct Log {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Tag {
+pub(crate) struct Tag {
     #[prost(string, tag = "1")]
     pub key: String,
     #[prost(int32, tag = "2")]
@@ -108,14 +109,18 @@ impl From<Tag> for opentelemetry_proto::tonic::common::v1::KeyValue {
 }
 
 pub(super) fn export(body: &[u8]) -> Result<Export, Error> {
+    weigh(&kinds::jaeger::REQUEST, body)?;
     let request = PostSpansRequest::decode(body).map_err(|e| malformed(e.to_string()))?;
     let batch = request.batch.unwrap_or_default();
-    let shared = batch.process.unwrap_or_default();
+    let ran_in = |process: Process| {
+        resource(&process.service_name, process.tags.into_iter().map(Into::into).collect())
+    };
     let mut out = Gathered::default();
-    for span in batch.spans {
-        let process = span.process.clone().unwrap_or_else(|| shared.clone());
-        let tags = process.tags.into_iter().map(Into::into).collect();
-        add(&mut out, resource(&process.service_name, tags), span.into());
+    // That of all spans without one of their own is looked up once: it may be long, and they many.
+    let shared = out.resource(ran_in(batch.process.unwrap_or_default()));
+    for mut span in batch.spans {
+        let own = span.process.take().map(|process| out.resource(ran_in(process)));
+        add(&mut out, own.unwrap_or(shared), span.into());
     }
     Ok(out.export())
 }

@@ -10,6 +10,7 @@ use super::{JaegerSpan, Reference, add, malformed, resource};
 use crate::error::Error;
 use crate::foreign::{Gathered, attribute};
 use crate::sink::Export;
+use crate::weigh::Room;
 
 /// Nesting of what is skipped.
 const MAX_DEPTH: u8 = 64;
@@ -28,28 +29,33 @@ const SET: u8 = 14;
 const LIST: u8 = 15;
 
 pub(super) fn export(body: &[u8]) -> Result<Export, Error> {
-    let mut reader = Reader(body);
+    let room = Room::of(body);
+    let mut reader = Reader(body, &room);
     let mut process = (String::new(), Vec::new());
     let mut spans = Vec::new();
-    reader.fields(|r, id, kind| {
+    let read = reader.fields(|r, id, kind| {
         match (id, kind) {
             (1, STRUCT) => process = r.process()?,
             (2, LIST) => spans = r.list(Reader::span)?,
             _ => return Ok(false),
         }
         Ok(true)
-    })?;
+    });
+    if room.is_over() {
+        return Err(room.too_large());
+    }
+    read?;
     let (service, tags) = process;
-    let resource = resource(&service, tags);
     let mut out = Gathered::default();
+    let resource = out.resource(resource(&service, tags));
     for span in spans {
-        add(&mut out, resource.clone(), span);
+        add(&mut out, resource, span);
     }
     Ok(out.export())
 }
 
-/// What is left of a body.
-struct Reader<'a>(&'a [u8]);
+/// What is left of a body, and the room for what is read of it.
+struct Reader<'a>(&'a [u8], &'a Room);
 
 type Read<T> = Result<T, Error>;
 
@@ -117,7 +123,14 @@ impl<'a> Reader<'a> {
         if kind != STRUCT && n > 0 {
             return Err(malformed("a list of structs holds something else"));
         }
-        (0..n).map(|_| one(self)).collect()
+        let mut all = Vec::new();
+        for _ in 0..n {
+            if !self.1.take::<T>() {
+                return Err(malformed("it does not fit into memory"));
+            }
+            all.push(one(self)?);
+        }
+        Ok(all)
     }
 
     fn skip(&mut self, kind: u8, depth: u8) -> Read<()> {

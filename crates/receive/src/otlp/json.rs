@@ -19,10 +19,11 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use ph_model::Signal;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Error;
 use crate::sink::{Export, Taken};
+use crate::weigh::Room;
 
 /// Fields and enum names that no release of the protocol known here has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Unknown {
 
 /// Reads one request of OTLP/JSON.
 pub fn from_json(signal: Signal, body: &[u8]) -> Result<(Export, Unknown), Error> {
-    let cx = Cx(RefCell::default());
+    let cx = Cx(RefCell::default(), Room::of(body));
     let export = match signal {
         Signal::Metrics | Signal::Exemplars => {
             Export::Metrics(whole::<ExportMetricsServiceRequest>(body, &cx)?)
@@ -60,13 +61,17 @@ fn whole<T: Message>(body: &[u8], cx: &Cx) -> Result<T, Error> {
     let malformed =
         |e: serde_json::Error| Error::Malformed { what: "OTLP/JSON request", reason: e.to_string() };
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let read = Whole::<T>(cx, PhantomData).deserialize(&mut reader).map_err(malformed)?;
+    let read = Whole::<T>(cx, PhantomData).deserialize(&mut reader);
+    if cx.1.is_over() {
+        return Err(cx.1.too_large());
+    }
+    let read = read.map_err(malformed)?;
     reader.end().map_err(malformed)?;
     Ok(read.unwrap_or_default())
 }
 
-/// What is noted while one request is read.
-struct Cx(RefCell<Unknown>);
+/// What is noted while one request is read, and the room for it.
+struct Cx(RefCell<Unknown>, Room);
 
 impl Cx {
     fn unknown(&self, name: &str) {
@@ -143,6 +148,9 @@ impl<'de, T: Message> Visitor<'de> for List<'_, T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
         let mut all = Vec::new();
         while let Some(one) = seq.next_element_seed(Whole::<T>(self.0, PhantomData))? {
+            if !self.0.1.take::<T>() {
+                return Err(A::Error::custom("it does not fit into memory"));
+            }
             all.push(one.unwrap_or_default());
         }
         Ok(all)

@@ -7,6 +7,7 @@ use prost::Message;
 
 use super::{Annotation, Endpoint, ZipkinSpan, malformed};
 use crate::error::Error;
+use crate::weigh::{kinds, weigh};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ListOfSpans {
@@ -15,7 +16,7 @@ pub(super) struct ListOfSpans {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct SpanMessage {
+pub(crate) struct SpanMessage {
     #[prost(bytes = "vec", tag = "1")]
     pub trace_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -43,7 +44,7 @@ pub(super) struct SpanMessage {
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub(super) struct EndpointMessage {
+pub(crate) struct EndpointMessage {
     #[prost(string, tag = "1")]
     pub service_name: String,
     #[prost(bytes = "vec", tag = "2")]
@@ -55,7 +56,7 @@ pub(super) struct EndpointMessage {
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub(super) struct AnnotationMessage {
+pub(crate) struct AnnotationMessage {
     #[prost(fixed64, tag = "1")]
     pub timestamp: u64,
     #[prost(string, tag = "2")]
@@ -65,6 +66,7 @@ pub(super) struct AnnotationMessage {
 const KINDS: [&str; 5] = ["", "CLIENT", "SERVER", "PRODUCER", "CONSUMER"];
 
 pub(super) fn spans(body: &[u8]) -> Result<Vec<ZipkinSpan>, Error> {
+    weigh(&kinds::zipkin::REQUEST, body)?;
     let list = ListOfSpans::decode(body).map_err(|e| malformed(e.to_string()))?;
     Ok(list.spans.into_iter().map(span).collect())
 }

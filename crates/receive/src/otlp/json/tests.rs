@@ -20,7 +20,7 @@ fn both<T: Message + prost::Message + Default + PartialEq + fmt::Debug + Write>(
     let made = T::make(&dice);
     let bytes = made.encode_to_vec();
     let json = made.write(&dice).to_string();
-    let cx = Cx(RefCell::default());
+    let cx = Cx(RefCell::default(), Room::of(&[]));
     let read = whole::<T>(json.as_bytes(), &cx).unwrap_or_else(|e| panic!("{e}\n{json}"));
     (read, T::decode(bytes.as_slice()).unwrap(), cx.0.into_inner())
 }
