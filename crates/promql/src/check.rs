@@ -97,19 +97,16 @@ impl Check<'_> {
         if op.is_comparison() && !binary.returns_bool && scalars == 2 {
             return self.fault(op_span, "comparisons between scalars must use BOOL modifier");
         }
-        if op.is_trim() && scalars == 2 {
-            return self.fault(span, format!("{:?} needs an instant vector on its left side", op.text()));
-        }
         self.matching(binary, scalars, span)
     }
 
     fn matching(&self, binary: &Binary, scalars: usize, span: Span) -> Result<(), ParseError> {
         let op = binary.op;
         let matching = &binary.matching;
-        let plain = matching.labels == MatchLabels::default() && matching.group == Group::OneToOne;
         let fills = [matching.fill_left, matching.fill_right].iter().flatten().any(|Fill(_)| true);
         if scalars > 0 {
-            if !plain && !matches!(&matching.labels, MatchLabels::Ignoring(l) if l.is_empty()) {
+            // Without labels they say nothing.
+            if matches!(&matching.labels, MatchLabels::On(l) | MatchLabels::Ignoring(l) if !l.is_empty()) {
                 return self.fault(span, "vector matching only allowed between instant vectors");
             }
             if fills {
@@ -182,15 +179,12 @@ impl Check<'_> {
     }
 
     fn info_labels(&self, arg: &Expr) -> Result<(), ParseError> {
-        let ExprKind::Vector(selector) = &arg.kind else {
+        if !matches!(&arg.kind, ExprKind::Vector(_)) {
             return self.fault(arg.span, "expected label selectors only");
-        };
+        }
         let text = self.source.get(arg.span.start..arg.span.end).unwrap_or_default();
         if !text.starts_with('{') && !text.is_empty() {
             return self.fault(arg.span, "expected label selectors only, got vector selector instead");
-        }
-        if selector.shift != crate::ast::Shift::default() {
-            return self.fault(arg.span, "expected label selectors only");
         }
         Ok(())
     }

@@ -167,7 +167,7 @@ fn top_grid(expr: &Expr, params: &Params) -> Result<Grid, Error> {
     let gives = expr.gives();
     if !matches!(gives, Type::Scalar | Type::Vector) {
         return Err(Error::Execution(format!(
-            "invalid expression type {:?} for range query, must be scalar or instant vector",
+            "invalid expression type {:?} for range query, must be Scalar or instant Vector",
             gives.documented()
         )));
     }

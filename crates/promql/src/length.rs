@@ -14,16 +14,15 @@ pub struct Span {
 ///
 /// Errors: `Invalid` when it is no number, too large, or not above zero where it must be.
 pub fn millis(length: &Length, query: Span, negative_allowed: bool) -> Result<i64, Error> {
-    let seconds = seconds(length, Some(query)).unwrap_or(f64::NAN);
-    let place = format!("{}:{}", length.span.start, length.span.end);
+    let seconds = seconds(length, query)?;
     if !seconds.is_finite() {
-        return Err(Error::Execution(format!("{place}: duration is NaN or infinite")));
+        return fault(length, "duration is NaN or infinite");
     }
     if seconds <= 0.0 && !negative_allowed {
-        return Err(Error::Execution(format!("{place}: duration must be greater than 0")));
+        return fault(length, "duration must be greater than 0");
     }
     if seconds.abs() > crate::number::MAX_DURATION_MS as f64 / 1000.0 {
-        return Err(Error::Execution(format!("{place}: duration is out of range")));
+        return fault(length, "duration is out of range");
     }
     // A literal is first rounded to whole nanoseconds.
     let literal = matches!(length.kind, LengthKind::Number(_));
@@ -31,17 +30,43 @@ pub fn millis(length: &Length, query: Span, negative_allowed: bool) -> Result<i6
     Ok(ms.trunc() as i64)
 }
 
-/// Seconds, when it does not depend on the query.
+/// Seconds, when it has a value and does not depend on the query.
 pub fn constant(length: &Length) -> Option<f64> {
-    seconds(length, None)
+    if asks_the_query(length) { None } else { seconds(length, Span::default()).ok() }
 }
 
-fn seconds(length: &Length, query: Option<Span>) -> Option<f64> {
+fn asks_the_query(length: &Length) -> bool {
+    match &length.kind {
+        LengthKind::Number(_) => false,
+        LengthKind::Step | LengthKind::Range => true,
+        LengthKind::Negative(a) | LengthKind::Paren(a) => asks_the_query(a),
+        LengthKind::Least(a, b) | LengthKind::Most(a, b) | LengthKind::Binary(_, a, b) => {
+            asks_the_query(a) || asks_the_query(b)
+        }
+    }
+}
+
+fn fault<T>(length: &Length, what: &str) -> Result<T, Error> {
+    let (start, end) = place(length);
+    Err(Error::Execution(format!("{start}:{end}: {what}")))
+}
+
+/// Where a length stands without the parentheses around what has operators.
+fn place(length: &Length) -> (usize, usize) {
+    match &length.kind {
+        LengthKind::Paren(inner) if !matches!(inner.kind, LengthKind::Number(_)) => place(inner),
+        LengthKind::Binary(_, a, b) => (place(a).0, place(b).1),
+        LengthKind::Negative(a) => (length.span.start, place(a).1),
+        _ => (length.span.start, length.span.end),
+    }
+}
+
+fn seconds(length: &Length, query: Span) -> Result<f64, Error> {
     let of = |l: &Length| seconds(l, query);
-    Some(match &length.kind {
+    Ok(match &length.kind {
         LengthKind::Number(n) => n.value,
-        LengthKind::Step => query?.step_ms as f64 / 1000.0,
-        LengthKind::Range => query?.range_ms as f64 / 1000.0,
+        LengthKind::Step => query.step_ms as f64 / 1000.0,
+        LengthKind::Range => query.range_ms as f64 / 1000.0,
         LengthKind::Least(a, b) => crate::float::least(of(a)?, of(b)?),
         LengthKind::Most(a, b) => crate::float::most(of(a)?, of(b)?),
         LengthKind::Negative(a) => -of(a)?,
@@ -52,7 +77,9 @@ fn seconds(length: &Length, query: Option<Span>) -> Option<f64> {
                 BinaryOp::Add => a + b,
                 BinaryOp::Sub => a - b,
                 BinaryOp::Mul => a * b,
+                BinaryOp::Div if b == 0.0 => return fault(length, "division by zero"),
                 BinaryOp::Div => a / b,
+                BinaryOp::Mod if b == 0.0 => return fault(length, "modulo by zero"),
                 BinaryOp::Mod => a % b,
                 _ => crate::float::power(a, b),
             }

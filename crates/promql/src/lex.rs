@@ -191,6 +191,7 @@ impl Lexer<'_> {
         let text = self.source.get(start..self.at).unwrap_or_default();
         match crate::number::parse_duration(text) {
             Some(_) => Ok(Kind::Duration),
+            None if crate::number::is_long_duration(text) => Err(self.fault(start, "duration out of range")),
             None => Err(self.fault(
                 start,
                 format!(

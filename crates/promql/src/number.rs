@@ -59,9 +59,19 @@ pub const MAX_DURATION_MS: u64 = 9_223_372_036_854;
 
 /// Reads `1h30m` into ms: units from the longest to the shortest, each once. `None` for anything else.
 pub fn parse_duration(text: &str) -> Option<u64> {
+    duration(text).filter(|ms| *ms <= u128::from(MAX_DURATION_MS)).and_then(|ms| u64::try_from(ms).ok())
+}
+
+/// Whether it is a duration, but longer than any may be.
+pub fn is_long_duration(text: &str) -> bool {
+    duration(text).is_some_and(|ms| ms > u128::from(MAX_DURATION_MS))
+}
+
+/// However long it is, as far as 128 bits hold it.
+fn duration(text: &str) -> Option<u128> {
     let mut rest = text;
     let mut next = 0;
-    let mut total: u64 = 0;
+    let mut total: u128 = 0;
     if text == "0" {
         return Some(0);
     }
@@ -75,11 +85,11 @@ pub fn parse_duration(text: &str) -> Option<u64> {
             return None;
         }
         next = at + 1;
-        let part = number.parse::<u64>().ok()?.checked_mul(UNITS.get(at)?.1)?;
+        let part = number.parse::<u128>().ok()?.checked_mul(UNITS.get(at)?.1.into())?;
         total = total.checked_add(part)?;
         rest = tail;
     }
-    (!text.is_empty() && total <= MAX_DURATION_MS).then_some(total)
+    (!text.is_empty()).then_some(total)
 }
 
 /// The shortest text of a duration: `1h30m`, `0s`. Years, weeks and days only when nothing smaller remains.

@@ -123,6 +123,11 @@ impl<'a> Parser<'a> {
     /// `unexpected X in PLACE, expected Y`.
     fn unexpected(&self, place: &str, expected: &str) -> ParseError {
         let token = self.peek();
+        if token.kind == Kind::End
+            && let Some(open) = self.unclosed()
+        {
+            return self.fault(token.span, open);
+        }
         let what = match token.kind {
             Kind::End => "end of input".to_owned(),
             Kind::Name => format!("identifier {:?}", self.text(token)),
@@ -134,6 +139,20 @@ impl<'a> Parser<'a> {
         let place = if place.is_empty() { String::new() } else { format!(" in {place}") };
         let expected = if expected.is_empty() { String::new() } else { format!(", expected {expected}") };
         self.fault(token.span, format!("unexpected {what}{place}{expected}"))
+    }
+
+    /// What is still open at the end.
+    fn unclosed(&self) -> Option<&'static str> {
+        let count = |sign: Sign| self.tokens.iter().filter(|t| t.kind == Kind::Sign(sign)).count();
+        if count(Sign::OpenBrace) > count(Sign::CloseBrace) {
+            Some("unexpected end of input inside braces")
+        } else if count(Sign::OpenParen) > count(Sign::CloseParen) {
+            Some("unclosed left parenthesis")
+        } else if count(Sign::OpenBracket) > count(Sign::CloseBracket) {
+            Some("unclosed left bracket")
+        } else {
+            None
+        }
     }
 
     /// Runs one level deeper, within the limit.

@@ -43,7 +43,7 @@ pub fn check_arguments(
         "double_exponential_smoothing" => {
             for (column, what) in scalars.iter().zip([("smoothing", "sf"), ("trend", "tf")]) {
                 let bad =
-                    column.iter().enumerate().find(|(step, v)| is_there(step) && !(**v > 0.0 && **v < 1.0));
+                    column.iter().enumerate().find(|(step, v)| is_there(step) && (**v <= 0.0 || **v >= 1.0));
                 if let Some((_, bad)) = bad {
                     let (factor, short) = what;
                     let bad = crate::number::fixed(*bad);

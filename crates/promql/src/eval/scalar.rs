@@ -43,6 +43,9 @@ impl Run<'_> {
     }
 
     fn scalar_binary(&self, binary: &Binary, grid: Grid) -> Result<Vec<f64>, Error> {
+        if binary.op.is_trim() {
+            return fail(format!("operator {:?} not allowed for Scalar operations", binary.op.text()));
+        }
         let left = self.scalar(&binary.left, grid)?;
         let right = self.scalar(&binary.right, grid)?;
         let op = binary.op;

@@ -3,7 +3,7 @@
 use super::Parser;
 use crate::ast::{BinaryOp, Length, LengthKind, Number};
 use crate::error::ParseError;
-use crate::lex::{Kind, Sign};
+use crate::lex::{Kind, Sign, Token};
 
 /// What a length is read from.
 const EXPECTED: &str = "number, duration, step(), or range()";
@@ -15,9 +15,20 @@ impl Parser<'_> {
         self.length_above(place, 0)
     }
 
-    /// After `offset`: one signed number, function or parenthesis; an operator behind it is not part of it.
+    /// After `offset`: one signed number or function, whose operators belong to the expression around it; behind a plain
+    /// parenthesis or a second sign they belong to the length.
     pub(super) fn offset(&mut self) -> Result<Length, ParseError> {
-        self.deeper(|parser| parser.length_operand("offset", UNARY + 1))
+        let signed = |token: Token| matches!(token.kind, Kind::Sign(Sign::Plus | Sign::Minus));
+        if !self.is(Sign::OpenParen) && !(signed(self.peek()) && signed(self.ahead(1))) {
+            return self.deeper(|parser| parser.length_operand("offset", UNARY + 1));
+        }
+        let length = self.length_above("offset", 0)?;
+        let span = length.span;
+        // In parentheses it reads back as one length.
+        Ok(match length.kind {
+            LengthKind::Binary(..) => Length { kind: LengthKind::Paren(Box::new(length)), span },
+            _ => length,
+        })
     }
 
     fn length_above(&mut self, place: &str, weakest: u8) -> Result<Length, ParseError> {
@@ -121,10 +132,5 @@ impl Length {
             LengthKind::Number(n) => Some(n.value),
             _ => None,
         }
-    }
-
-    /// Seconds, when no function makes it depend on the query.
-    pub(crate) fn constant(&self) -> Option<f64> {
-        crate::length::constant(self)
     }
 }

@@ -218,12 +218,10 @@ impl Parser<'_> {
         }
     }
 
-    /// A length that is known to be none at all is refused where it is written.
+    /// A length that is written as none at all is refused; what is worked out is looked at when it is.
     fn positive(&self, length: &Length) -> Result<(), ParseError> {
-        match length.constant() {
-            Some(seconds) if seconds.is_nan() || seconds.is_infinite() => {
-                Err(self.fault(length.span, "duration is NaN or infinite"))
-            }
+        match length.literal() {
+            Some(seconds) if seconds.is_nan() => Err(self.fault(length.span, "duration is NaN or infinite")),
             Some(seconds) if seconds <= 0.0 => {
                 Err(self.fault(length.span, "duration must be greater than 0"))
             }

@@ -15,7 +15,7 @@ fn check(source: &str, expected: &Expect) {
 
 #[test]
 fn errors_point_at_the_token() {
-    check("sum(", &expect![[r#"1:5: parse error: unexpected end of input, expected an expression @4..4"#]]);
+    check("sum(", &expect!["1:5: parse error: unclosed left parenthesis @4..4"]);
     check(
         "rate(x)",
         &expect![[
@@ -42,10 +42,7 @@ fn errors_point_at_the_token() {
         ]],
     );
     check("", &expect!["1:1: parse error: no expression found in input @0..0"]);
-    check(
-        "x[5m",
-        &expect![[r#"1:5: parse error: unexpected end of input in subquery or range, expected "]" @4..4"#]],
-    );
+    check("x[5m", &expect!["1:5: parse error: unclosed left bracket @4..4"]);
     check(
         "{a=~\"(\"}",
         &expect![[r#"1:2: parse error: invalid regular expression "(": unclosed group @1..7"#]],
@@ -111,6 +108,24 @@ fn faults_of_brackets_point_at_them() {
         "sum_over_time(a[1m])[2m:][1m:]",
         &expect!["1:1: parse error: subquery is only allowed on instant vector, got matrix instead @0..30"],
     );
+}
+
+#[test]
+fn operators_behind_an_offset_in_parentheses_belong_to_it() {
+    for (source, same) in [
+        ("a offset (1m) * 2", "a offset ((1m) * 2)"),
+        ("a offset (1m + 30s) * 2 ^ 1 + 5", "a offset ((1m + 30s) * 2 ^ 1 + 5)"),
+        ("a[5m] offset (1m) + step()", "a[5m] offset ((1m) + step())"),
+        ("a offset - -1m * 2", "a offset (1m * 2)"),
+        ("a offset 1m * 2", "a offset 1m * 2"),
+        ("a offset -(1m) * 2", "a offset -(1m) * 2"),
+        ("a offset -2^2", "a offset -2 ^ 2"),
+        ("a offset step() + a", "a offset step() + a"),
+        ("a offset (1m) > 2", "a offset (1m) > 2"),
+    ] {
+        assert_eq!(parse(source).unwrap().to_string(), same);
+    }
+    assert!(parse("a offset (1m) + a").is_err());
 }
 
 #[test]
