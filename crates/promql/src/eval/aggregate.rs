@@ -67,7 +67,7 @@ impl Run<'_> {
             self.hold(held)?;
         }
         let rows = match label {
-            Some(label) => count_values(groups, &label, grid)?,
+            Some(label) => count_values(groups, (&label, &aggregate.grouping), grid)?,
             None => groups.into_iter().map(|group| finish(group, aggregate.op, &phis)).collect(),
         };
         Ok(Box::new(rows.into_iter().filter(|row: &Row| !row.is_empty()).map(Ok)))
@@ -207,15 +207,21 @@ fn finish(group: Group, op: AggregateOp, phis: &[f64]) -> Row {
     Row { labels: group.labels, column, sheds_name: group.sheds_name }
 }
 
-/// One series a value and group, with the value in a label.
-fn count_values(groups: Vec<Group>, label: &str, grid: Grid) -> Result<Vec<Row>, Error> {
+/// One series a value and group, with the value in a label; one a group when the grouping takes that label away.
+fn count_values(
+    groups: Vec<Group>,
+    (label, grouping): (&str, &Grouping),
+    grid: Grid,
+) -> Result<Vec<Row>, Error> {
     let mut table = Table::default();
+    let stays = matches!(grouping, Grouping::By(_)) || is_kept(grouping, label);
     for group in groups {
         let base = select(&group.labels, |name| name != label);
         for (step, cell) in group.cells.into_iter().enumerate() {
             let Cell::All(values) = cell else { continue };
             for value in values {
-                let row = table.row(with(&base, label, &crate::number::plain(value)), grid.count);
+                let text = if stays { crate::number::plain(value) } else { String::new() };
+                let row = table.row(with(&base, label, &text), grid.count);
                 if let Some(place) = table.rows.get_mut(row).and_then(|r| r.column.get_mut(step)) {
                     *place = if is_absent(*place) { 1.0 } else { *place + 1.0 };
                 }

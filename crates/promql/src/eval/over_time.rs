@@ -126,6 +126,10 @@ fn variance(samples: &[Sample]) -> f64 {
 
 /// Holt's linear method.
 pub fn double_exponential_smoothing(view: &View<'_>) -> f64 {
+    // Wrong factors are refused as soon as there is a sample, though it takes two for a value.
+    if view.scalars.iter().any(|factor| *factor <= 0.0 || *factor >= 1.0) {
+        return f64::NAN;
+    }
     let [first, second, ..] = view.samples else { return ABSENT };
     let (level_weight, trend_weight) = match view.scalars {
         [level, trend, ..] => (*level, *trend),

@@ -7,6 +7,7 @@ use super::rows::{ABSENT, Row, Rows, clean, distinct_strictly, is_absent};
 use super::run::Run;
 use super::select::{Found, without_markers};
 use super::{over_time, rate, rolled, started};
+use crate::answer::Level;
 use crate::ast::{Call, Edges, Expr, ExprKind};
 use crate::error::{Error, Span, fail};
 use crate::functions::Type;
@@ -85,11 +86,10 @@ impl Run<'_> {
                 return Some(Err(fault));
             }
             if counts {
-                self.doubt_counter(row.labels.metric(), arg_span);
+                self.doubt_counter(row.labels.metric(), (arg_span, span));
             }
             Some(Ok(if keeps_name { row } else { self.unnamed(row) }))
         }));
-        let _ = span;
         let may_collide = !keeps_name && !self.params.delays_names && names(arg) == Names::Many;
         Ok(if may_collide { distinct_strictly(named) } else { named })
     }
@@ -106,14 +106,14 @@ impl Run<'_> {
     }
 
     /// Says that a metric's name is not that of a counter.
-    fn doubt_counter(&self, name: &str, span: Span) {
+    fn doubt_counter(&self, name: &str, at: (Span, Span)) {
         let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end));
         if !name.is_empty() && !counter {
             let text = format!(
                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
                 crate::text::quote(name)
             );
-            self.inform(text, span);
+            self.notes.borrow_mut().add(Level::Info, text, at);
         }
     }
 

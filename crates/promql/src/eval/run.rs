@@ -66,10 +66,6 @@ impl<'a> Run<'a> {
         self.notes.borrow_mut().add(Level::Warning, text, (span, within));
     }
 
-    pub fn inform(&self, text: impl Into<String>, span: Span) {
-        self.notes.borrow_mut().add(Level::Info, text, (span, span));
-    }
-
     /// Counts work done, and stops when the query was cancelled.
     pub fn tick(&self, work: usize) -> Result<(), Error> {
         let done = self.work.get() + work as u64;

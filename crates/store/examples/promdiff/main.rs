@@ -248,11 +248,14 @@ fn difference(ours: &Outcome, theirs: &Outcome) -> Option<String> {
 /// Why an answer may differ although both are right, if it may.
 fn explanation(query: &str, what: &str) -> Option<&'static str> {
     let has = |words: &[&str]| words.iter().any(|w| query.contains(w));
+    if query.contains("histogram_quantiles(twice_bucket") {
+        return Some("with several quantiles Prometheus adds up buckets of equal bounds once for each");
+    }
     if has(&["limitk"]) {
         return Some("which series it takes is the storage's order");
     }
     if has(&["topk", "bottomk"])
-        && (what.starts_with("only") || what.ends_with(" -") || what.contains("ours - "))
+        && (what.contains("the same labelset") || what.starts_with("only") || what.ends_with(" -") || what.contains("ours - "))
     {
         return Some("among equal values the storage's order decides");
     }
