@@ -10,8 +10,9 @@ use std::ops::Range;
 use ph_model::Level;
 
 use crate::ansi::{ESC, Plain};
-use crate::plan::{self, Needle, Needs, Plan};
+use crate::plan::{self, Literals, Needle, Needs, Plan};
 use crate::quantity::{Quantity, Unit};
+use crate::shape::{Shape, Verdict};
 use crate::text::Text;
 use crate::{Error, Filter, LevelTest, MAX_DEPTH, Order};
 
@@ -46,6 +47,10 @@ enum Node {
     Text {
         field: Field,
         text: Text,
+        /// Of which every message that passes has one.
+        literals: Option<Literals>,
+        /// Counts the texts of the message that are looked for, as far as they have room in a word.
+        number: Option<u32>,
     },
     Equal {
         field: Field,
@@ -102,7 +107,9 @@ impl Compiled {
         if depth > MAX_DEPTH {
             return Err(Error::TooDeep { depth, max: MAX_DEPTH });
         }
-        Ok(Self { node: node(filter)?, source: filter.clone(), needles: plan::needles(filter) })
+        let mut node = node(filter)?;
+        number(&mut node, &mut 0);
+        Ok(Self { node, source: filter.clone(), needles: plan::needles(filter) })
     }
 
     /// Whether every record passes without being looked at.
@@ -128,6 +135,12 @@ impl Compiled {
 
     /// Whether the record passes. Text is compared with CSI and OSC escapes removed.
     pub fn matches_with(&self, record: &impl Record, scratch: &mut Scratch) -> bool {
+        self.matches_known((record, None), scratch)
+    }
+
+    /// The same, with what [`Compiled::texts`] says of the message's shape, if it is known: then the message is only asked
+    /// for fields that lie in it.
+    pub fn matches_known(&self, (record, known): (&impl Record, Option<u64>), scratch: &mut Scratch) -> bool {
         if matches!(self.node, Node::All) {
             return true;
         }
@@ -138,7 +151,18 @@ impl Compiled {
             plain.set(message);
         }
         let message = if escaped { plain.text() } else { message };
-        eval(&self.node, record, message, field)
+        eval(&self.node, &Look { record, message, known }, field)
+    }
+
+    /// What it says of all messages of a shape, whatever else their records have.
+    pub fn verdict(&self, shape: &Shape) -> Verdict {
+        verdict(&self.node, shape)
+    }
+
+    /// Which of the texts that it looks for all messages of a shape have, a bit each. `None` when that is not the same for all
+    /// of these messages.
+    pub fn texts(&self, shape: &Shape) -> Option<u64> {
+        texts(&self.node, shape)
     }
 
     /// Where the terms that a record must have stand in its message, as byte ranges of the original, ascending,
@@ -183,7 +207,13 @@ fn node(filter: &Filter) -> Result<Node, Error> {
         if shown.is_empty() {
             return Err(Error::EmptyText { field: name.clone().unwrap_or_else(|| "message".to_owned()) });
         }
-        Ok(Node::Text { field: name.as_deref().map_or(Field::Message, field), text: text? })
+        let literals = plan::plan(filter, &|_| true).literals;
+        Ok(Node::Text {
+            field: name.as_deref().map_or(Field::Message, field),
+            text: text?,
+            literals,
+            number: None,
+        })
     };
     Ok(match filter {
         Filter::All => Node::All,
@@ -250,14 +280,27 @@ fn with_field(name: &str, record: &impl Record, plain: &mut Plain, test: impl Fn
     test(plain.text())
 }
 
-fn eval(node: &Node, record: &impl Record, message: &[u8], plain: &mut Plain) -> bool {
+/// A record, and what is known of it.
+struct Look<'a, R> {
+    record: &'a R,
+    /// Without terminal escapes.
+    message: &'a [u8],
+    /// A bit for each text of the message that the filter looks for, when that is known.
+    known: Option<u64>,
+}
+
+fn eval<R: Record>(node: &Node, look: &Look<'_, R>, plain: &mut Plain) -> bool {
+    let Look { record, message, known } = *look;
     match node {
         Node::All => true,
-        Node::And(parts) => parts.iter().all(|p| eval(p, record, message, plain)),
-        Node::Or(parts) => parts.iter().any(|p| eval(p, record, message, plain)),
-        Node::Not(part) => !eval(part, record, message, plain),
-        Node::Text { field, text } => match field {
-            Field::Message => text.found(message),
+        Node::And(parts) => parts.iter().all(|p| eval(p, look, plain)),
+        Node::Or(parts) => parts.iter().any(|p| eval(p, look, plain)),
+        Node::Not(part) => !eval(part, look, plain),
+        Node::Text { field, text, number, .. } => match field {
+            Field::Message => match known.zip(*number) {
+                Some((known, number)) => known >> number & 1 == 1,
+                None => text.found(message),
+            },
             Field::Level => text.found(record.level().as_str().as_bytes()),
             Field::Time => text.found(record.ts_ns().to_string().as_bytes()),
             Field::Other(name) => with_field(name, record, plain, |v| text.found(v)),
@@ -287,6 +330,46 @@ fn eval(node: &Node, record: &impl Record, message: &[u8], plain: &mut Plain) ->
     }
 }
 
+fn number(node: &mut Node, next: &mut u32) {
+    match node {
+        Node::And(parts) | Node::Or(parts) => parts.iter_mut().for_each(|p| number(p, next)),
+        Node::Not(part) => number(part, next),
+        Node::Text { field: Field::Message, number, .. } => {
+            *number = (*next < u64::BITS).then_some(*next);
+            *next += 1;
+        }
+        _ => {}
+    }
+}
+
+fn texts(node: &Node, shape: &Shape) -> Option<u64> {
+    match node {
+        Node::And(parts) | Node::Or(parts) => {
+            parts.iter().try_fold(0, |all, part| Some(all | texts(part, shape)?))
+        }
+        Node::Not(part) => texts(part, shape),
+        Node::Text { field: Field::Message, text, literals, number } => {
+            match shape.verdict(text, literals.as_ref()) {
+                Verdict::Yes => Some(1 << (*number)?),
+                Verdict::No => number.map(|_| 0),
+                Verdict::Maybe => None,
+            }
+        }
+        _ => Some(0),
+    }
+}
+
+fn verdict(node: &Node, shape: &Shape) -> Verdict {
+    match node {
+        Node::All => Verdict::Yes,
+        Node::And(parts) => parts.iter().map(|p| verdict(p, shape)).min().unwrap_or(Verdict::Yes),
+        Node::Or(parts) => parts.iter().map(|p| verdict(p, shape)).max().unwrap_or(Verdict::No),
+        Node::Not(part) => verdict(part, shape).negated(),
+        Node::Text { field: Field::Message, text, literals, .. } => shape.verdict(text, literals.as_ref()),
+        _ => Verdict::Maybe,
+    }
+}
+
 fn compared(field: &Field, record: &impl Record, test: &dyn Fn(&str, &str, Unit) -> bool) -> bool {
     match field {
         Field::Other(name) => record.field(name).is_some_and(|text| test(name, &text, record.unit(name))),
@@ -301,7 +384,7 @@ fn compared(field: &Field, record: &impl Record, test: &dyn Fn(&str, &str, Unit)
 fn marks(node: &Node, text: &[u8], into: &mut Vec<Range<usize>>) {
     match node {
         Node::And(parts) | Node::Or(parts) => parts.iter().for_each(|p| marks(p, text, into)),
-        Node::Text { field: Field::Message, text: find } => {
+        Node::Text { field: Field::Message, text: find, .. } => {
             let mut at = 0;
             while let Some(hit) = find.find_at(text, at) {
                 at = hit.end.max(hit.start + 1);

@@ -21,6 +21,7 @@ mod pattern;
 mod plan;
 mod quantity;
 pub mod query;
+mod shape;
 pub mod stages;
 #[cfg(test)]
 mod tests;
@@ -39,4 +40,5 @@ pub use level::{Confidence, level_of};
 pub use pattern::pattern;
 pub use plan::{Hit, HitKind, Hits, Literals, Marker, Needle, Needs, Plan, Raw, Sieve};
 pub use quantity::{Unit, quantity, quantity_of_field};
+pub use shape::{Shape, Verdict, shape};
 pub use tokens::{TOKENIZER, Tokenizer, Wanted, wanted};

@@ -3,6 +3,7 @@
 //! Out:   [`Literals`]: every message that passes holds at least one of them. The other way round only if `exact`.
 //! Never: literals from negations. A literal that could match inside a mask is dropped on request.
 
+mod folded;
 mod literals;
 mod needle;
 mod sieve;

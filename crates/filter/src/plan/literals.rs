@@ -155,7 +155,7 @@ fn text_worth(text: &[u8]) -> usize {
 }
 
 /// How seldom a byte stands in logs, roughly.
-fn rarity(byte: u8) -> usize {
+pub(super) fn rarity(byte: u8) -> usize {
     match byte {
         b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b'0'..=b'9' | b'.' | b':' | b'-' => 8,
         b'j' | b'q' | b'x' | b'z' | b'Q' | b'X' | b'Z' | b'J' | b'~' | b'^' | b'@' | b'!' => 64,

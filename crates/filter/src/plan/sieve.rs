@@ -9,6 +9,7 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
 use super::Literals;
+use super::folded::Folded;
 
 /// How messages stand in the raw bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub struct Sieve {
 #[derive(Debug)]
 enum Find {
     One(Box<Finder<'static>>),
+    Folded(Box<Folded>),
     Many(Regex),
 }
 
@@ -68,7 +70,10 @@ impl Literals {
         }
         let find = match wanted.as_slice() {
             [one] if !self.fold || !has_letter(one) => Find::One(Box::new(Finder::new(one).into_owned())),
-            many => Find::Many(alternation(many, self.fold)?),
+            many => match Folded::new(many).filter(|_| self.fold) {
+                Some(folded) => Find::Folded(Box::new(folded)),
+                None => Find::Many(alternation(many, self.fold)?),
+            },
         };
         let escapes: &[&str] = match raw {
             Raw::Plain => &["\x1b"],
@@ -91,6 +96,7 @@ impl Sieve {
                 let start = at + finder.find(chunk.get(at..)?)?;
                 Some((start, start + finder.needle().len()))
             }
+            Find::Folded(folded) => folded.find(chunk, at),
             Find::Many(regex) => {
                 let found = regex.find(Input::new(chunk).range(at..))?;
                 Some((found.start(), found.end()))

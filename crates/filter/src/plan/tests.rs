@@ -6,7 +6,10 @@ use ph_model::Level;
 use proptest::prelude::*;
 
 use super::{HitKind, Marker, Raw};
-use crate::{Bounds, Case, Compiled, Ends, Filter, Kind, LevelTest, Order, Record, Search, field};
+use crate::{
+    Bounds, Case, Compiled, Ends, Filter, Kind, LevelTest, Order, Record, Scratch, Search, Shape, Verdict,
+    field, shape,
+};
 
 fn shown(filter: &Filter) -> String {
     let plan = Compiled::new(filter).unwrap().plan(&|name| name == "pod");
@@ -225,6 +228,31 @@ proptest! {
         if let Some(sieve) = literals.sieve(Raw::DockerJson) {
             let matches = compiled.matches(&Line(text.as_bytes()));
             prop_assert!(!matches || sieve.hits(&docker_line(&message)).next().is_some(), "{literals:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #[test]
+    fn what_is_said_of_a_shape_holds_for_its_messages(
+        filter in filters(),
+        message in messages(),
+        words in proptest::collection::vec("[abAk7]{1,3}| |=|\u{212a}|é", 0..8),
+    ) {
+        let compiled = Compiled::new(&filter).unwrap();
+        for message in [message, words.concat().into_bytes()] {
+            let mut text = String::new();
+            let Some(shape) = shape(&message, &mut text).map(Shape::from) else { continue };
+            if let Some(known) = compiled.texts(&shape) {
+                let found = compiled.matches_known((&Line(&message), Some(known)), &mut Scratch::default());
+                prop_assert_eq!(found, compiled.matches(&Line(&message)), "{:?}", shape);
+            }
+            match compiled.verdict(&shape) {
+                Verdict::Yes => prop_assert!(compiled.matches(&Line(&message)), "{shape:?}"),
+                Verdict::No => prop_assert!(!compiled.matches(&Line(&message)), "{shape:?}"),
+                Verdict::Maybe => {}
+            }
         }
     }
 }
