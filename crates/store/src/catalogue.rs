@@ -5,6 +5,7 @@
 
 mod described;
 mod keeping;
+mod seal;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,32 +20,34 @@ use uuid::Uuid;
 
 use crate::contract::Error;
 use crate::shard::{Lane, Reach};
+use seal::Field::{Bytes, Number};
 
 /// Version of the store that this release writes, and the newest that it reads. The tables of version 4 are those of 3, but
 /// samples may lie in images of heads alone, which an earlier release would not see.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 const TABLES: [&str; 8] = [
-    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BIGINT NOT NULL, seal BIGINT)",
     "CREATE TABLE IF NOT EXISTS parts (
         id BLOB PRIMARY KEY, org BLOB NOT NULL, signal TEXT NOT NULL, day BIGINT NOT NULL, path TEXT NOT NULL,
         first BIGINT NOT NULL, last BIGINT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, hash BLOB NOT NULL,
         shard BIGINT NOT NULL, lsn BIGINT NOT NULL, series BIGINT NOT NULL, quarantined TEXT,
         tix BIGINT NOT NULL DEFAULT 0, tid BIGINT NOT NULL DEFAULT 0, level BIGINT NOT NULL DEFAULT 0,
         at BIGINT, cleaned BIGINT NOT NULL DEFAULT 0, ruled BIGINT NOT NULL DEFAULT 0, summary BLOB,
-        step_ms BIGINT NOT NULL DEFAULT 0)",
+        step_ms BIGINT NOT NULL DEFAULT 0, seal BIGINT)",
     "CREATE TABLE IF NOT EXISTS checkpoints (
-        org BLOB NOT NULL, signal TEXT NOT NULL, lsn BIGINT NOT NULL, border_ms BIGINT NOT NULL,
+        org BLOB NOT NULL, signal TEXT NOT NULL, lsn BIGINT NOT NULL, border_ms BIGINT NOT NULL, seal BIGINT,
         PRIMARY KEY (org, signal))",
     "CREATE TABLE IF NOT EXISTS windows (
-        org BLOB NOT NULL, lane TEXT NOT NULL, source BLOB NOT NULL, seen BLOB NOT NULL,
+        org BLOB NOT NULL, lane TEXT NOT NULL, source BLOB NOT NULL, seen BLOB NOT NULL, seal BIGINT,
         PRIMARY KEY (org, lane, source))",
     "CREATE TABLE IF NOT EXISTS metrics (
         org BLOB NOT NULL, name TEXT NOT NULL, kind BIGINT NOT NULL, unit TEXT NOT NULL, help TEXT NOT NULL,
         otel_name TEXT NOT NULL, PRIMARY KEY (org, name))",
     "CREATE TABLE IF NOT EXISTS deletions (
-        org BLOB NOT NULL, seq BIGINT NOT NULL PRIMARY KEY, ask TEXT NOT NULL, made_ms BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS settings (org BLOB PRIMARY KEY, value TEXT NOT NULL)",
+        org BLOB NOT NULL, seq BIGINT NOT NULL PRIMARY KEY, ask TEXT NOT NULL, made_ms BIGINT NOT NULL,
+        seal BIGINT)",
+    "CREATE TABLE IF NOT EXISTS settings (org BLOB PRIMARY KEY, value TEXT NOT NULL, seal BIGINT)",
     "CREATE TABLE IF NOT EXISTS removed (org BLOB PRIMARY KEY, at_ms BIGINT NOT NULL)",
 ];
 
@@ -67,6 +70,16 @@ const SINCE_5: [&str; 1] = ["ALTER TABLE parts ADD COLUMN summary BLOB"];
 
 /// What version 6 added to those of version 5.
 const SINCE_6: [&str; 1] = ["ALTER TABLE parts ADD COLUMN step_ms BIGINT NOT NULL DEFAULT 0"];
+
+/// What version 7 added to those of version 6; the last two are of tables that version 3 brought.
+const SINCE_7: [&str; 6] = [
+    "ALTER TABLE facts ADD COLUMN seal BIGINT",
+    "ALTER TABLE parts ADD COLUMN seal BIGINT",
+    "ALTER TABLE checkpoints ADD COLUMN seal BIGINT",
+    "ALTER TABLE windows ADD COLUMN seal BIGINT",
+    "ALTER TABLE deletions ADD COLUMN seal BIGINT",
+    "ALTER TABLE settings ADD COLUMN seal BIGINT",
+];
 
 /// How far a table is in parts: every row up to `lsn`, of samples those before `border_ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,8 +158,15 @@ pub(crate) struct Catalogue {
 
 fn fault(act: &'static str) -> impl Fn(sqlx::Error) -> Error {
     move |cause| {
-        let full = cause.as_database_error().and_then(|e| e.code()).is_some_and(|c| c == "13");
-        let kind = if full { ErrorKind::Exhausted } else { ErrorKind::Unavailable };
+        let code = cause.as_database_error().and_then(|e| e.code()).map(std::borrow::Cow::into_owned);
+        let kind = match code.as_deref() {
+            Some("13") => ErrorKind::Exhausted,
+            // What stands in the file is no database, or none that holds together.
+            Some("11" | "26" | "267" | "523" | "779") => {
+                return damaged(&format!("{act}: {cause}")).caused_by(cause);
+            }
+            _ => ErrorKind::Unavailable,
+        };
         Error::new(kind, format!("{act} in the store's catalogue: {cause}")).caused_by(cause)
     }
 }
@@ -173,6 +193,11 @@ fn lane_name(lane: Lane) -> &'static str {
     }
 }
 
+/// The checksum of a fact.
+fn of_fact(name: &str, value: i64) -> i64 {
+    seal::seal(&[Bytes(name.as_bytes()), Number(value)])
+}
+
 impl Catalogue {
     /// Opens or creates the catalogue.
     ///
@@ -194,10 +219,21 @@ impl Catalogue {
             .connect_with(options)
             .await
             .map_err(&act)?;
+        // Of indexes as well: parts are read in the order of one.
+        let found = sqlx::query("PRAGMA integrity_check(1)").fetch_one(&pool).await;
+        let found: String = found.and_then(|r| r.try_get(0)).map_err(&act)?;
+        if found != "ok" {
+            return Err(damaged(&found));
+        }
+        // Before tables are made: those of an earlier version get their columns from `migrate`.
+        let earlier = Self::version(&pool).await?.filter(|version| *version < VERSION);
         for table in TABLES {
             sqlx::query(table).execute(&pool).await.map_err(&act)?;
         }
         let this = Self { pool };
+        if let Some(version) = earlier {
+            this.migrate(version).await?;
+        }
         let version = this.fact("version", VERSION).await?;
         if version > VERSION {
             let text = format!(
@@ -205,9 +241,6 @@ impl Catalogue {
                 path.display()
             );
             return Err(Error::new(ErrorKind::Internal, text));
-        }
-        if version < VERSION {
-            this.migrate(version).await?;
         }
         Ok(this)
     }
@@ -220,45 +253,83 @@ impl Catalogue {
         let since_3 = SINCE_3.iter().filter(|_| from < 3);
         let since_5 = SINCE_5.iter().filter(|_| from < 5);
         let since_6 = SINCE_6.iter().filter(|_| from < 6);
-        for change in since_2.chain(since_3).chain(since_5).chain(since_6) {
+        let since_7 = SINCE_7.iter().take(if from < 3 { 4 } else { 6 });
+        for change in since_2.chain(since_3).chain(since_5).chain(since_6).chain(since_7) {
             sqlx::query(*change).execute(&mut *tx).await.map_err(&act)?;
         }
-        let version = sqlx::query("UPDATE facts SET value = $1 WHERE name = 'version'").bind(VERSION);
-        version.execute(&mut *tx).await.map_err(&act)?;
+        let sum = of_fact("version", VERSION);
+        let version = sqlx::query("UPDATE facts SET value = $1, seal = $2 WHERE name = 'version'");
+        version.bind(VERSION).bind(sum).execute(&mut *tx).await.map_err(&act)?;
         tx.commit().await.map_err(&act)
+    }
+
+    /// Lets the file have at most so many pages, and those that it has.
+    #[cfg(test)]
+    pub async fn bound(&self, most: u64) {
+        let text = format!("PRAGMA max_page_count = {most}");
+        sqlx::query(sqlx::AssertSqlSafe(text)).execute(&self.pool).await.unwrap();
     }
 
     /// A number that is fixed when it is first asked for.
     pub async fn fact(&self, name: &str, first: i64) -> Result<i64, Error> {
         let act = fault("read facts");
-        sqlx::query("INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-            .bind(name)
-            .bind(first)
-            .execute(&self.pool)
-            .await
-            .map_err(&act)?;
-        let row = sqlx::query("SELECT value FROM facts WHERE name = $1").bind(name);
-        row.fetch_one(&self.pool).await.and_then(|r| r.try_get(0)).map_err(&act)
+        sqlx::query(
+            "INSERT INTO facts (name, value, seal) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(name)
+        .bind(first)
+        .bind(of_fact(name, first))
+        .execute(&self.pool)
+        .await
+        .map_err(&act)?;
+        let row = sqlx::query("SELECT value, seal FROM facts WHERE name = $1").bind(name);
+        let row = row.fetch_one(&self.pool).await.map_err(&act)?;
+        let (value, kept): (i64, Option<i64>) =
+            (row.try_get(0).map_err(&act)?, row.try_get(1).map_err(&act)?);
+        if kept.is_some_and(|kept| kept != of_fact(name, value)) {
+            return Err(damaged(&format!("the fact {name} is not what was written")));
+        }
+        Ok(value)
+    }
+
+    /// As it stands there, whatever the tables of its version are; `None` in a new file.
+    async fn version(pool: &SqlitePool) -> Result<Option<i64>, Error> {
+        let act = fault("read version");
+        let there = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'facts'");
+        if there.fetch_optional(pool).await.map_err(&act)?.is_none() {
+            return Ok(None);
+        }
+        let row = sqlx::query("SELECT value FROM facts WHERE name = 'version'").fetch_optional(pool);
+        let row = row.await.map_err(&act)?;
+        row.map(|r| r.try_get(0)).transpose().map_err(&act)
     }
 
     pub async fn parts(&self) -> Result<Vec<PartRow>, Error> {
         let act = fault("read parts");
         let rows = sqlx::query(
             "SELECT id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series, quarantined,
-                    tix, tid, level, at, cleaned, ruled, summary, step_ms
+                    tix, tid, level, at, cleaned, ruled, summary, step_ms, seal
              FROM parts ORDER BY id",
         )
         .fetch_all(&self.pool)
         .await
         .map_err(&act)?;
         rows.iter()
-            .map(|r| part_of(r).map_err(&act)?.ok_or_else(|| damaged("a part's row cannot be read")))
+            .map(|r| {
+                let part = part_of(r).map_err(&act)?.ok_or_else(|| damaged("a part's row cannot be read"))?;
+                match r.try_get::<Option<i64>, _>(22).map_err(&act)? {
+                    Some(kept) if kept != seal::of_part(&part) => {
+                        Err(damaged(&format!("the row of part {} is not what was written", part.path)))
+                    }
+                    _ => Ok(part),
+                }
+            })
             .collect()
     }
 
     pub async fn checkpoints(&self) -> Result<HashMap<(OrgId, Signal), Checkpoint>, Error> {
         let act = fault("read checkpoints");
-        let rows = sqlx::query("SELECT org, signal, lsn, border_ms FROM checkpoints")
+        let rows = sqlx::query("SELECT org, signal, lsn, border_ms, seal FROM checkpoints")
             .fetch_all(&self.pool)
             .await
             .map_err(&act)?;
@@ -270,6 +341,9 @@ impl Catalogue {
                 org_of(&org).zip(signal_of(&signal)).ok_or_else(|| damaged("a checkpoint cannot be read"))?;
             let lsn: i64 = row.try_get(2).map_err(&act)?;
             let border_ms = row.try_get(3).map_err(&act)?;
+            let kept: Option<i64> = row.try_get(4).map_err(&act)?;
+            let fields = [Bytes(&org), Bytes(signal.as_bytes()), Number(lsn), Number(border_ms)];
+            seal::checked(kept, &fields, "a checkpoint")?;
             out.insert(of, Checkpoint { lsn: lsn as u64, border_ms });
         }
         Ok(out)
@@ -278,7 +352,7 @@ impl Catalogue {
     /// Batch windows: organisation, lane, source, bytes.
     pub async fn windows(&self) -> Result<Vec<(OrgId, Lane, u64, Vec<u8>)>, Error> {
         let act = fault("read batch windows");
-        let rows = sqlx::query("SELECT org, lane, source, seen FROM windows")
+        let rows = sqlx::query("SELECT org, lane, source, seen, seal FROM windows")
             .fetch_all(&self.pool)
             .await
             .map_err(&act)?;
@@ -288,6 +362,9 @@ impl Catalogue {
             let lane: String = row.try_get(1).map_err(&act)?;
             let source: Vec<u8> = row.try_get(2).map_err(&act)?;
             let seen: Vec<u8> = row.try_get(3).map_err(&act)?;
+            let kept: Option<i64> = row.try_get(4).map_err(&act)?;
+            let fields = [Bytes(&org), Bytes(lane.as_bytes()), Bytes(&source), Bytes(&seen)];
+            seal::checked(kept, &fields, "a batch window")?;
             let lane = if lane == "m" { Lane::Metrics } else { Lane::Rows };
             let key = org_of(&org).zip(source.try_into().ok().map(u64::from_be_bytes));
             let (org, source) = key.ok_or_else(|| damaged("a batch window cannot be read"))?;
@@ -305,26 +382,39 @@ impl Catalogue {
         }
         for ((org, signal), checkpoint) in &publication.checkpoints {
             sqlx::query(
-                "INSERT INTO checkpoints (org, signal, lsn, border_ms) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (org, signal) DO UPDATE SET lsn = excluded.lsn, border_ms = excluded.border_ms",
+                "INSERT INTO checkpoints (org, signal, lsn, border_ms, seal) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (org, signal) DO UPDATE
+                 SET lsn = excluded.lsn, border_ms = excluded.border_ms, seal = excluded.seal",
             )
             .bind(org.as_bytes().to_vec())
             .bind(signal.as_str())
             .bind(checkpoint.lsn as i64)
             .bind(checkpoint.border_ms)
+            .bind(seal::seal(&[
+                Bytes(org.as_bytes()),
+                Bytes(signal.as_str().as_bytes()),
+                Number(checkpoint.lsn as i64),
+                Number(checkpoint.border_ms),
+            ]))
             .execute(&mut *tx)
             .await
             .map_err(&act)?;
         }
         for (org, lane, source, seen) in &publication.windows {
             sqlx::query(
-                "INSERT INTO windows (org, lane, source, seen) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (org, lane, source) DO UPDATE SET seen = excluded.seen",
+                "INSERT INTO windows (org, lane, source, seen, seal) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (org, lane, source) DO UPDATE SET seen = excluded.seen, seal = excluded.seal",
             )
             .bind(org.as_bytes().to_vec())
             .bind(lane_name(*lane))
             .bind(source.to_be_bytes().to_vec())
             .bind(seen)
+            .bind(seal::seal(&[
+                Bytes(org.as_bytes()),
+                Bytes(lane_name(*lane).as_bytes()),
+                Bytes(&source.to_be_bytes()),
+                Bytes(seen),
+            ]))
             .execute(&mut *tx)
             .await
             .map_err(&act)?;
@@ -389,12 +479,13 @@ impl Catalogue {
     }
 }
 
+/// Nothing of an organisation that was removed meanwhile: then the file is garbage.
 async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO parts (id, org, signal, day, path, first, last, rows, bytes, hash, shard, lsn, series,
-                            tix, tid, level, at, cleaned, ruled, summary, step_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                 $20, $21)",
+                            tix, tid, level, at, cleaned, ruled, summary, step_ms, seal)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
+         WHERE NOT EXISTS (SELECT 1 FROM removed WHERE org = $2)",
     )
     .bind(part.id.as_bytes().to_vec())
     .bind(part.org.as_bytes().to_vec())
@@ -417,6 +508,7 @@ async fn insert(tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>, part: &PartRow) ->
     .bind(part.ruled)
     .bind((!part.summary.is_empty()).then(|| part.summary.clone()))
     .bind(part.step_ms)
+    .bind(seal::of_part(part))
     .execute(&mut **tx)
     .await
     .map(drop)

@@ -172,6 +172,7 @@ impl Compactor {
                 old = list.extract_if(.., |b| gone(b.row.id)).collect();
                 list.extend(new);
                 list.sort_by_key(|b| (b.row.lsn, b.row.id));
+                shared.without_gone(s);
             });
             old.iter().for_each(|b| b.doomed.store(true, Ordering::Relaxed));
             return;
@@ -182,6 +183,7 @@ impl Compactor {
             let table = s.edit(job.org, job.signal);
             old = table.parts.extract_if(.., |p| gone(p.row.id)).collect();
             table.parts.extend(new);
+            shared.without_gone(s);
         });
         old.iter().for_each(|p| p.doomed.store(true, Ordering::Relaxed));
     }

@@ -250,7 +250,7 @@ fn takes_exemplar(labels: &Labels, rejected: &mut Vec<Rejection>) -> bool {
     length <= EXEMPLAR_LABELS
 }
 
-fn size_of_value(value: &ph_model::Value) -> usize {
+pub(crate) fn size_of_value(value: &ph_model::Value) -> usize {
     match value {
         ph_model::Value::Str(text) => text.len(),
         ph_model::Value::Bytes(bytes) => bytes.len() * 2,

@@ -1,13 +1,18 @@
 //! What the store knows of organisations beside their data: settings, use, and which are gone.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ph_model::{ErrorKind, OrgId};
+use ph_model::{ErrorKind, OrgId, Signal};
 
 use crate::contract::Error;
 use crate::limits::{OrgSettings, Usage};
 use crate::shard::Shared;
+use crate::snapshot::Snapshot;
+
+/// Signals that are kept as rows.
+pub(crate) const ROWS: [Signal; 4] = [Signal::Logs, Signal::Spans, Signal::Events, Signal::Exemplars];
 
 /// See the module's description.
 #[derive(Debug, Default)]
@@ -49,6 +54,22 @@ impl Shared {
 
     pub fn is_gone(&self, org: OrgId) -> bool {
         self.orgs.gone.read().unwrap_or_else(PoisonError::into_inner).contains(&org)
+    }
+
+    /// Takes everything of removed organisations out of the next state; files go with their last reader. To be called where
+    /// something is put in, too: it may have waited for the disk while its organisation was removed.
+    pub fn without_gone(&self, next: &mut Snapshot) {
+        let gone = self.orgs.gone.read().unwrap_or_else(PoisonError::into_inner);
+        for org in gone.iter() {
+            for signal in ROWS {
+                let table = next.tables.remove(&(*org, signal));
+                let parts = table.iter().flat_map(|t| &t.parts);
+                parts.for_each(|p| p.doomed.store(true, Ordering::Relaxed));
+            }
+            let blocks = [next.blocks.remove(org), next.rolled.remove(org)];
+            blocks.iter().flatten().flatten().for_each(|b| b.doom());
+            next.hidden_series.remove(org);
+        }
     }
 
     /// Takes nothing more of an organisation.

@@ -3,18 +3,23 @@
 use ph_model::{ErrorKind, OrgId};
 use sqlx::Row;
 
-use super::{Catalogue, damaged, fault, org_of};
+use super::seal::Field::{self, Bytes, Number};
+use super::{Catalogue, damaged, fault, of_fact, org_of, seal};
 use crate::contract::{DeleteAsk, Deletion, Error};
 use crate::limits::OrgSettings;
 
 /// Deletions that one organisation may have in force.
 const MAX_DELETIONS: i64 = 1_000;
 
+fn of_deletion<'a>(org: &'a [u8], seq: i64, (ask, made_ms): (&'a str, i64)) -> [Field<'a>; 4] {
+    [Bytes(org), Number(seq), Bytes(ask.as_bytes()), Number(made_ms)]
+}
+
 impl Catalogue {
     /// All deletions in force, oldest first.
     pub async fn deletions(&self) -> Result<Vec<(OrgId, Deletion)>, Error> {
         let act = fault("read deletions");
-        let rows = sqlx::query("SELECT org, seq, ask, made_ms FROM deletions ORDER BY seq")
+        let rows = sqlx::query("SELECT org, seq, ask, made_ms, seal FROM deletions ORDER BY seq")
             .fetch_all(&self.pool)
             .await
             .map_err(&act)?;
@@ -22,12 +27,13 @@ impl Catalogue {
         for row in rows {
             let (org, text): (Vec<u8>, String) =
                 (row.try_get(0).map_err(&act)?, row.try_get(2).map_err(&act)?);
+            let (seq, made_ms, kept): (i64, i64, Option<i64>) =
+                (row.try_get(1).map_err(&act)?, row.try_get(3).map_err(&act)?, row.try_get(4).map_err(&act)?);
+            seal::checked(kept, &of_deletion(&org, seq, (&text, made_ms)), "a deletion")?;
             let ask: Option<DeleteAsk> = serde_json::from_str(&text).ok();
             // What cannot be read must not be shown either, so the start fails rather than forgets.
             let (org, ask) = org_of(&org).zip(ask).ok_or_else(|| damaged("a deletion cannot be read"))?;
-            let deletion =
-                Deletion { seq: row.try_get(1).map_err(&act)?, ask, made_ms: row.try_get(3).map_err(&act)? };
-            out.push((org, deletion));
+            out.push((org, Deletion { seq, ask, made_ms }));
         }
         Ok(out)
     }
@@ -53,11 +59,15 @@ impl Catalogue {
              ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
         );
         let seq: i64 = seq.fetch_one(&mut *tx).await.and_then(|r| r.try_get(0)).map_err(&act)?;
-        sqlx::query("INSERT INTO deletions (org, seq, ask, made_ms) VALUES ($1, $2, $3, $4)")
+        let sealed = sqlx::query("UPDATE facts SET seal = $1 WHERE name = 'deletions'");
+        sealed.bind(of_fact("deletions", seq)).execute(&mut *tx).await.map_err(&act)?;
+        let sum = seal::seal(&of_deletion(org.as_bytes(), seq, (&text, made_ms)));
+        sqlx::query("INSERT INTO deletions (org, seq, ask, made_ms, seal) VALUES ($1, $2, $3, $4, $5)")
             .bind(org.as_bytes().to_vec())
             .bind(seq)
             .bind(text)
             .bind(made_ms)
+            .bind(sum)
             .execute(&mut *tx)
             .await
             .map_err(&act)?;
@@ -80,11 +90,13 @@ impl Catalogue {
     pub async fn settings(&self) -> Result<Vec<(OrgId, OrgSettings)>, Error> {
         let act = fault("read settings");
         let rows =
-            sqlx::query("SELECT org, value FROM settings").fetch_all(&self.pool).await.map_err(&act)?;
+            sqlx::query("SELECT org, value, seal FROM settings").fetch_all(&self.pool).await.map_err(&act)?;
         rows.iter()
             .map(|row| {
                 let (org, text): (Vec<u8>, String) =
                     (row.try_get(0).map_err(&act)?, row.try_get(1).map_err(&act)?);
+                let kept: Option<i64> = row.try_get(2).map_err(&act)?;
+                seal::checked(kept, &[Bytes(&org), Bytes(text.as_bytes())], "settings of an organisation")?;
                 let read = org_of(&org).zip(serde_json::from_str(&text).ok());
                 read.ok_or_else(|| damaged("settings of an organisation cannot be read"))
             })
@@ -95,10 +107,12 @@ impl Catalogue {
         let text = serde_json::to_string(settings)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("write settings: {e}")))?;
         sqlx::query(
-            "INSERT INTO settings (org, value) VALUES ($1, $2) ON CONFLICT (org) DO UPDATE SET value = excluded.value",
+            "INSERT INTO settings (org, value, seal) VALUES ($1, $2, $3)
+             ON CONFLICT (org) DO UPDATE SET value = excluded.value, seal = excluded.seal",
         )
         .bind(org.as_bytes().to_vec())
-        .bind(text)
+        .bind(&text)
+        .bind(seal::seal(&[Bytes(org.as_bytes()), Bytes(text.as_bytes())]))
         .execute(&self.pool)
         .await
         .map(drop)

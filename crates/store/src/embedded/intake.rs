@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use ph_access::TenantCtx;
-use ph_model::{ErrorKind, ExemplarRow, LogRow, OrgId, Series, Signal, SpanRow};
+use ph_model::{Attributes, ErrorKind, ExemplarRow, LogRow, OrgId, Series, Signal, SpanRow};
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -13,6 +13,7 @@ use super::start::run;
 use crate::contract::{Appended, Batch, Error, Rejection, Rows};
 use crate::flush::keep::cutoff_ms;
 use crate::health::Meter;
+use crate::limits::size_of_value;
 use crate::rows;
 use crate::shard::{Append, Body, Lane, Order, ShardHandle, add_rejection, shard_of};
 
@@ -176,9 +177,11 @@ fn count_of(rows: &Rows) -> usize {
 
 /// About how many bytes a batch takes in memory.
 fn size_of(rows: &Rows) -> usize {
-    let log = |r: &LogRow| 300 + r.message.len() + 48 * (r.attributes.len() + r.resource.len());
-    let span =
-        |r: &SpanRow| 400 + r.events.len() + r.links.len() + 48 * (r.attributes.len() + r.resource.len());
+    let of = |all: &Attributes| -> usize {
+        all.iter().map(|(key, value)| (key.len() + size_of_value(value)).max(48)).sum()
+    };
+    let log = |r: &LogRow| 300 + r.message.len() + of(&r.attributes) + of(&r.resource);
+    let span = |r: &SpanRow| 400 + r.events.len() + r.links.len() + of(&r.attributes) + of(&r.resource);
     let exemplar = |r: &ExemplarRow| 100 + 32 * (r.series.len() + r.labels.len());
     match rows {
         Rows::Metrics(list) => list.iter().map(|s| 64 + 32 * s.labels.len() + 16 * s.samples.len()).sum(),

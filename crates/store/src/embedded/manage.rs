@@ -1,7 +1,6 @@
 //! What organisations are allowed, what they delete, and their end.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ph_access::{Grant, TelemetryErase, TenantCtx};
 use ph_model::{ErrorKind, OrgId, RangeMs, RangeNs, Signal};
@@ -11,10 +10,8 @@ use super::start::run;
 use crate::contract::{DeleteAsk, Deletion, Error};
 use crate::hidden::{Hidden, HiddenSeries};
 use crate::limits::OrgSettings;
+use crate::orgs::ROWS;
 use crate::shard::{Order, Shared};
-
-/// Signals that are kept as rows.
-const SIGNALS: [Signal; 4] = [Signal::Logs, Signal::Spans, Signal::Events, Signal::Exemplars];
 
 impl Embedded {
     /// What an organisation may send and how long its rows are kept. Durable when it returns, in force at once.
@@ -140,7 +137,7 @@ pub(super) fn show_rules(shared: &Shared, org: OrgId) -> Result<(), Error> {
         rules.push((rule.signal, Arc::new(Hidden::kept(rule.days, rule.signal, &rule.filter, clock)?)));
     }
     shared.snapshots.change(|s| {
-        for signal in SIGNALS {
+        for signal in ROWS {
             let had = s.table(org, signal).is_some_and(|t| t.hidden.iter().any(|h| h.seq == 0));
             let new = rules.iter().any(|(of, _)| *of == signal);
             if had || new {
@@ -155,18 +152,6 @@ pub(super) fn show_rules(shared: &Shared, org: OrgId) -> Result<(), Error> {
 
 /// Takes everything of an organisation out of sight; files go with their last reader.
 fn forget(shared: &Shared, org: OrgId) {
-    let (mut parts, mut blocks) = (Vec::new(), Vec::new());
-    shared.snapshots.change(|s| {
-        for signal in SIGNALS {
-            parts.extend(s.tables.remove(&(org, signal)));
-        }
-        blocks.extend(s.blocks.remove(&org).unwrap_or_default());
-        blocks.extend(s.rolled.remove(&org).unwrap_or_default());
-        s.hidden_series.remove(&org);
-    });
-    for table in parts {
-        table.parts.iter().for_each(|p| p.doomed.store(true, Ordering::Relaxed));
-    }
-    blocks.iter().for_each(|b| b.doomed.store(true, Ordering::Relaxed));
+    shared.snapshots.change(|s| shared.without_gone(s));
     shared.changes.note(org, RangeMs::ALL);
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod bed;
+mod catalogue;
 mod conforms;
 mod crash;
 mod exemplars;

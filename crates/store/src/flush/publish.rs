@@ -106,6 +106,7 @@ impl Flusher {
             for part in parts {
                 s.edit(part.row.org, part.row.signal).parts.push(part);
             }
+            shared.without_gone(s);
         });
         self.published(&rows, checkpoints, shard);
         Ok(())
@@ -130,6 +131,7 @@ impl Flusher {
             let table = s.edit(of.0, of.1);
             table.generations.retain(|g| !Arc::ptr_eq(g, generation));
             table.parts.extend(parts);
+            shared.without_gone(s);
         });
         self.published(&rows, vec![(of, checkpoint)], shard);
         Ok(())
@@ -170,6 +172,7 @@ impl Flusher {
             for (org, new) in blocks {
                 s.blocks.entry(org).or_default().extend(new);
             }
+            shared.without_gone(s);
         });
         // Between the swap and this, samples are in both; readers merge equal samples into one.
         waiting.cuts.iter().for_each(|(_, head, cut)| head.drop_cut(cut));

@@ -151,6 +151,69 @@ async fn a_full_disk_refuses_and_recovers() {
     store.shutdown().await;
 }
 
+/// A merge that finds no room changes nothing, and is done when there is some.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_ends_a_merge_and_nothing_else() {
+    let disk = FaultFs::new(1);
+    let bed = Bed::on(Arc::new(disk.clone()));
+    let (ctx, store) = (org(1), bed.open().await);
+    for n in 0..6 {
+        put(&store, &ctx, Rows::Logs(lines(n * 100, n * 100 + 100))).await;
+        let at = NOW_MS - 7_200_000 + n as i64 * 1_000;
+        put(&store, &ctx, Rows::Metrics(vec![gauge("m", "p", &[(at, n as f64)])])).await;
+        store.flush().await.unwrap();
+    }
+    let parts = store.stats(&ctx).await.unwrap().parts;
+    disk.set_capacity(disk.used_bytes() + 500);
+    let failed = store.compact().await.unwrap_err();
+    assert_eq!(failed.kind, ErrorKind::Exhausted, "{failed}");
+    assert_eq!(store.stats(&ctx).await.unwrap().parts, parts);
+    assert_eq!(all_lines(&store, &ctx).await, lines(0, 600));
+    disk.set_capacity(u64::MAX);
+    store.compact().await.unwrap();
+    assert!(store.stats(&ctx).await.unwrap().parts < parts);
+    assert_eq!(all_lines(&store, &ctx).await, lines(0, 600));
+    assert_eq!(store.health().not_ready, vec![]);
+    let found = select(&store, &ctx, Matcher::equal("__name__", "m")).await;
+    assert_eq!(found.iter().map(|s| s.samples.len()).sum::<usize>(), 6);
+    store.shutdown().await;
+}
+
+/// The disk has room for a part and none for its row: the part does not exist, and its rows stay where they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalogue_without_room_publishes_nothing_and_recovers() {
+    let bed = Bed::new();
+    let (ctx, store) = (org(1), bed.open().await);
+    let pages = async |most: u64| store.catalogue.bound(most).await;
+    put(&store, &ctx, Rows::Logs(lines(0, 10))).await;
+    store.flush().await.unwrap();
+    pages(1).await;
+    let mut last = 10;
+    let failed = loop {
+        put(&store, &ctx, Rows::Logs(lines(last, last + 10))).await;
+        last += 10;
+        match store.flush().await {
+            Ok(()) => assert!(last < 2_000, "a catalogue of few pages holds everything"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(failed.kind, ErrorKind::Exhausted, "{failed}");
+    assert!(failed.text.contains("catalogue"), "{failed}");
+    assert!(store.health().not_ready.iter().any(|(part, _)| part == "flush"));
+    assert_eq!(all_lines(&store, &ctx).await, lines(0, last));
+    put(&store, &ctx, Rows::Logs(lines(last, last + 10))).await;
+    pages(1 << 20).await;
+    store.flush().await.unwrap();
+    assert_eq!(store.health().not_ready, vec![]);
+    store.shutdown().await;
+    drop(store);
+    let report = crate::check(&bed.dir).await.unwrap();
+    assert_eq!((report.faults, report.garbage), (Vec::<String>::new(), Vec::<String>::new()));
+    let store = bed.open().await;
+    assert_eq!(all_lines(&store, &ctx).await, lines(0, last + 10));
+    store.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn little_free_space_refuses_before_the_log() {
     let disk = FaultFs::new(1);

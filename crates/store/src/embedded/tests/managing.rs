@@ -1,5 +1,6 @@
 //! Deletions, retention rules, the cap on the disk, limits, packs, and the end of an organisation.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ph_access::TenantCtx;
@@ -10,6 +11,7 @@ use super::bed::{NOW_MS, NOW_NS, all_lines, ask, gauge, logs, org, page, put, se
 use super::{Bed, line, lines};
 use crate::contract::{Batch, CountAsk, DeleteAsk, FieldsAsk, Rows, SearchRows, SeriesAsk, Store};
 use crate::embedded::Embedded;
+use crate::fs::FaultFs;
 use crate::limits::{Limits, OrgSettings, RetentionRule};
 
 const DAY_MS: i64 = 86_400_000;
@@ -257,6 +259,36 @@ async fn a_removed_organisation_never_comes_back() {
         assert!(files.iter().all(|f| !f.path.to_string_lossy().contains(&mine)), "{files:?}");
         assert!(store.append(&ctx, Batch { id: None, rows: Rows::Logs(lines(0, 1)) }).await.is_err());
         store.flush().await.unwrap();
+        store.shutdown().await;
+    }
+}
+
+/// Also what was sealed and could not be written while it was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_disk_goes_with_its_organisation() {
+    let disk = FaultFs::new(1);
+    let bed = Bed::on(Arc::new(disk.clone()));
+    let (ctx, other) = (org(1), org(2));
+    let store = bed.open().await;
+    for tenant in [&ctx, &other] {
+        put(&store, tenant, Rows::Logs(lines(0, 100))).await;
+        put(&store, tenant, Rows::Metrics(vec![gauge("m", "p", &[(NOW_MS, 1.0)])])).await;
+    }
+    disk.set_capacity(disk.used_bytes() + 100);
+    assert_eq!(store.flush().await.unwrap_err().kind, ErrorKind::Exhausted);
+    disk.set_capacity(u64::MAX);
+    store.remove_org(ctx.org()).await.unwrap();
+    store.flush().await.unwrap();
+    let mine = ctx.org().to_string();
+    for round in 0..2 {
+        let store = if round == 0 { Arc::clone(&store) } else { bed.open().await };
+        assert_eq!(all_lines(&store, &ctx).await.len(), 0, "{round}");
+        assert_eq!(store.stats(&ctx).await.unwrap().parts, 0, "{round}");
+        assert_eq!(select(&store, &ctx, Matcher::equal("__name__", "m")).await, [], "{round}");
+        assert_eq!(all_lines(&store, &other).await.len(), 100, "{round}");
+        assert_eq!(select(&store, &other, Matcher::equal("__name__", "m")).await.len(), 1);
+        let files = bed.fs.walk(&bed.dir.join("t")).unwrap();
+        assert!(files.iter().all(|f| !f.path.to_string_lossy().contains(&mine)), "{round}: {files:?}");
         store.shutdown().await;
     }
 }

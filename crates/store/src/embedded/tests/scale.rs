@@ -1,10 +1,11 @@
 //! Many organisations, many series that come and go, and a clock that jumps.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ph_access::TenantCtx;
-use ph_model::{Matcher, OrgId, RangeMs};
+use ph_model::{Matcher, OrgId, RangeMs, Signal};
 
 use super::Bed;
 use super::bed::{NOW_MS, all_lines, gauge, line, org, put, put_as, select};
@@ -110,5 +111,79 @@ async fn a_clock_that_jumps_loses_nothing() {
     assert_eq!(samples as u64, seq);
     store.compact().await.unwrap();
     assert_eq!(all_lines(&store, &ctx).await.len() as u64, seq);
+    store.shutdown().await;
+}
+
+/// The clock jumps while senders send, parts are written and merged: whatever was acknowledged is there once, in its day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_under_load_loses_nothing() {
+    const SENDERS: u64 = 3;
+    let bed = Bed::new();
+    let ctx = org(1);
+    let store = bed.open().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let (store, stop, clock) = (Arc::clone(&store), stop.clone(), Arc::clone(&bed.clock_ms));
+            tokio::spawn(async move {
+                let (mut lines, mut samples) = (Vec::new(), 0);
+                for n in 0..2_000 {
+                    if stop.is_cancelled() {
+                        break;
+                    }
+                    let now_ms = clock.load(Ordering::Relaxed);
+                    let mut row = line(n * SENDERS + sender);
+                    row.ts = now_ms * 1_000_000;
+                    let done = put(&store, &org(1), Rows::Logs(vec![row])).await;
+                    if done.accepted == 1 {
+                        lines.push(n * SENDERS + sender);
+                    } else {
+                        assert_eq!(done.rejected.len(), 1, "neither taken nor refused by name");
+                    }
+                    let series = gauge("m", &format!("p{sender}-{n}"), &[(now_ms, n as f64)]);
+                    let done = put(&store, &org(1), Rows::Metrics(vec![series])).await;
+                    samples += done.accepted;
+                    assert_eq!(done.accepted + done.rejected.iter().map(|r| r.count).sum::<u64>(), 1);
+                }
+                (lines, samples)
+            })
+        })
+        .collect();
+    for round in 0..3 {
+        for jump_ms in [-3_600_000, 86_400_000, -86_400_000, 3_600_000 + 60_000] {
+            bed.clock_ms.fetch_add(jump_ms, Ordering::Relaxed);
+            store.flush().await.unwrap();
+            if round == 1 {
+                store.compact().await.unwrap();
+            }
+        }
+    }
+    stop.cancel();
+    let (mut taken, mut samples) = (Vec::new(), 0);
+    for sender in senders {
+        let (lines, some) = sender.await.unwrap();
+        taken.extend(lines);
+        samples += some;
+    }
+    taken.sort_unstable();
+    assert!(taken.len() > 20, "{} lines", taken.len());
+    bed.clock_ms.store(NOW_MS + 2 * 86_400_000, Ordering::Relaxed);
+    store.flush().await.unwrap();
+    for part in store.catalogue.parts().await.unwrap() {
+        let unit = if part.signal == Signal::Metrics { 1 } else { 1_000_000 };
+        let day = 86_400_000 * unit;
+        let within = part.first <= part.last && part.first.div_euclid(day) == part.day;
+        assert!(within && part.last.div_euclid(day) == part.day, "{part:?}");
+    }
+    store.shutdown().await;
+    drop(store);
+    let report = crate::check(&bed.dir).await.unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+    let store = bed.open().await;
+    let mut found: Vec<u64> = all_lines(&store, &ctx).await.iter().map(|r| r.offset / 100).collect();
+    found.sort_unstable();
+    assert_eq!(found, taken);
+    let there = select(&store, &ctx, Matcher::equal("__name__", "m")).await;
+    assert_eq!(there.iter().map(|s| s.samples.len() as u64).sum::<u64>(), samples);
     store.shutdown().await;
 }

@@ -15,6 +15,14 @@ async fn change(bed: &Bed, changes: &[&'static str]) {
     pool.close().await;
 }
 
+const TO_6: [&str; 6] = [
+    "ALTER TABLE parts DROP COLUMN seal",
+    "ALTER TABLE checkpoints DROP COLUMN seal",
+    "ALTER TABLE windows DROP COLUMN seal",
+    "ALTER TABLE deletions DROP COLUMN seal",
+    "ALTER TABLE settings DROP COLUMN seal",
+    "ALTER TABLE facts DROP COLUMN seal",
+];
 const TO_4: [&str; 3] = [
     "ALTER TABLE parts DROP COLUMN step_ms",
     "ALTER TABLE parts DROP COLUMN summary",
@@ -39,9 +47,13 @@ const TO_1: [&str; 5] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn earlier_versions_open_and_later_ones_are_refused() {
-    for changes in
-        [TO_4.to_vec(), [&TO_4[..], &TO_2[..]].concat(), [&TO_4[..], &TO_2[..], &TO_1[..]].concat()]
-    {
+    let to_6: [&[&str]; 2] = [&TO_6, &["UPDATE facts SET value = 6 WHERE name = 'version'"]];
+    for changes in [
+        to_6.concat(),
+        [&TO_6[..], &TO_4].concat(),
+        [&TO_6[..], &TO_4, &TO_2].concat(),
+        [&TO_6[..], &TO_4, &TO_2, &TO_1].concat(),
+    ] {
         let bed = Bed::new();
         let ctx = org(1);
         let store = bed.open().await;
@@ -61,10 +73,10 @@ async fn earlier_versions_open_and_later_ones_are_refused() {
         assert_eq!(select(&store, &ctx, ph_model::Matcher::equal("__name__", "m")).await.len(), 1);
         store.shutdown().await;
         drop(store);
-        change(&bed, &["UPDATE facts SET value = 99 WHERE name = 'version'"]).await;
+        change(&bed, &["UPDATE facts SET value = 99, seal = NULL WHERE name = 'version'"]).await;
         let refused = bed.try_open().await.unwrap_err();
         assert!(refused.text.contains("format version 99") && refused.text.contains("meta.db"), "{refused}");
-        change(&bed, &["UPDATE facts SET value = 6 WHERE name = 'version'"]).await;
+        change(&bed, &["UPDATE facts SET value = 7 WHERE name = 'version'"]).await;
         let store = bed.open().await;
         assert_eq!(all_lines(&store, &ctx).await.len(), 20, "nothing was lost");
         store.shutdown().await;
