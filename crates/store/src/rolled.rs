@@ -119,6 +119,13 @@ impl Found<'_> {
             return Ok(());
         }
         self.windows += one.windows.len() as u64;
+        if self.windows > self.ask.max_windows as u64 {
+            let what = format!(
+                "the query reads more than {} windows of roll-ups; ask for less time or fewer series",
+                self.ask.max_windows
+            );
+            return Err(Error::new(ErrorKind::Exhausted, what));
+        }
         if self.windows > self.most {
             let what = format!(
                 "query_samples: the selector gives more than {} windows of roll-ups; ask for less time or fewer series, or have it raised",

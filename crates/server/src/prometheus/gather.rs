@@ -227,7 +227,9 @@ impl<'a> Gather<'a> {
                     Fetched::Samples(rows.series.into_iter().collect())
                 }
                 Some(ms) => {
-                    let rows = self.rolled((&selection, ms), seen).await?;
+                    let windows = MOST_SAMPLES.saturating_sub(size) / ROLLED_WEIGHT;
+                    let most = rolled::Most { series: seen.1, windows };
+                    let rows = self.rolled((&selection, ms), (spelling, most)).await?;
                     series += rows.len();
                     size += rows.iter().map(|(_, windows)| windows.len() * ROLLED_WEIGHT).sum::<usize>();
                     within(size, <Vec<Sample> as Kept>::MOST)?;

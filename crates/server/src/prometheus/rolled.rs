@@ -42,19 +42,27 @@ pub fn warning(kept: &MetricsKept, selection: &Selection) -> Option<String> {
     })
 }
 
+/// How much a selection may still hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    pub series: usize,
+    pub windows: usize,
+}
+
 impl Gather<'_> {
     /// Windows of series as the query sees them, ascending by those labels. Errors: `Invalid` where two stored series are one
     /// to the query at the same time, for then windows do not tell.
     pub(super) async fn rolled(
         &self,
         (selection, resolution_ms): (&Selection, i64),
-        (spelling, most): (&Spelling, usize),
+        (spelling, most): (&Spelling, Most),
     ) -> Result<Vec<(Labels, Vec<Rolled>)>, ph_store::Error> {
         let matchers = &selection.matchers;
         let range = RangeMs::new(selection.from_ms, selection.to_ms.saturating_add(1));
         let selector = Selector::new(matchers).map_err(|e| ph_store::Error::new(ErrorKind::Invalid, e))?;
         let Some(pushed) = self.pushed(matchers, range, &selector).await? else { return Ok(Vec::new()) };
-        let ask = RolledAsk { matchers: pushed, range, resolution_ms, max_series: most };
+        let Most { series: max_series, windows: max_windows } = most;
+        let ask = RolledAsk { matchers: pushed, range, resolution_ms, max_series, max_windows };
         let mut rows: BTreeMap<Labels, Vec<Rolled>> = BTreeMap::new();
         for one in self.store.select_rolled(self.ctx, ask).await? {
             if !selector.accepts(&one.labels, (&one.unit, one.kind)) {

@@ -9,7 +9,7 @@ use ph_tsdb::rolled::pack;
 use ph_tsdb::{SeriesSamples, merge};
 use uuid::Uuid;
 
-use super::{Compactor, blocks, stopping};
+use super::{Compactor, blocks, gone, stopping};
 use crate::block::{self, BlockPart};
 use crate::catalogue::PartRow;
 use crate::contract::Error;
@@ -66,7 +66,7 @@ impl Compactor {
         first
     }
 
-    fn roll_jobs(&self) -> Vec<RollJob> {
+    pub(crate) fn roll_jobs(&self) -> Vec<RollJob> {
         let (now_ms, snapshot) = ((self.shared.clock)(), self.shared.snapshots.load());
         let orgs: HashSet<OrgId> = snapshot.blocks.keys().chain(snapshot.rolled.keys()).copied().collect();
         let mut out = Vec::new();
@@ -96,7 +96,7 @@ impl Compactor {
     }
 
     /// Writes one; `false` when nothing of the day can be seen.
-    fn roll(&self, job: &RollJob) -> Result<bool, Error> {
+    pub(crate) fn roll(&self, job: &RollJob) -> Result<bool, Error> {
         let snapshot = self.shared.snapshots.load();
         let written = match job.lsn {
             Some(_) => self.of_samples(job, &snapshot)?,
@@ -116,6 +116,7 @@ impl Compactor {
             let list = s.rolled.entry(job.org).or_default();
             old = list.extract_if(.., |b| job.old.contains(&b.row.id)).collect();
             list.extend(shown);
+            self.shared.without_gone(s);
         });
         old.iter().for_each(|b| b.doomed.store(true, Ordering::Relaxed));
         Meter::add(&self.shared.meter.compactions, 1);
@@ -126,6 +127,10 @@ impl Compactor {
     fn of_samples(&self, job: &RollJob, snapshot: &Snapshot) -> Result<Option<PartRow>, Error> {
         let all = snapshot.blocks.get(&job.org).into_iter().flatten();
         let mut old: Vec<&Arc<BlockPart>> = all.filter(|b| b.row.day == job.day).collect();
+        if old.is_empty() {
+            // Retention was faster: what was made of them before stays as it is.
+            return Err(gone(job.org));
+        }
         old.sort_by_key(|b| (b.row.lsn, b.row.id));
         let hidden = snapshot.hidden_series(job.org);
         let mut packed = merge(blocks::sources(&old)?).filter_map(|series| {

@@ -12,6 +12,8 @@ pub struct RolledAsk {
     pub resolution_ms: i64,
     /// `Exhausted` above this many series.
     pub max_series: usize,
+    /// `Exhausted` above this many windows of all series, before more are held.
+    pub max_windows: usize,
 }
 
 /// One series: ascending windows, each once, none without a sample or an end of the series in it.

@@ -1,12 +1,16 @@
 //! Roll-ups: made of closed days, kept longer than samples, exact or absent.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ph_access::TenantCtx;
-use ph_model::{Labels, Matcher, RangeMs, Rolled, Sample, Series, SeriesKind, stale_marker};
+use ph_model::{ErrorKind, Labels, Matcher, RangeMs, Rolled, Sample, Series, SeriesKind, stale_marker};
+use tokio_util::sync::CancellationToken;
 
 use super::Bed;
 use super::bed::{NOW_MS, org, put, select};
+use crate::compact::Compactor;
 use crate::contract::{DeleteAsk, MetricsKept, RolledAsk, RolledKept, Rows, SeriesAsk, Store};
 use crate::embedded::Embedded;
 
@@ -56,8 +60,11 @@ async fn rolled(
     range: RangeMs,
 ) -> Vec<Rolled> {
     let matchers = vec![Matcher::equal("pod", pod)];
-    let found =
-        store.select_rolled(ctx, RolledAsk { matchers, range, resolution_ms, max_series: 10 }).await.unwrap();
+    let found = store.select_rolled(
+        ctx,
+        RolledAsk { matchers, range, resolution_ms, max_series: 10, max_windows: 10_000 },
+    );
+    let found = found.await.unwrap();
     found.into_iter().next().map(|one| one.windows).unwrap_or_default()
 }
 
@@ -149,6 +156,69 @@ async fn roll_ups_have_a_retention_of_their_own() {
     drop(store);
     let report = crate::check(&bed.dir).await.unwrap();
     assert!(report.garbage.is_empty(), "{report:?}");
+}
+
+/// What is made again of samples stays as it was when they go meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_up_outlives_samples_that_go_while_it_is_made_again() {
+    let bed = Bed::new();
+    let ctx = org(1);
+    let store = bed.open().await;
+    fill(&bed, &store, &ctx, (DAY, DAY + 6 * HOUR_MS)).await;
+    store.flush().await.unwrap();
+    bed.clock_ms.store(DAY + DAY_MS + 2 * HOUR_MS, Ordering::Relaxed);
+    store.compact().await.unwrap();
+    let matchers = vec![Matcher::equal("pod", "a")];
+    let range = RangeMs::new(DAY + HOUR_MS, DAY + 2 * HOUR_MS);
+    store.erase(&ctx, DeleteAsk::Samples { matchers, range }).await.unwrap();
+    let (_sender, orders) = std::sync::mpsc::sync_channel(1);
+    let compactor = Compactor {
+        shared: Arc::clone(&store.shared),
+        catalogue: store.catalogue.clone(),
+        runtime: tokio::runtime::Handle::current(),
+        orders,
+        stop: CancellationToken::new(),
+        rolled_nothing: HashSet::new(),
+    };
+    let jobs = compactor.roll_jobs();
+    assert_eq!(jobs.len(), 2);
+    bed.clock_ms.store(DAY + 31 * DAY_MS, Ordering::Relaxed);
+    store.retain().await.unwrap();
+    let end = move || jobs.iter().map(|job| compactor.roll(job).unwrap_err().kind).collect::<Vec<_>>();
+    let ended = tokio::task::spawn_blocking(end).await.unwrap();
+    assert_eq!(ended, [ErrorKind::Gone, ErrorKind::Gone]);
+    assert_eq!(store.metrics_kept(&ctx).await.unwrap().rolled.len(), 2);
+    assert!(!rolled(&store, &ctx, ("b", 300_000), ALL).await.is_empty());
+    store.shutdown().await;
+}
+
+/// No more windows are held than were asked for: samples of months are few, and windows of all series many.
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_end_at_their_limit() {
+    let bed = Bed::new();
+    let ctx = org(1);
+    let store = bed.open().await;
+    fill(&bed, &store, &ctx, (DAY, DAY + 6 * HOUR_MS)).await;
+    store.flush().await.unwrap();
+    bed.clock_ms.store(DAY + DAY_MS + 2 * HOUR_MS, Ordering::Relaxed);
+    store.compact().await.unwrap();
+    bed.clock_ms.store(DAY + 31 * DAY_MS, Ordering::Relaxed);
+    store.retain().await.unwrap();
+    let ask = |max_windows| {
+        let of = RolledAsk {
+            matchers: Vec::new(),
+            range: ALL,
+            resolution_ms: HOUR_MS,
+            max_series: 10,
+            max_windows,
+        };
+        store.select_rolled(&ctx, of)
+    };
+    let all = ask(100).await.unwrap().iter().map(|one| one.windows.len()).sum();
+    assert_eq!(ask(all).await.unwrap().len(), 2);
+    let error = ask(all - 1).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Exhausted, "{error}");
+    store.shutdown().await;
 }
 
 /// Samples that came after their day was rolled up are in the roll-up that is made again.
