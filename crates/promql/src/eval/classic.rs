@@ -297,7 +297,8 @@ fn fraction((lower, upper): (f64, f64), buckets: Vec<Bucket>) -> f64 {
     if lower >= upper {
         return 0.0;
     }
-    let rank = |value: f64| rank_of(value, &buckets).filter(|rank| *rank <= count).unwrap_or(count);
+    // A rank that is no number stays so.
+    let rank = |value: f64| rank_of(value, &buckets).filter(|rank| !(*rank > count)).unwrap_or(count);
     (rank(upper) - rank(lower)) / count
 }
 

@@ -1,7 +1,7 @@
 //! Which times an expression is evaluated at, and which samples its selectors need for that.
 
 use super::Params;
-use crate::ast::{At, Edges, Expr, ExprKind, Length, MatchLabels, Selector, Shift, Subquery};
+use crate::ast::{AggregateOp, At, Edges, Expr, ExprKind, Length, MatchLabels, Selector, Shift, Subquery};
 use crate::error::Error;
 use crate::functions::Type;
 use crate::length;
@@ -245,6 +245,8 @@ pub fn names(expr: &Expr) -> Names {
         ExprKind::Unary(_) | ExprKind::Number(_) | ExprKind::Text(_) => Names::One(String::new()),
         ExprKind::Paren(inner) => names(inner),
         ExprKind::Aggregate(a) if a.op.picks() => names(&a.of),
+        // Values may become names.
+        ExprKind::Aggregate(a) if a.op == AggregateOp::CountValues => Names::Many,
         ExprKind::Aggregate(a) => match &a.grouping {
             crate::ast::Grouping::By(labels) if labels.iter().any(|l| l == "__name__") => names(&a.of),
             _ => Names::One(String::new()),
@@ -268,7 +270,7 @@ pub fn names(expr: &Expr) -> Names {
         ExprKind::Call(call) => match call.function.name {
             "first_over_time" | "last_over_time" | "sort" | "sort_desc" | "sort_by_label"
             | "sort_by_label_desc" => call.args.first().map_or(Names::Many, names),
-            "label_replace" | "label_join" | "info" => Names::Many,
+            "label_replace" | "label_join" | "info" | "histogram_quantiles" => Names::Many,
             _ => Names::One(String::new()),
         },
     }

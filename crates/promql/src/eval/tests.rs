@@ -143,11 +143,15 @@ fn names_that_collide_are_an_error_at_once_by_default() {
         let samples: Vec<Sample> = (0..10).map(|t| Sample { at_ms: t * 60_000, value: t as f64 }).collect();
         source.add(labels, &samples);
     }
-    let text = "sum(rate({__name__=~\".+\"}[5m]))";
-    let mut params = Params::instant(300_000);
-    assert!(ask(text, &params, &source).unwrap_err().to_string().contains("same labelset"));
-    params.delays_names = true;
-    assert!(ask(text, &params, &source).is_ok());
+    for text in [
+        "sum(rate({__name__=~\".+\"}[5m]))",
+        "sum(changes(count_values(\"__name__\", {__name__=~\".+\"})[5m:1m]))",
+    ] {
+        let mut params = Params::instant(300_000);
+        assert!(ask(text, &params, &source).unwrap_err().to_string().contains("same labelset"), "{text}");
+        params.delays_names = true;
+        assert!(ask(text, &params, &source).is_ok(), "{text}");
+    }
 }
 
 proptest! {

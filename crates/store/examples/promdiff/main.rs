@@ -248,6 +248,12 @@ fn difference(ours: &Outcome, theirs: &Outcome) -> Option<String> {
 /// Why an answer may differ although both are right, if it may.
 fn explanation(query: &str, what: &str) -> Option<&'static str> {
     let has = |words: &[&str]| words.iter().any(|w| query.contains(w));
+    if has(&["topk", "bottomk", "quantile", "limit"]) && has(&[" @ "]) {
+        return Some("around a pinned vector Prometheus takes the first step's parameter for all steps");
+    }
+    if has(&["timestamp("]) && has(&[" @ "]) && has(&["offset -"]) {
+        return Some("Prometheus does not look ahead for the time of a pinned sample");
+    }
     if query.contains("histogram_quantiles(twice_bucket") {
         return Some("with several quantiles Prometheus adds up buckets of equal bounds once for each");
     }
