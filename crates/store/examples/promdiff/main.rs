@@ -261,7 +261,10 @@ fn explanation(query: &str, what: &str) -> Option<&'static str> {
         return Some("which series it takes is the storage's order");
     }
     if has(&["topk", "bottomk"])
-        && (what.contains("the same labelset") || what.starts_with("only") || what.ends_with(" -") || what.contains("ours - "))
+        && (what.contains("the same labelset")
+            || what.starts_with("only")
+            || what.ends_with(" -")
+            || what.contains("ours - "))
     {
         return Some("among equal values the storage's order decides");
     }
