@@ -9,7 +9,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use ph_model::Signal;
+use ph_model::{ErrorKind, Signal};
 use ph_receive::{Cors, Door, Export, Limits, Refusal, Reply, ReplyBody, Sink, Taken, jaeger, otlp, zipkin};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -21,6 +21,8 @@ use crate::error::{Error, Result};
 
 /// Bytes of bodies in memory at once.
 const ADMITTED: usize = 16 << 20;
+/// Resources of one request.
+const RESOURCES: usize = 4_096;
 /// Connections of one port at once; further ones wait.
 const CONNECTIONS: usize = 256;
 /// How long a client may take for the head of a request.
@@ -128,6 +130,14 @@ struct Inlet<'a> {
 
 impl Sink for Inlet<'_> {
     async fn take(&self, mut export: Export) -> std::result::Result<Taken, Refusal> {
+        // Each gets what is known of its sender: some kilobytes.
+        let resources = export.prune();
+        if resources > RESOURCES {
+            let text = format!(
+                "the request holds {resources} resources, more than {RESOURCES}; send smaller batches"
+            );
+            return Err(Refusal::new(ErrorKind::Invalid, text));
+        }
         self.port.identify.complete(&mut export, self.peer).await;
         let [metrics, logs, spans] = &*self.port.relays;
         let relay = match export.signal() {

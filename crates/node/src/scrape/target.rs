@@ -14,6 +14,11 @@ pub const INTERVAL: Duration = Duration::from_secs(60);
 /// How often a target may ask to be scraped.
 pub const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 const MOST_INTERVAL: Duration = Duration::from_secs(3600);
+/// Ports of one pod: one that names all there are would keep the others of its node waiting.
+const MOST_PORTS: usize = 16;
+/// Ports of the kubelet, etcd, the API server, the controller manager and the scheduler, which a pod on the node's network may
+/// declare, and which are not asked for it.
+const OF_KUBERNETES: [u16; 8] = [2379, 2380, 2381, 6443, 10250, 10255, 10257, 10259];
 /// How long a target may take in all.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -279,9 +284,18 @@ impl<'a> Asked<'a> {
         };
         let (path, scheme, (interval, timeout)) = (self.path()?, self.scheme()?, self.times()?);
         let ports = self.ports()?;
+        if ports.len() > MOST_PORTS {
+            return Err(format!(
+                "{} ports are to be scraped, more than {MOST_PORTS}; name those that have metrics",
+                ports.len()
+            ));
+        }
         let declares = |port: &u16| pod.containers.iter().flat_map(|c| &c.ports).any(|(_, p)| p == port);
         if let Some(port) = ports.iter().find(|port| pod.host_network && !declares(port)) {
             return Err(format!("the pod is on the node's own network and does not declare port {port}"));
+        }
+        if let Some(port) = ports.iter().find(|port| pod.host_network && OF_KUBERNETES.contains(port)) {
+            return Err(format!("port {port} of the node's own network is one of Kubernetes itself"));
         }
         let called = |key: &str| match self.family {
             "k8s.grafana.com" => self.given(key).map(str::to_owned),

@@ -182,6 +182,14 @@ fn annotations_choose_addresses_of_the_pod_alone() {
         OwnPod { host_network: true, ..(*pod(&[yes, ("prometheus.io/port", "10250")], ports)).clone() };
     let (found, faults) = targets(&[Arc::new(host)], &[]);
     assert!(found.is_empty() && faults[0].contains("does not declare port 10250"), "{faults:?}");
+    let kubelet = OwnPod { host_network: true, ..(*pod(&[yes], &[("metrics", 10250)])).clone() };
+    let (found, faults) = targets(&[Arc::new(kubelet)], &[]);
+    assert!(found.is_empty() && faults[0].contains("one of Kubernetes itself"), "{faults:?}");
+    let all = |n: u16| (1..=n).map(|port| port.to_string()).collect::<Vec<_>>().join(",");
+    for (n, expected) in [(16, 16), (17, 0), (5_000, 0)] {
+        let (found, faults) = targets(&[pod(&[yes, ("prometheus.io/port", &all(n))], ports)], &[]);
+        assert_eq!((found.len(), faults.is_empty()), (expected, expected > 0), "{faults:?}");
+    }
 }
 
 #[test]
