@@ -165,7 +165,7 @@ impl SeriesSource for MemorySource {
             let range = selection.from_ms..=selection.to_ms;
             let native_histograms = kept.is_native(&selection);
             let is_there = native_histograms || kept.samples.iter().any(|s| range.contains(&s.at_ms));
-            is_there.then(|| SourceSeries {
+            is_there.then_some(SourceSeries {
                 labels: Cow::Borrowed(labels),
                 samples: Cow::Borrowed(kept.samples.as_slice()),
                 rolled: None,

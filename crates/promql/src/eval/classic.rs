@@ -298,7 +298,8 @@ fn fraction((lower, upper): (f64, f64), buckets: Vec<Bucket>) -> f64 {
         return 0.0;
     }
     // A rank that is no number stays so.
-    let rank = |value: f64| rank_of(value, &buckets).filter(|rank| !(*rank > count)).unwrap_or(count);
+    let rank =
+        |value: f64| rank_of(value, &buckets).filter(|rank| rank.is_nan() || *rank <= count).unwrap_or(count);
     (rank(upper) - rank(lower)) / count
 }
 

@@ -19,7 +19,8 @@ impl Parser<'_> {
     /// parenthesis or a second sign they belong to the length.
     pub(super) fn offset(&mut self) -> Result<Length, ParseError> {
         let signed = |token: Token| matches!(token.kind, Kind::Sign(Sign::Plus | Sign::Minus));
-        if !self.is(Sign::OpenParen) && !(signed(self.peek()) && signed(self.ahead(1))) {
+        let whole = self.is(Sign::OpenParen) || (signed(self.peek()) && signed(self.ahead(1)));
+        if !whole {
             return self.deeper(|parser| parser.length_operand("offset", UNARY + 1));
         }
         let length = self.length_above("offset", 0)?;
