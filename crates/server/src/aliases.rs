@@ -5,7 +5,7 @@
 //! Never:  renames what it does not know: metrics and attributes of people's own programs stay as they are.
 //! Source: `aliases.toml`; <https://opentelemetry.io/docs/specs/semconv/>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
@@ -85,8 +85,12 @@ fn is_written(alias: &str, name: &str) -> bool {
 pub fn resource(mut list: Vec<KeyValue>) -> Vec<KeyValue> {
     let renamed: Vec<(usize, String)> =
         list.iter().enumerate().filter_map(|(i, kv)| Some((i, resource_name(&kv.key)?))).collect();
+    if renamed.is_empty() {
+        return list;
+    }
+    let mut known: HashSet<String> = list.iter().map(|kv| kv.key.clone()).collect();
     for (at, name) in renamed {
-        if list.iter().any(|kv| kv.key == name) {
+        if !known.insert(name.clone()) {
             continue;
         }
         if let Some(kv) = list.get_mut(at) {

@@ -8,13 +8,7 @@ const MAX_DEPTH: u8 = 64;
 
 /// Attributes by key; of two with one key the last stays, as receivers do.
 pub fn attributes(list: Vec<KeyValue>) -> Attributes {
-    let mut out = Attributes::new();
-    for kv in list {
-        if let Some(v) = kv.value.and_then(|v| value(v, 0)) {
-            out.set(kv.key, v);
-        }
-    }
-    out
+    list.into_iter().filter_map(|kv| Some((kv.key, value(kv.value?, 0)?))).collect()
 }
 
 /// `None` for an empty value.

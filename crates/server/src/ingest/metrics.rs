@@ -1,5 +1,6 @@
 //! OTLP metrics into series.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -146,7 +147,9 @@ impl Collect<'_> {
         let own = attributes(p.attributes.clone());
         for e in &p.exemplars {
             let Some(value) = value_of(e) else { continue };
-            let bound = p.explicit_bounds.iter().copied().find(|b| value <= *b).unwrap_or(f64::INFINITY);
+            // They ascend. Looked up, not looked for: a point may have as many exemplars as buckets.
+            let at = p.explicit_bounds.partition_point(|b| value.partial_cmp(b).is_none_or(Ordering::is_gt));
+            let bound = p.explicit_bounds.get(at).copied().unwrap_or(f64::INFINITY);
             let le = Some(("le", classic::bound(bound)));
             let labels = labels(&format!("{name}_bucket"), base, &own, le);
             self.out.exemplars.extend(exemplar(e.clone(), labels));
