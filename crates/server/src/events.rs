@@ -43,7 +43,7 @@ pub async fn list(
     }
     let rooms = picked_clusters(&app.inventories, &ctx, query.cluster.as_deref())?;
     let to = query.to.unwrap_or_else(|| app.clock.now_ms() + 1);
-    let from = query.from.unwrap_or(to - HOUR_MS);
+    let from = query.from.unwrap_or(to.saturating_sub(HOUR_MS));
     if from >= to {
         return Err(Problem::new(ErrorKind::Invalid, "the range is empty")
             .fault("from", format!("{from} is not before {to}")));

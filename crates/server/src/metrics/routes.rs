@@ -93,10 +93,13 @@ fn specs(subject: &Subject, names: Option<&str>) -> Result<Vec<ChartSpec>, Probl
         .collect()
 }
 
+/// Times are kept within what a date can say: the years 0 to 9999.
+const BOUND_MS: i64 = 253_402_300_799_999;
+
 /// Aligned to the step, so that neighbouring requests share points.
 fn grid(query: &MetricQuery, now_ms: i64) -> Result<Grid, Problem> {
-    let end = query.end.unwrap_or(now_ms);
-    let start = query.start.unwrap_or(end - HOUR_MS);
+    let end = query.end.unwrap_or(now_ms).clamp(-BOUND_MS, BOUND_MS);
+    let start = query.start.unwrap_or(end - HOUR_MS).clamp(-BOUND_MS, BOUND_MS);
     let invalid = |path: &str, text: String| Problem::new(ErrorKind::Invalid, text.clone()).fault(path, text);
     if start >= end {
         return Err(invalid("start", format!("the range is empty: start {start} is not before end {end}")));
@@ -104,7 +107,7 @@ fn grid(query: &MetricQuery, now_ms: i64) -> Result<Grid, Problem> {
     let step = match query.step.as_deref() {
         None => ((end - start) / DEFAULT_POINTS).max(LEAST_STEP_MS),
         Some(text) => duration_ms(text)
-            .filter(|s| *s > 0)
+            .filter(|s| (1..=BOUND_MS).contains(s))
             .ok_or_else(|| invalid("step", format!("`{text}` is no step; write 15s, 1m or seconds")))?,
     };
     let points = (end - start) / step;
@@ -255,6 +258,14 @@ mod tests {
         assert!(grid(&q(Some(5), Some(5), None), 0).is_err());
         assert!(grid(&q(Some(0), Some(HOUR_MS), Some("1ms")), 0).is_err());
         assert!(grid(&q(None, None, Some("soon")), 0).is_err());
+        // Nothing overflows at the ends of numbers.
+        for (start, end) in [(i64::MIN, i64::MAX), (i64::MIN, i64::MIN), (i64::MAX, i64::MAX)] {
+            for step in [None, Some("9223372036854775s"), Some("253402300799s")] {
+                let found = grid(&q(Some(start), Some(end), step), 0);
+                assert_eq!(found.is_ok(), start < end && step != Some("9223372036854775s"), "{start} {end}");
+            }
+            let _ = grid(&q(None, Some(end), None), 0);
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn traces(query: &TraceQuery, now_ms: i64) -> Result<TracesAsk, Problem> {
         fault("limit", format!("{limit} is not between 1 and {MAX_LIMIT}"));
     }
     let to = query.to.unwrap_or(now_ms + 1);
-    let from = query.from.unwrap_or(to - HOUR_MS);
+    let from = query.from.unwrap_or(to.saturating_sub(HOUR_MS));
     if from >= to {
         fault("from", format!("{from} is not before {to}"));
     }
@@ -181,7 +181,7 @@ pub fn hint(range: &TraceRange) -> Result<Option<RangeNs>, Problem> {
 /// The range of a question about services.
 pub fn services(query: &ServiceQuery, now_ms: i64) -> Result<RangeNs, Problem> {
     let to = query.to.unwrap_or(now_ms + 1);
-    let from = query.from.unwrap_or(to - HOUR_MS);
+    let from = query.from.unwrap_or(to.saturating_sub(HOUR_MS));
     if from >= to { Err(empty(from, to)) } else { Ok(range_ns(from, to)) }
 }
 

@@ -26,6 +26,8 @@ use search::Params;
 
 /// How far services and operations are looked back for, ms: Jaeger's own default.
 const SERVICES_MS: i64 = 72 * 3_600_000;
+/// Spans of one answer, behind which no further trace is read.
+const MOST_SPANS: usize = 200_000;
 /// Whole traces that are read from the store at once.
 const AT_ONCE: usize = 4;
 
@@ -141,7 +143,7 @@ async fn traces(
     let params = Params::of(query.as_deref());
     let named = params.all("traceID");
     let now = app.clock.now_ms();
-    let (ids, hint, errors) = if named.is_empty() {
+    let (ids, hint, mut errors) = if named.is_empty() {
         let asked = search::search(&params, now)?;
         let range = asked.range;
         let page = app.telemetry.search_traces(&ctx, asked).await?;
@@ -151,11 +153,16 @@ async fn traces(
         (ids, None, Vec::new())
     };
     let mut found = Vec::new();
-    for (id, trace) in whole(&app, &ctx, (ids, hint)).await? {
+    let (traces, left_out) = whole(&app, &ctx, (ids, hint)).await?;
+    errors.extend(left_out);
+    for (id, trace) in traces {
+        errors.extend(trace.incomplete.iter().cloned());
         if !trace.spans.is_empty() {
             found.push(view::trace(id, &trace));
         }
     }
+    errors.sort();
+    errors.dedup();
     Ok(list(found, &errors))
 }
 
@@ -164,16 +171,35 @@ fn id_of(text: &str) -> Result<[u8; 16], Problem> {
     ask::trace_id(text).ok_or_else(|| invalid(format!("cannot parse trace id `{shown}`: 1 to 32 hex digits")))
 }
 
-/// Whole traces in the order of their ids.
+/// Whole traces with their ids.
+type Whole = Vec<([u8; 16], ph_store::Trace)>;
+
+/// Whole traces in the order of their ids, as many as one answer may hold; and what is left out, in words.
 async fn whole(
     app: &AppState,
     ctx: &TenantCtx,
     (ids, hint): (Vec<[u8; 16]>, Option<RangeNs>),
-) -> Result<Vec<([u8; 16], ph_store::Trace)>, Problem> {
+) -> Result<(Whole, Option<String>), Problem> {
+    let asked = ids.len();
     let read = ids.into_iter().map(|id| async move {
         app.telemetry.trace(ctx, id, hint).await.map(|trace| (id, trace)).map_err(Problem::from)
     });
-    stream::iter(read).buffered(AT_ONCE).try_collect().await
+    let mut read = std::pin::pin!(stream::iter(read).buffered(AT_ONCE));
+    let mut found = Whole::new();
+    let mut spans = 0;
+    while spans < MOST_SPANS
+        && let Some(one) = read.try_next().await?
+    {
+        spans += one.1.spans.len();
+        found.push(one);
+    }
+    let left = asked - found.len();
+    let told = || {
+        format!(
+            "{left} of {asked} traces are left out, for those before have {spans} spans; ask for fewer at once, or for each by its id"
+        )
+    };
+    Ok((found, (left > 0).then(told)))
 }
 
 /// `GET traces/{id}[?start&end]`, times in µs.
@@ -214,7 +240,10 @@ async fn dependencies(
     if lookback <= 0 {
         return Err(Failure(invalid("parameter 'lookback' is not above 0")));
     }
-    let page = app.telemetry.dependencies(&ctx, ask::range_ns(end - lookback, end + 1)).await?;
+    let page = app
+        .telemetry
+        .dependencies(&ctx, ask::range_ns(end.saturating_sub(lookback), end.saturating_add(1)))
+        .await?;
     let found = page
         .dependencies
         .into_iter()

@@ -91,6 +91,38 @@ fn names<'a>(list: &'a Value, key: &str) -> Vec<&'a str> {
     list.as_array().unwrap().iter().map(|v| v[key].as_str().unwrap()).collect()
 }
 
+fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// What a damaged part held is missing, and both versions say so.
+#[tokio::test]
+async fn what_is_missing_is_said_in_every_form() {
+    let shop = Shop::open().await;
+    let from = "2020-01-01T00:00:00Z";
+    let search = format!("traces?query.start_time_min={from}&query.start_time_max=2100-01-01T00:00:00Z");
+    assert_eq!(shop.good(&format!("/jaeger/api/v3/{search}")).await.get("incomplete"), None);
+    shop.stack.running.telemetry.flush().await.unwrap();
+    let mut changed = 0;
+    for path in files(shop.stack.dir.path()) {
+        if path.extension().is_some_and(|e| e == "parquet" || e == "pack") {
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes.iter_mut().skip(8).step_by(3).for_each(|b| *b ^= 0x55);
+            std::fs::write(&path, bytes).unwrap();
+            changed += 1;
+        }
+    }
+    assert!(changed > 0, "nothing was flushed");
+    for path in [&search, "services", "operations?service=frontend", "dependencies"] {
+        let told = shop.good(&format!("/jaeger/api/v3/{path}")).await;
+        assert!(!told["incomplete"].as_array().unwrap_or(&Vec::new()).is_empty(), "{path}: {told}");
+    }
+    let told = shop.good("/jaeger/api/traces?service=frontend").await;
+    assert!(!told["errors"].as_array().unwrap().is_empty(), "{told}");
+    shop.stack.stop().await;
+}
+
 /// A port of its own has the same where a Jaeger has it, for the same callers.
 #[tokio::test]
 async fn jaegers_api_stands_on_a_port_of_its_own_when_asked_for() {

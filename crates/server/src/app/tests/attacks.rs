@@ -39,6 +39,36 @@ impl Stack {
     }
 }
 
+/// Numbers at the ends of what a number can be are answered like others.
+#[tokio::test]
+async fn times_without_sense_are_answered() {
+    let stack = Stack::start().await;
+    let cookie = stack.sign_in().await;
+    for n in [i64::MIN, i64::MIN + 1, i64::MAX] {
+        for path in [
+            format!("/api/v1/traces?to={n}"),
+            format!("/api/v1/traces?from={n}"),
+            format!("/api/v1/services?to={n}"),
+            format!("/api/v1/dependencies?from={n}"),
+            format!("/api/v1/events?to={n}"),
+            format!("/api/v1/events?from={n}"),
+            format!("/jaeger/api/dependencies?endTs={n}"),
+            format!("/jaeger/api/dependencies?endTs={n}&lookback={}", i64::MAX),
+            format!("/jaeger/api/traces?service=x&end={n}"),
+            format!("/jaeger/api/traces?service=x&start={n}"),
+            format!("/prometheus/api/v1/query_range?query=up&step=1&start={n}&end={n}"),
+            format!("/prometheus/api/v1/query?query=up&time={n}"),
+            format!("/loki/api/v1/query_range?query=%7Ba%3D%22b%22%7D&start={n}&end={n}"),
+            format!("/loki/api/v1/query_range?query=count_over_time(%7Ba%3D%22b%22%7D%5B1m%5D)&start={n}"),
+            format!("/loki/api/v1/query_range?query=count_over_time(%7Ba%3D%22b%22%7D%5B1m%5D)&end={n}"),
+        ] {
+            let status = stack.get(&path, Some(&cookie)).await.status().as_u16();
+            assert!(status < 500, "{path}: {status}");
+        }
+    }
+    stack.stop().await;
+}
+
 /// A problem's body without the id that differs every time.
 async fn told(answer: reqwest::Response) -> (u16, Value) {
     let status = answer.status().as_u16();

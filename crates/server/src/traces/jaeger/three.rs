@@ -65,6 +65,14 @@ impl IntoResponse for Failure {
 
 type Answer = Result<Json<Value>, Failure>;
 
+/// An answer that says what is missing of it. Jaeger has no word for that: a field beside its own, only where something is.
+fn told_of(mut answer: Value, missing: &[String]) -> Json<Value> {
+    if let (Some(fields), false) = (answer.as_object_mut(), missing.is_empty()) {
+        fields.insert("incomplete".to_owned(), json!(missing));
+    }
+    Json(answer)
+}
+
 /// The fields of a query, from the query string or a body. Texts, as the query string has them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -172,9 +180,11 @@ async fn found(app: &AppState, ctx: TenantCtx, query: &Query) -> Answer {
     let range = ask.range;
     let page = app.telemetry.search_traces(&ctx, ask).await?;
     let ids = page.traces.into_iter().map(|t| t.trace_id).collect();
-    let traces = whole(app, &ctx, (ids, Some(range))).await?;
+    let (traces, left_out) = whole(app, &ctx, (ids, Some(range))).await?;
+    let parts = traces.iter().flat_map(|(_, t)| t.incomplete.iter().cloned());
+    let missing: Vec<String> = page.incomplete.into_iter().chain(left_out).chain(parts).collect();
     let spans = traces.iter().flat_map(|(_, t)| &t.spans);
-    Ok(Json(json!({"result": {"resourceSpans": otlp::resource_spans(spans)}})))
+    Ok(told_of(json!({"result": {"resourceSpans": otlp::resource_spans(spans)}}), &missing))
 }
 
 async fn by_query(
@@ -202,7 +212,8 @@ async fn one(State(app): State<AppState>, ctx: Result<TenantCtx, Problem>, Path(
     if trace.spans.is_empty() {
         return Err(Failure(Problem::new(ErrorKind::NotFound, "trace not found")));
     }
-    Ok(Json(json!({"result": {"resourceSpans": otlp::resource_spans(&trace.spans)}})))
+    let found = json!({"result": {"resourceSpans": otlp::resource_spans(&trace.spans)}});
+    Ok(told_of(found, &trace.incomplete))
 }
 
 async fn summaries(
@@ -229,13 +240,13 @@ async fn summaries(
                 "errorSpanCount": t.errors, "orphanSpanCount": t.orphans, "services": services})
         })
         .collect();
-    Ok(Json(json!({"summaries": all})))
+    Ok(told_of(json!({"summaries": all}), &page.incomplete))
 }
 
 async fn services(State(app): State<AppState>, ctx: Result<TenantCtx, Problem>) -> Answer {
     let page = known(&app, &ctx?).await?;
     let names: Vec<String> = page.services.into_iter().map(|s| s.name).collect();
-    Ok(Json(json!({"services": names})))
+    Ok(told_of(json!({"services": names}), &page.incomplete))
 }
 
 async fn operations(
@@ -253,7 +264,7 @@ async fn operations(
         .filter(|(_, k)| kind.is_none_or(|kind| kind.eq_ignore_ascii_case(k)))
         .map(|(name, kind)| json!({"name": name, "spanKind": span_kind(kind)}))
         .collect();
-    Ok(Json(json!({"operations": all})))
+    Ok(told_of(json!({"operations": all}), &page.incomplete))
 }
 
 /// `GET dependencies?start_time&end_time`, RFC 3339; default: the last 24 h.
@@ -273,7 +284,7 @@ async fn dependencies(
         None => Ok(default),
     };
     let end = time("end_time", app.clock.now_ms() + 1)?;
-    let start = time("start_time", end - 24 * 3_600_000)?;
+    let start = time("start_time", end.saturating_sub(24 * 3_600_000))?;
     if start >= end {
         return Err(Failure(invalid("parameter 'start_time' is not before 'end_time'")));
     }
@@ -283,5 +294,5 @@ async fn dependencies(
         .into_iter()
         .map(|d| json!({"parent": d.parent, "child": d.child, "callCount": d.calls.to_string()}))
         .collect();
-    Ok(Json(json!({"dependencies": all})))
+    Ok(told_of(json!({"dependencies": all}), &page.incomplete))
 }
