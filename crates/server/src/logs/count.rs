@@ -235,8 +235,11 @@ async fn plan(
     if by == CountBy::Time {
         let now = now_ms.saturating_add(1).saturating_mul(1_000_000);
         let to = if ask.to_ns == 0 { now } else { ask.to_ns };
-        let from =
-            if ask.from_ns == 0 { oldest(nodes).await.unwrap_or(to.saturating_sub(3_600 * SECOND)) } else { ask.from_ns };
+        let from = if ask.from_ns == 0 {
+            oldest(nodes).await.unwrap_or(to.saturating_sub(3_600 * SECOND))
+        } else {
+            ask.from_ns
+        };
         let width = (to.saturating_sub(from) / i64::from(buckets).max(1)).max(1);
         let fits = |s: &&i64| {
             let step = **s * SECOND;
