@@ -7,8 +7,10 @@
 //!         are read).
 
 mod exemplar;
+mod first;
 pub mod messages;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -111,7 +113,8 @@ pub fn decode(version: Version, body: &[u8], limits: &Limits) -> Result<Written,
     let mut out = Written::default();
     weigh(if version == Version::One { &kinds::one::REQUEST } else { &kinds::two::REQUEST }, body)?;
     match version {
-        Version::One => one(messages::WriteRequest::decode(body).map_err(malformed)?, &mut out),
+        Version::One => first::read(body, &mut out)
+            .map_err(|reason| Error::Malformed { what: "remote write request", reason })?,
         Version::Two => two(messages::Request::decode(body).map_err(malformed)?, limits, &mut out)?,
     }
     let found = out.series.iter().map(|s| s.samples.len()).sum();
@@ -130,17 +133,16 @@ fn kind(n: i32) -> SeriesKind {
 }
 
 /// The label set, or nothing when a name is empty or comes twice, or there is no metric name.
-fn labels(pairs: Vec<(String, String)>) -> Option<Labels> {
-    let given = pairs.len();
+fn labels(pairs: &[(&str, &str)]) -> Option<Labels> {
     let empty = pairs.iter().filter(|(_, v)| v.is_empty()).count();
     if pairs.iter().any(|(n, _)| n.is_empty()) {
         return None;
     }
-    let labels = Labels::new(pairs);
-    (labels.len() + empty == given && !labels.metric().is_empty()).then_some(labels)
+    let labels = Labels::of(pairs.iter().copied());
+    (labels.len() + empty == pairs.len() && !labels.metric().is_empty()).then_some(labels)
 }
 
-fn in_words(pairs: &[(String, String)]) -> String {
+fn in_words(pairs: &[(&str, &str)]) -> String {
     let text: Vec<String> = pairs.iter().take(8).map(|(n, v)| format!("{n}={v:?}")).collect();
     format!("{{{}}}", text.join(", "))
 }
@@ -148,11 +150,10 @@ fn in_words(pairs: &[(String, String)]) -> String {
 impl Written {
     fn add(
         &mut self,
-        pairs: Vec<(String, String)>,
+        pairs: &[(&str, &str)],
         mut series: Series,
         exemplars: impl Iterator<Item = ExemplarRow>,
     ) {
-        let shown = in_words(&pairs);
         match labels(pairs) {
             Some(labels) => {
                 self.exemplars.extend(exemplars.map(|e| ExemplarRow { series: labels.clone(), ..e }));
@@ -165,7 +166,7 @@ impl Written {
             None => {
                 self.bad_labels.0 += series.samples.len() as u64;
                 if self.bad_labels.1.is_empty() {
-                    self.bad_labels.1 = shown;
+                    self.bad_labels.1 = in_words(pairs);
                 }
             }
         }
@@ -176,53 +177,34 @@ fn empty(kind: SeriesKind, unit: &str) -> Series {
     Series { labels: Labels::default(), kind, unit: unit.to_owned(), start_ms: None, samples: Vec::new() }
 }
 
-fn one(request: messages::WriteRequest, out: &mut Written) {
-    let families: BTreeMap<&str, i32> =
-        request.metadata.iter().map(|m| (m.metric_family_name.as_str(), m.r#type)).collect();
-    for s in request.timeseries {
-        out.histograms += s.histograms.len() as u64;
-        let name = s.labels.iter().find(|l| l.name == "__name__").map_or("", |l| l.value.as_str());
-        let mut series = empty(families.get(name).map_or(SeriesKind::Unknown, |n| kind(*n)), "");
-        series.samples = s.samples.iter().map(|p| Sample { at_ms: p.timestamp, value: p.value }).collect();
-        let named = |of: Vec<messages::Label>| of.into_iter().map(|l| (l.name, l.value)).collect();
-        let exemplars = s.exemplars.into_iter().map(|e| exemplar(named(e.labels), (e.timestamp, e.value)));
-        out.add(named(s.labels), series, exemplars);
-    }
-    out.described = request
-        .metadata
-        .into_iter()
-        .map(|m| Described { kind: kind(m.r#type), name: m.metric_family_name, help: m.help, unit: m.unit })
-        .collect();
-}
-
 /// The symbol table of a request. A few bytes that name a long symbol over and over would fill the memory, so that what it
 /// gives is bounded.
 struct Symbols {
     table: Vec<String>,
     /// Bytes that may still be given.
-    left: usize,
+    left: Cell<usize>,
     limit: usize,
 }
 
 impl Symbols {
     fn new(table: Vec<String>, limits: &Limits) -> Self {
         let limit = limits.body.saturating_mul(GROWS);
-        Self { table, left: limit, limit }
+        Self { table, left: Cell::new(limit), limit }
     }
 
-    fn text(&mut self, n: u32) -> Result<String, Error> {
+    fn text(&self, n: u32) -> Result<&str, Error> {
         let known = usize::try_from(n).ok().and_then(|n| self.table.get(n));
         let text = known.ok_or_else(|| {
             malformed_two(format!("symbol {n} is not in the table of {}", self.table.len()))
         })?;
-        let left = self.left.checked_sub(text.len() + size_of::<String>());
+        let left = self.left.get().checked_sub(text.len() + size_of::<String>());
         let what = "remote write 2.0 request with its symbols in place";
-        self.left = left.ok_or(Error::TooLarge { what, limit: self.limit })?;
-        Ok(text.clone())
+        self.left.set(left.ok_or(Error::TooLarge { what, limit: self.limit })?);
+        Ok(text)
     }
 
     /// Names and values of labels.
-    fn pairs(&mut self, refs: &[u32]) -> Result<Vec<(String, String)>, Error> {
+    fn pairs(&self, refs: &[u32]) -> Result<Vec<(&str, &str)>, Error> {
         let odd = "a series or exemplar names an odd number of symbols as labels";
         let pairs = refs.chunks(2).map(|pair| match pair {
             [name, value] => Ok((self.text(*name)?, self.text(*value)?)),
@@ -241,28 +223,28 @@ fn two(request: messages::Request, limits: &Limits, out: &mut Written) -> Result
     if table.first().is_some_and(|s| !s.is_empty()) || (table.is_empty() && !request.timeseries.is_empty()) {
         return Err(malformed_two("the symbol table does not begin with the empty string".to_owned()));
     }
-    let mut symbols = Symbols::new(table, limits);
+    let symbols = Symbols::new(table, limits);
     let mut described = BTreeMap::new();
     for s in request.timeseries {
         let pairs = symbols.pairs(&s.labels_refs)?;
         out.histograms += s.histograms.len() as u64;
         let mut exemplars = Vec::new();
         for e in s.exemplars {
-            exemplars.push(exemplar(symbols.pairs(&e.labels_refs)?, (e.timestamp, e.value)));
+            exemplars.push(exemplar(&symbols.pairs(&e.labels_refs)?, (e.timestamp, e.value)));
         }
         let about = s.metadata.unwrap_or_default();
         let (help, unit) = (symbols.text(about.help_ref)?, symbols.text(about.unit_ref)?);
-        let mut series = empty(kind(about.r#type), &unit);
+        let mut series = empty(kind(about.r#type), unit);
         let start = s.samples.iter().map(|p| p.start_timestamp).find(|t| *t > 0);
         series.start_ms = start.or(Some(s.created_timestamp)).filter(|t| *t > 0);
         series.samples = s.samples.iter().map(|p| Sample { at_ms: p.timestamp, value: p.value }).collect();
         if about.r#type != 0 || !help.is_empty() || !unit.is_empty() {
-            let name =
-                pairs.iter().find(|(n, _)| n == "__name__").map(|(_, v)| v.clone()).unwrap_or_default();
-            let name = family(&name, about.r#type);
+            let name = pairs.iter().find(|(n, _)| *n == "__name__").map_or("", |(_, v)| v);
+            let name = family(name, about.r#type);
+            let (help, unit) = (help.to_owned(), unit.to_owned());
             described.entry(name.clone()).or_insert(Described { name, kind: series.kind, help, unit });
         }
-        out.add(pairs, series, exemplars.into_iter());
+        out.add(&pairs, series, exemplars.into_iter());
     }
     out.described = described.into_values().filter(|d| !d.name.is_empty()).collect();
     Ok(())

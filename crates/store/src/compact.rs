@@ -34,6 +34,8 @@ pub(crate) use rolled::RollJob;
 
 /// How often the compactor looks for work.
 const TICK: Duration = Duration::from_secs(5);
+/// Niceness of its thread.
+const PATIENCE: i32 = 10;
 
 pub(crate) enum CompactOrder {
     /// Merges all that can be merged, whatever its size, and answers when it is done.
@@ -63,6 +65,11 @@ pub(crate) struct Compactor {
 impl Compactor {
     /// Runs until it is stopped or its store is gone.
     pub fn run(mut self) {
+        // Merges can wait while somebody else has work. Threads that it starts are as patient; where this is not allowed,
+        // it works as the others do.
+        if let Err(cause) = rustix::process::setpriority_process(None, PATIENCE) {
+            tracing::debug!(%cause, "the compactor has the priority of the process");
+        }
         loop {
             match self.orders.recv_timeout(TICK) {
                 Ok(CompactOrder::All(reply)) => {

@@ -13,6 +13,7 @@ mod traces;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use ph_access::{Grant, TelemetryErase, TenantCtx};
 use ph_filter::Filter;
 use ph_model::{
@@ -278,6 +279,20 @@ pub trait Store: Send + Sync + 'static {
         ctx: &TenantCtx,
         ask: SeriesAsk,
     ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error>;
+
+    /// The same with the newest sample of each series in the range alone: what a question about one moment looks at.
+    async fn select_newest(
+        &self,
+        ctx: &TenantCtx,
+        ask: SeriesAsk,
+    ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error> {
+        let newest = |mut one: SeriesSamples| {
+            one.samples = one.samples.last().copied().into_iter().collect();
+            one
+        };
+        let all = self.select_series(ctx, ask).await?;
+        Ok(all.map_ok(move |batch| batch.into_iter().map(newest).collect()).boxed())
+    }
 
     /// Whether samples of a range are as they were when [`Standing::changes`] was `since`. What is worked out from
     /// settled samples after this was asked stays true until a later answer says that they were touched.

@@ -30,6 +30,7 @@ use crate::contract::Error;
 use crate::flush::{FlushOrder, Gauges};
 use crate::health::{Counters, Health};
 use crate::shard::{ShardHandle, Shared};
+use crate::turns::Turns;
 
 /// See the module's description. Opened by [`Embedded::open`].
 pub struct Embedded {
@@ -43,6 +44,7 @@ pub struct Embedded {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// KiB of batches that may be under way.
     intake: Arc<Semaphore>,
+    turns: Turns,
     stop: CancellationToken,
     /// What repair left out at the start.
     lost: Vec<String>,

@@ -38,6 +38,7 @@ pub mod state;
 mod stats;
 mod tail;
 mod traces;
+mod turns;
 mod wal;
 mod window;
 

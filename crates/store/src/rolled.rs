@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ph_model::{ErrorKind, Labels, OrgId, RangeMs, Rolled, Signal};
+use ph_tsdb::Pick;
 use ph_tsdb::rolled::unpack;
 
 use crate::block::BlockPart;
@@ -202,7 +203,8 @@ fn samples(
     let (step, max_series) = (*resolution_ms, *max_series);
     let ask = SeriesAsk { matchers: matchers.clone(), range, max_series };
     let mut failed = Ok(());
-    series::select(shared, series::Asked { org, ask: &ask, leave }, &mut |batch| {
+    let asked = series::Asked { org, ask: &ask, pick: Pick::All, leave };
+    series::select(shared, asked, &mut |batch| {
         for one in batch {
             let windows = Rolled::roll(&one.samples, step);
             let one = RolledSeries { labels: one.labels, kind: one.kind, unit: one.unit, windows };

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use ph_filter::{Compiled, Filter, Raw, Sieve};
@@ -15,6 +15,7 @@ use crate::index::Need;
 use crate::part::{Asked, Part, Pin, Want};
 use crate::rows::{Columns, Keys, LSN, Messages, ROW, RowView, STREAM, TS, columns_for};
 use crate::snapshot::Table;
+use crate::turns::{self, Spare};
 
 /// A filter over a time range, ready to run.
 pub(crate) struct Plan {
@@ -165,6 +166,8 @@ impl Scanned {
 
     /// Whether more was read than may be, `reading` bytes of a file that is being read included.
     pub fn is_over(&self, reading: u64) -> bool {
+        // Asked between the pieces of a scan.
+        turns::pass();
         self.budget.leave.is_told()
             || self.budget.rows.is_some_and(|most| self.rows > most)
             || self.budget.bytes.is_some_and(|most| self.bytes + reading > most)
@@ -229,7 +232,7 @@ fn share(
 type Make<'a, T> = dyn Fn() -> T + Sync + 'a;
 type Each<'a, T> = dyn Fn(&mut T, &Keys<'_>, &RecordBatch, usize) + Sync + 'a;
 
-/// As [`all`] on as many threads as the machine has to spare; each has a `T` of its own. What each damaged part lacks is told once.
+/// As [`all`] on as many threads as there are [turns](crate::turns) to spare; each has a `T` of its own. What each damaged part lacks is told once.
 pub(crate) fn side_by_side<T: Send>(
     table: &Table,
     plan: &Plan,
@@ -237,7 +240,7 @@ pub(crate) fn side_by_side<T: Send>(
     (make, each): (&Make<'_, T>, &Each<'_, T>),
 ) -> Vec<T> {
     let spare = Spare::take();
-    let of = spare.0 + 1;
+    let of = spare.count() + 1;
     let budget = scanned.budget.clone();
     let work = |nth: usize| {
         let (mut mine, mut scanned) = (make(), Scanned::new(budget.clone()));
@@ -270,29 +273,6 @@ pub(crate) fn side_by_side<T: Send>(
         out.push(one);
     }
     out
-}
-
-/// Threads beside the caller's, given back when it is dropped. All questions together have at most one for each processor.
-struct Spare(usize);
-
-static BUSY: AtomicUsize = AtomicUsize::new(0);
-
-impl Spare {
-    fn take() -> Self {
-        let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).saturating_sub(1);
-        let mut taken = 0;
-        let _ = BUSY.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |busy| {
-            taken = all.saturating_sub(busy);
-            (taken > 0).then_some(busy + taken)
-        });
-        Self(taken)
-    }
-}
-
-impl Drop for Spare {
-    fn drop(&mut self) {
-        BUSY.fetch_sub(self.0, Ordering::Relaxed);
-    }
 }
 
 /// Calls `each` with all batches that can touch a range, with the given columns; rows outside the range come along.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ph_model::{ErrorKind, Labels, OrgId, RangeMs};
-use ph_tsdb::{Source, merge};
+use ph_tsdb::{Pick, Source, merge};
 
 use crate::block::BlockPart;
 use crate::contract::{Error, LabelPage, SeriesAsk, SeriesSamples};
@@ -12,6 +12,7 @@ use crate::hidden::strip;
 use crate::rolled;
 use crate::scan::{Leave, gone};
 use crate::shard::Shared;
+use crate::turns;
 
 /// Series that one batch of an answer holds at most.
 const BATCH_SERIES: usize = 256;
@@ -34,6 +35,7 @@ pub(crate) fn blocks(shared: &Shared, org: OrgId, range: RangeMs) -> Vec<Arc<Blo
 pub(crate) struct Asked<'a> {
     pub org: OrgId,
     pub ask: &'a SeriesAsk,
+    pub pick: Pick,
     pub leave: &'a Leave,
 }
 
@@ -46,7 +48,7 @@ pub(crate) fn select(
     asked: Asked<'_>,
     each: &mut dyn FnMut(Vec<SeriesSamples>) -> bool,
 ) -> Result<(), Error> {
-    let Asked { org, ask, leave } = asked;
+    let Asked { org, ask, pick, leave } = asked;
     let most = shared.settings(org).limits.query_samples.unwrap_or(u64::MAX);
     let (head, unread) = of_head(shared, asked, most)?;
     let blocks = blocks(shared, org, ask.range);
@@ -70,6 +72,7 @@ pub(crate) fn select(
     sources.push(Box::new(head.into_iter().map(Ok)));
     let (mut batch, mut samples, mut total, mut all_samples) = (Vec::new(), 0, 0, 0_u64);
     for series in merge(sources) {
+        turns::pass();
         if leave.is_told() {
             return Err(gone());
         }
@@ -85,6 +88,9 @@ pub(crate) fn select(
             if series.samples.is_empty() {
                 continue;
             }
+        }
+        if pick == Pick::Newest {
+            series.samples = series.samples.last().copied().into_iter().collect();
         }
         total += 1;
         if total > ask.max_series {
@@ -117,13 +123,18 @@ pub(crate) fn select(
 
 /// Series of the head, and the first of its chunks' faults. Errors: as those of [`select`].
 fn of_head(shared: &Shared, asked: Asked<'_>, most: u64) -> Result<HeadSeries, Error> {
-    let Asked { org, ask, leave } = asked;
+    let Asked { org, ask, pick, leave } = asked;
     let Some(head) = shared.head(org) else { return Ok((Vec::new(), None)) };
     // Where samples were deleted, only a look at what is left tells how many series and samples there are.
     let thinned = is_thinned(shared, org, ask.range);
     let most_series = if thinned { usize::MAX } else { ask.max_series };
-    let goes_on = |samples: u64| !leave.is_told() && (thinned || samples <= most);
-    head.select_readable(&ask.matchers, ask.range, (most_series, &goes_on)).map_err(|e| match e {
+    let goes_on = |samples: u64| {
+        turns::pass();
+        !leave.is_told() && (thinned || samples <= most)
+    };
+    // The newest one may be among those that were deleted.
+    let pick = if thinned { Pick::All } else { pick };
+    head.select_readable(&ask.matchers, (ask.range, pick), (most_series, &goes_on)).map_err(|e| match e {
         ph_tsdb::Error::Ended if leave.is_told() => gone(),
         ph_tsdb::Error::Ended => too_many_samples(most),
         e => lift(e),
@@ -164,7 +175,7 @@ fn left_over(
     each: &mut dyn FnMut(Labels),
 ) -> Result<(), Error> {
     let ask = SeriesAsk { max_series: usize::MAX, ..ask.clone() };
-    let asked = Asked { org, ask: &ask, leave: &Leave::default() };
+    let asked = Asked { org, ask: &ask, pick: Pick::All, leave: &Leave::default() };
     select(shared, asked, &mut |batch| {
         batch.into_iter().for_each(|series| each(series.labels));
         true

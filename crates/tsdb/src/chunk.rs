@@ -20,15 +20,20 @@ pub(crate) const MAX_BYTES: usize = 1024;
 const INTERVALS: [(u64, u32, u32); 5] =
     [(0b0, 1, 7), (0b10, 2, 14), (0b110, 3, 20), (0b1110, 4, 32), (0b1111, 4, 64)];
 
-/// A chunk that still takes samples.
+/// A chunk that still takes samples. Flat, for there is one for each active series.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenChunk {
-    pub(crate) bits: BitWriter,
-    pub(crate) xor: Xor,
-    pub first_ms: i64,
+    pub(crate) bytes: Vec<u8>,
+    /// Bits of the newest value.
+    pub(crate) value: u64,
     pub last_ms: i64,
     pub(crate) interval: i64,
     pub count: u16,
+    /// Unused low bits of the last byte.
+    pub(crate) free: u8,
+    /// The window of the value codec, see [`Xor`].
+    pub(crate) lead: u8,
+    pub(crate) len: u8,
 }
 
 /// A closed chunk. `bytes` decode to `count` samples in `[first_ms, last_ms]`.
@@ -50,25 +55,37 @@ pub(crate) enum Bytes {
 impl OpenChunk {
     pub fn new(first: Sample) -> Self {
         let mut bits = BitWriter::default();
-        bits.bytes.reserve(48);
+        bits.bytes.reserve_exact(48);
         bits.push(first.at_ms as u64, 64);
         bits.push(first.value.to_bits(), 64);
+        let value = first.value.to_bits();
         Self {
-            bits,
-            xor: Xor::new(first.value.to_bits()),
-            first_ms: first.at_ms,
+            bytes: bits.bytes,
+            value,
             last_ms: first.at_ms,
             interval: 0,
             count: 1,
+            free: 0,
+            lead: 0,
+            len: 0,
         }
     }
 
     pub fn is_full(&self) -> bool {
-        self.count >= MAX_SAMPLES || self.bits.bytes.len() >= MAX_BYTES
+        self.count >= MAX_SAMPLES || self.bytes.len() >= MAX_BYTES
+    }
+
+    /// Time of the first sample, which stands whole at the start.
+    pub fn first_ms(&self) -> i64 {
+        self.bytes.first_chunk().map_or(self.last_ms, |bytes| i64::from_be_bytes(*bytes))
+    }
+
+    pub fn newest(&self) -> Sample {
+        Sample { at_ms: self.last_ms, value: f64::from_bits(self.value) }
     }
 
     pub fn size_bytes(&self) -> usize {
-        self.bits.bytes.capacity()
+        self.bytes.capacity()
     }
 
     /// Appends a sample newer than the last one.
@@ -77,18 +94,24 @@ impl OpenChunk {
         let interval = sample.at_ms.wrapping_sub(self.last_ms);
         let change = interval.wrapping_sub(self.interval);
         let value = sample.value.to_bits();
-        match (change == 0, value == self.xor.value) {
-            (true, true) => self.bits.push(0b0, 1),
-            (true, false) => self.bits.push(0b10, 2),
-            (false, true) => self.bits.push(0b110, 3),
-            (false, false) => self.bits.push(0b111, 3),
+        let mut bits = BitWriter { bytes: std::mem::take(&mut self.bytes), free: u32::from(self.free) };
+        match (change == 0, value == self.value) {
+            (true, true) => bits.push(0b0, 1),
+            (true, false) => bits.push(0b10, 2),
+            (false, true) => bits.push(0b110, 3),
+            (false, false) => bits.push(0b111, 3),
         }
         if change != 0 {
-            put_interval(change, &mut self.bits);
+            put_interval(change, &mut bits);
         }
-        if value != self.xor.value {
-            self.xor.put(value, &mut self.bits);
+        if value != self.value {
+            let mut xor = Xor { value: self.value, lead: self.lead, len: self.len };
+            xor.put(value, &mut bits);
+            (self.value, self.lead, self.len) = (xor.value, xor.lead, xor.len);
         }
+        self.bytes = bits.bytes;
+        // At most the eight bits of a byte.
+        self.free = bits.free as u8;
         self.interval = interval;
         self.last_ms = sample.at_ms;
         self.count += 1;
@@ -96,15 +119,15 @@ impl OpenChunk {
 
     pub fn seal(self) -> Chunk {
         Chunk {
-            first_ms: self.first_ms,
+            first_ms: self.first_ms(),
             last_ms: self.last_ms,
             count: self.count,
-            bytes: Bytes::Memory(self.bits.bytes.into_boxed_slice()),
+            bytes: Bytes::Memory(self.bytes.into_boxed_slice()),
         }
     }
 
     pub fn samples(&self) -> Samples<'_> {
-        Samples::new(&self.bits.bytes, self.count)
+        Samples::new(&self.bytes, self.count)
     }
 }
 

@@ -9,6 +9,7 @@ mod image;
 mod index;
 mod lookup;
 mod memory;
+mod table;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,12 +19,13 @@ use ph_model::{Labels, Series};
 use crate::Error;
 use crate::wal::{self, DefTable};
 use index::Index;
-use memory::Refusal;
+use memory::{Refusal, Units};
 
 pub(crate) use memory::MemSeries;
 
 pub use cut::{Cut, CutSeries};
 pub use image::Loader;
+pub use lookup::Pick;
 
 /// Limits of a head. Times in ms.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +71,34 @@ pub struct HeadStats {
     pub samples: u64,
     /// Bytes of sample chunks and label index, estimated.
     pub bytes: u64,
+    /// The same by what they are for.
+    pub parts: HeadBytes,
     /// First and last sample time; `None` without samples.
     pub first_ms: Option<i64>,
     pub last_ms: Option<i64>,
+}
+
+/// Bytes of a head in memory, estimated from sizes; an allocator rounds them up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadBytes {
+    /// Samples, open and closed.
+    pub samples: u64,
+    /// What each series has beside its samples and labels.
+    pub series: u64,
+    /// Texts of names and values.
+    pub texts: u64,
+    /// Label sets, with what they lead to.
+    pub sets: u64,
+    /// The way from a label set to its series.
+    pub hashes: u64,
+    /// The way from a label to its series.
+    pub postings: u64,
+}
+
+impl HeadBytes {
+    pub fn total(&self) -> u64 {
+        self.samples + self.series + self.texts + self.sets + self.hashes + self.postings
+    }
 }
 
 /// Where a series is in its head.
@@ -90,6 +117,7 @@ impl Place {
 pub struct Head {
     config: HeadConfig,
     index: RwLock<Index>,
+    units: Units,
     next_ref: AtomicU64,
     /// Border of the newest cut that was not dropped; `i64::MIN` without one.
     cut_border_ms: AtomicI64,
@@ -100,6 +128,7 @@ impl Head {
         Self {
             config,
             index: RwLock::new(Index::default()),
+            units: Units::default(),
             next_ref: AtomicU64::new(1),
             cut_border_ms: AtomicI64::new(i64::MIN),
         }
@@ -109,7 +138,7 @@ impl Head {
     ///
     /// `now_ms` bounds the future only; a replay passes `i64::MAX`.
     pub fn append(&self, batch: &[Series], now_ms: i64) -> AppendOutcome {
-        let mut run = Run::new(&self.config, now_ms.saturating_add(self.config.future_ms));
+        let mut run = Run::new(self, now_ms);
         let mut unknown = Vec::new();
         // The lock is held while samples go in, so that a series cannot leave the head in between.
         let index = self.read();
@@ -131,7 +160,7 @@ impl Head {
 
     /// As [`Head::append`], for series whose places in this head are known, one for each.
     pub fn append_at(&self, batch: &[Series], places: &[Place], now_ms: i64) -> AppendOutcome {
-        let mut run = Run::new(&self.config, now_ms.saturating_add(self.config.future_ms));
+        let mut run = Run::new(self, now_ms);
         let mut unknown = Vec::new();
         for (series, place) in batch.iter().zip(places) {
             // A series that left the head meanwhile says so.
@@ -143,7 +172,7 @@ impl Head {
         run.outcome
     }
 
-    fn append_new(&self, unknown: Vec<(u128, &Series)>, run: &mut Run) {
+    fn append_new(&self, unknown: Vec<(u128, &Series)>, run: &mut Run<'_>) {
         if unknown.is_empty() {
             return;
         }
@@ -169,7 +198,7 @@ impl Head {
         table: &mut DefTable,
         (from_ms, now_ms): (i64, i64),
     ) -> Result<(AppendOutcome, i64), Error> {
-        let mut run = Run::new(&self.config, now_ms.saturating_add(self.config.future_ms));
+        let mut run = Run::new(self, now_ms);
         let mut newest_ms = i64::MIN;
         wal::visit(payload, table, &mut |def| {
             newest_ms = def.series.samples.iter().fold(newest_ms, |n, s| n.max(s.at_ms));
@@ -216,18 +245,27 @@ impl Head {
     /// Sizes; walks over all series.
     pub fn stats(&self) -> HeadStats {
         let index = self.read();
-        let mut stats =
-            HeadStats { series: index.len() as u64, bytes: index.size_bytes(), ..HeadStats::default() };
+        let sizes = index.size_bytes();
+        let mut parts = HeadBytes {
+            texts: sizes.texts as u64,
+            sets: sizes.slots as u64,
+            hashes: sizes.hashes as u64,
+            postings: sizes.holders as u64,
+            ..HeadBytes::default()
+        };
+        let mut stats = HeadStats { series: index.len() as u64, ..HeadStats::default() };
         for memory in index.all_series() {
             let state = memory.state();
             stats.samples += state.count();
-            stats.bytes += state.size_bytes();
+            let (samples, own) = state.size_bytes();
+            parts.samples += samples;
+            parts.series += own;
             if let Some((first, last)) = state.bounds() {
                 stats.first_ms = Some(stats.first_ms.map_or(first, |f| f.min(first)));
                 stats.last_ms = Some(stats.last_ms.map_or(last, |l| l.max(last)));
             }
         }
-        stats
+        HeadStats { bytes: parts.total(), parts, ..stats }
     }
 
     /// How many series are in the head.
@@ -258,15 +296,22 @@ fn valid_labels(labels: &Labels) -> bool {
 }
 
 /// One append under way.
-struct Run {
+struct Run<'a> {
     outcome: AppendOutcome,
     limit_ms: i64,
     window_ms: i64,
+    units: &'a Units,
 }
 
-impl Run {
-    fn new(config: &HeadConfig, limit_ms: i64) -> Self {
-        Self { outcome: AppendOutcome::default(), limit_ms, window_ms: config.out_of_order_ms }
+impl<'a> Run<'a> {
+    fn new(head: &'a Head, now_ms: i64) -> Self {
+        let HeadConfig { out_of_order_ms, future_ms, .. } = head.config;
+        Self {
+            outcome: AppendOutcome::default(),
+            limit_ms: now_ms.saturating_add(future_ms),
+            window_ms: out_of_order_ms,
+            units: &head.units,
+        }
     }
 
     /// Adds a batch's samples of one series; `false`, and nothing done, when the series left the head.
@@ -275,7 +320,7 @@ impl Run {
         if state.gone {
             return false;
         }
-        self.outcome.described |= state.describe(series);
+        self.outcome.described |= state.describe(series, self.units);
         for sample in &series.samples {
             let result = if sample.at_ms > self.limit_ms {
                 Err(Refusal::TooFarInFuture)

@@ -25,7 +25,9 @@ pub mod wal;
 
 pub use block::{Block, BlockMeta};
 pub use error::Error;
-pub use head::{AppendOutcome, Cut, CutSeries, Head, HeadConfig, HeadStats, Loader, Place, Rejection};
+pub use head::{
+    AppendOutcome, Cut, CutSeries, Head, HeadBytes, HeadConfig, HeadStats, Loader, Pick, Place, Rejection,
+};
 pub use matching::LabelTest;
 pub use merge::{Source, merge, merge_samples};
 pub use metrics::Metric;

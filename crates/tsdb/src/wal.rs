@@ -6,6 +6,7 @@
 //!
 //! Source: the layout is our own; numbers are LEB128 varints, little endian where they are fixed.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -29,14 +30,11 @@ const ALIKE: u8 = 4;
 /// An encoded payload that does not reach the log must be followed by [`Encoder::reset`].
 #[derive(Debug, Default)]
 pub struct Encoder {
-    known: HashMap<u64, Known, FoldBuild>,
+    /// Bits of the last value of each series that is defined. There are millions of them.
+    known: HashMap<u64, u64, FoldBuild>,
+    /// Of those that have a start, ms UTC.
+    starts: HashMap<u64, i64, FoldBuild>,
     started: bool,
-}
-
-#[derive(Debug)]
-struct Known {
-    start_ms: i64,
-    value: u64,
 }
 
 /// What a segment's payloads have defined so far: one table per segment and organisation.
@@ -74,13 +72,16 @@ impl Encoder {
         let mut first_entry: Option<usize> = None;
         let mut alike = true;
         for (series_ref, series) in batch {
-            let known =
-                self.known.entry(series_ref).or_insert_with(|| Known { start_ms: i64::MIN, value: 0 });
-            // `i64::MIN` stands for "not defined"; a series without start is defined with `MIN + 1`.
-            let start_ms = series.start_ms.map_or(i64::MIN + 1, |s| s.max(i64::MIN + 2));
-            if known.start_ms != start_ms {
-                known.start_ms = start_ms;
-                known.value = 0;
+            let (known, is_new) = match self.known.entry(series_ref) {
+                Entry::Occupied(known) => (known.into_mut(), false),
+                Entry::Vacant(new) => (new.insert(0), true),
+            };
+            if is_new || self.starts.get(&series_ref).copied() != series.start_ms {
+                *known = 0;
+                match series.start_ms {
+                    Some(start_ms) => self.starts.insert(series_ref, start_ms),
+                    None => self.starts.remove(&series_ref),
+                };
                 put(&mut defs, rows);
                 put_def(&mut defs, series);
                 def_count += 1;
@@ -92,9 +93,9 @@ impl Encoder {
                 alike &= first_entry.is_none() || sample.at_ms == last_ms;
                 put_signed(&mut times, sample.at_ms.wrapping_sub(last_ms));
                 first_entry.get_or_insert(times.len());
-                put_value(&mut values, sample.value.to_bits() ^ known.value);
+                put_value(&mut values, sample.value.to_bits() ^ *known);
                 last_ms = sample.at_ms;
-                known.value = sample.value.to_bits();
+                *known = sample.value.to_bits();
             }
             last_ref = series_ref;
             rows += 1;

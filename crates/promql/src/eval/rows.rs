@@ -67,13 +67,12 @@ pub fn nameless(labels: Labels) -> Labels {
 
 /// The labels whose names are wanted.
 pub fn select(labels: &Labels, wanted: impl Fn(&str) -> bool) -> Labels {
-    labels.iter().filter(|(n, _)| wanted(n)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    Labels::of(labels.iter().filter(|(name, _)| wanted(name)))
 }
 
 /// With one label set, or removed when the value is empty.
 pub fn with(labels: &Labels, name: &str, value: &str) -> Labels {
-    let others = labels.iter().filter(|(n, _)| *n != name).map(|(n, v)| (n.to_owned(), v.to_owned()));
-    others.chain([(name.to_owned(), value.to_owned())]).collect()
+    Labels::of(labels.iter().filter(|(known, _)| *known != name).chain([(name, value)]))
 }
 
 /// Puts series of equal labels together when they have no step in common; else it is an error.

@@ -3,23 +3,23 @@
 use ph_model::{ExemplarRow, Labels};
 
 /// An exemplar of a series still to be named. Ids stand in labels, under the names that clients give them.
-pub fn exemplar(pairs: Vec<(String, String)>, (at_ms, value): (i64, f64)) -> ExemplarRow {
+pub fn exemplar(pairs: &[(&str, &str)], (at_ms, value): (i64, f64)) -> ExemplarRow {
     let mut row = ExemplarRow { ts: at_ms.saturating_mul(1_000_000), value, ..ExemplarRow::default() };
     let mut rest = Vec::new();
     for (name, text) in pairs {
-        match name.as_str() {
-            "trace_id" | "traceID" | "traceid" if row.trace_id.is_none() => match id(&text) {
+        match *name {
+            "trace_id" | "traceID" | "traceid" if row.trace_id.is_none() => match id(text) {
                 Some(id) => row.trace_id = Some(id),
-                None => rest.push((name, text)),
+                None => rest.push((*name, *text)),
             },
-            "span_id" | "spanID" | "spanid" if row.span_id.is_none() => match id(&text) {
+            "span_id" | "spanID" | "spanid" if row.span_id.is_none() => match id(text) {
                 Some(id) => row.span_id = Some(id),
-                None => rest.push((name, text)),
+                None => rest.push((*name, *text)),
             },
-            _ => rest.push((name, text)),
+            _ => rest.push((*name, *text)),
         }
     }
-    row.labels = Labels::new(rest);
+    row.labels = Labels::of(rest);
     row
 }
 

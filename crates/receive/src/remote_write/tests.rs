@@ -175,3 +175,69 @@ fn symbols_that_grow_without_end_are_refused() {
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert!(refused.to_string().contains("symbols in place is larger than 32768 bytes"), "{refused}");
 }
+
+#[test]
+fn a_body_of_version_one_is_read_as_its_messages_say_and_never_beyond_its_end() {
+    let mut random = 7_u64;
+    let mut next = |most: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % most
+    };
+    for _ in 0..12 {
+        let timeseries: Vec<TimeSeries> = (0..next(6))
+            .map(|n| TimeSeries {
+                labels: (0..next(5))
+                    .map(|l| label(&format!("l{l}"), &"é".repeat(next(40) as usize)))
+                    .chain([label("__name__", &format!("m{n}"))])
+                    .collect(),
+                samples: (0..next(4))
+                    .map(|_| point(f64::from_bits(next(u64::MAX)), next(u64::MAX) as i64))
+                    .collect(),
+                ..TimeSeries::default()
+            })
+            .collect();
+        let metadata = MetricMetadata { r#type: 1, metric_family_name: "m1".into(), ..Default::default() };
+        let request = WriteRequest { timeseries, metadata: vec![metadata] };
+        let mut body = request.encode_to_vec();
+        // A field of each wire type that nobody knows.
+        body.extend_from_slice(&[
+            0x78, 0x96, 0x01, 0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7a, 2, 9, 9, 0x7d, 1, 2, 3, 4,
+        ]);
+        let read = decode(Version::One, &body, &Limits::default()).unwrap();
+        let given: Vec<&TimeSeries> = request.timeseries.iter().filter(|s| !s.samples.is_empty()).collect();
+        assert_eq!(read.series.len(), given.len());
+        for (series, given) in read.series.iter().zip(given) {
+            let pairs = given.labels.iter().map(|l| (l.name.clone(), l.value.clone()));
+            assert_eq!(series.labels, pairs.collect());
+            let bits = |at_ms: i64, value: f64| (at_ms, value.to_bits());
+            let samples: Vec<_> = series.samples.iter().map(|s| bits(s.at_ms, s.value)).collect();
+            assert_eq!(samples, given.samples.iter().map(|p| bits(p.timestamp, p.value)).collect::<Vec<_>>());
+            let kind = if series.labels.metric() == "m1" { SeriesKind::Counter } else { SeriesKind::Unknown };
+            assert_eq!(series.kind, kind);
+        }
+        assert_eq!(read.described.len(), 1);
+        for end in 0..body.len() {
+            // Where a prefix ends between two fields it is a request, too.
+            let prefix = &body[..end];
+            let whole = WriteRequest::decode(prefix).is_ok();
+            assert_eq!(decode(Version::One, prefix, &Limits::default()).is_ok(), whole, "{end}");
+        }
+    }
+}
+
+#[test]
+fn fields_of_another_wire_type_and_texts_that_are_none_are_malformed() {
+    for (body, why) in [
+        (&[0x08, 1][..], "another wire type"),
+        (&[0x0a, 2, 0x08, 1], "another wire type"),
+        (&[0x0a, 4, 0x12, 2, 0x08, 1], "a sample's value"),
+        (&[0x0a, 5, 0x0a, 3, 0x0a, 1, 0xff], "not UTF-8"),
+        (&[0x0b], "no known wire type"),
+        (&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], "ends early"),
+    ] {
+        let fault = decode(Version::One, body, &Limits::default()).unwrap_err();
+        assert!(matches!(fault, Error::Malformed { .. }) && fault.to_string().contains(why), "{fault}");
+    }
+}

@@ -76,7 +76,6 @@ fn stamped(labels: &Labels, stamp: &Stamp) -> Labels {
     if stamp.cluster_name.is_empty() {
         return labels.clone();
     }
-    let cluster = ("k8s.cluster.name".to_owned(), stamp.cluster_name.clone());
-    let own = labels.as_slice().iter().filter(|(n, _)| *n != cluster.0).cloned();
-    own.chain([cluster.clone()]).collect()
+    let cluster = ("k8s.cluster.name", stamp.cluster_name.as_str());
+    Labels::of(labels.iter().filter(|(name, _)| *name != cluster.0).chain([cluster]))
 }

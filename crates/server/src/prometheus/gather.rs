@@ -9,7 +9,7 @@ use ph_access::TenantCtx;
 use ph_model::{ErrorKind, Labels, MatchOp, Matcher, RangeMs, Rolled, Sample, SeriesKind};
 use ph_promql::{Selection, SeriesIter, SeriesSource, SourceError, SourceSeries};
 use ph_store::{MetricsKept, SeriesAsk, SeriesSamples, Store};
-use ph_tsdb::LabelTest;
+use ph_tsdb::{LabelTest, Pick};
 
 use super::names::{Selector, Spelling, is_only_itself};
 use super::{rolled, views};
@@ -126,8 +126,11 @@ pub trait Kept: Default + Send {
     /// How much one request may hold, and of what.
     const MOST: (usize, &'static str);
 
-    /// Adds ascending samples; of two at one time the first stays.
-    fn add(&mut self, samples: Vec<Sample>);
+    /// Keeps ascending samples.
+    fn of(samples: Vec<Sample>) -> Self;
+
+    /// Adds what another series holds that is the same one to the reader; of two samples at one time the first stays.
+    fn join(&mut self, later: Self);
 
     /// What is held, in the unit of the limit.
     fn size(&self) -> usize;
@@ -136,14 +139,14 @@ pub trait Kept: Default + Send {
 impl Kept for Vec<Sample> {
     const MOST: (usize, &'static str) = (MOST_SAMPLES, "samples");
 
-    fn add(&mut self, samples: Vec<Sample>) {
-        if self.is_empty() {
-            *self = samples;
-        } else {
-            self.extend(samples);
-            self.sort_by_key(|s| s.at_ms);
-            self.dedup_by_key(|s| s.at_ms);
-        }
+    fn of(samples: Vec<Sample>) -> Self {
+        samples
+    }
+
+    fn join(&mut self, later: Self) {
+        self.extend(later);
+        self.sort_by_key(|s| s.at_ms);
+        self.dedup_by_key(|s| s.at_ms);
     }
 
     fn size(&self) -> usize {
@@ -151,26 +154,58 @@ impl Kept for Vec<Sample> {
     }
 }
 
-/// Series as a query sees them, ascending by those labels.
+/// Series as a query sees them. They mostly come in the order of their labels, so that they are put in order once at the end.
 #[derive(Default)]
 pub struct Rows<K> {
-    pub series: BTreeMap<Labels, K>,
+    series: Vec<(Labels, K)>,
+    /// One came before or beside its like.
+    is_mixed: bool,
     size: usize,
 }
 
 impl<K: Kept> Rows<K> {
     /// After so much of the limit was taken.
     fn after(size: usize) -> Self {
-        Self { series: BTreeMap::new(), size }
+        Self { series: Vec::new(), is_mixed: false, size }
     }
 
     /// Errors: `Exhausted` above the limit.
     pub fn add(&mut self, labels: Labels, samples: Vec<Sample>) -> Result<(), ph_store::Error> {
-        let row = self.series.entry(labels).or_default();
-        self.size -= row.size();
-        row.add(samples);
+        let row = K::of(samples);
         self.size += row.size();
+        self.is_mixed |= self.series.last().is_some_and(|(last, _)| *last >= labels);
+        self.series.push((labels, row));
         within(self.size, K::MOST)
+    }
+
+    /// Puts series in the order of their labels, and makes those of equal labels one.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.is_mixed) {
+            return;
+        }
+        // Of equal ones the first stays in front.
+        self.series.sort_by(|a, b| a.0.cmp(&b.0));
+        let size = &mut self.size;
+        self.series.dedup_by(|later, first| {
+            let same = later.0 == first.0;
+            if same {
+                *size -= first.1.size() + later.1.size();
+                first.1.join(std::mem::take(&mut later.1));
+                *size += first.1.size();
+            }
+            same
+        });
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Ascending by labels.
+    pub fn into_series(mut self) -> Vec<(Labels, K)> {
+        self.settle();
+        self.series
     }
 
     /// What is held, with what was before.
@@ -218,13 +253,13 @@ impl<'a> Gather<'a> {
         let warnings = selections.iter().filter_map(|one| rolled::warning(&kept, one)).collect();
         let mut found = Vec::new();
         let (mut series, mut size) = (0, 0);
-        for (selection, resolution_ms) in merged(selections, &kept) {
+        for Need { selection, resolution_ms, pick } in merged(selections, &kept) {
             let seen = (spelling, MOST_SERIES - series);
             let fetched = match resolution_ms {
                 None => {
-                    let rows: Rows<Vec<Sample>> = self.rows(&selection, seen, size).await?;
-                    (series, size) = (series + rows.series.len(), rows.size());
-                    Fetched::Samples(rows.series.into_iter().collect())
+                    let rows: Rows<Vec<Sample>> = self.rows((&selection, pick), seen, size).await?;
+                    (series, size) = (series + rows.count(), rows.size());
+                    Fetched::Samples(rows.into_series())
                 }
                 Some(ms) => {
                     let windows = MOST_SAMPLES.saturating_sub(size) / ROLLED_WEIGHT;
@@ -245,16 +280,18 @@ impl<'a> Gather<'a> {
     /// series has the name itself.
     pub async fn rows<K: Kept>(
         &self,
-        selection: &Selection,
+        (selection, pick): (&Selection, Pick),
         seen: (&Spelling, usize),
         size: usize,
     ) -> Result<Rows<K>, ph_store::Error> {
         let matchers = &selection.matchers;
         let range = RangeMs::new(selection.from_ms, selection.to_ms.saturating_add(1));
         let mut rows = Rows::<K>::after(size);
-        self.stored(matchers, range, seen, &mut |labels, samples| rows.add(labels, samples)).await?;
+        let mut add = |labels, samples| rows.add(labels, samples);
+        self.stored(matchers, (range, pick), seen, &mut add).await?;
         let views = views::meant(matchers);
         if views.is_empty() {
+            rows.settle();
             return Ok(rows);
         }
         let tests: Result<Vec<LabelTest>, _> = matchers.iter().map(LabelTest::new).collect();
@@ -268,7 +305,7 @@ impl<'a> Gather<'a> {
             own.insert(of(&labels));
             Ok(())
         };
-        self.stored(&name, range, seen, &mut note).await?;
+        self.stored(&name, (range, Pick::Newest), seen, &mut note).await?;
         // Whether a cluster has series of that name is a matter of the range.
         self.shown().varies |= !own.is_empty();
         for view in views {
@@ -279,8 +316,9 @@ impl<'a> Gather<'a> {
                 let mut each = view.apply(&labels, samples).into_iter().filter(|(l, _)| shown(l));
                 each.try_for_each(|(labels, samples)| rows.add(labels, samples))
             };
-            self.stored(&view.matchers(matchers), range, seen, &mut show).await?;
+            self.stored(&view.matchers(matchers), (range, Pick::All), seen, &mut show).await?;
         }
+        rows.settle();
         Ok(rows)
     }
 
@@ -288,14 +326,17 @@ impl<'a> Gather<'a> {
     async fn stored(
         &self,
         matchers: &[Matcher],
-        range: RangeMs,
+        (range, pick): (RangeMs, Pick),
         (spelling, most): (&Spelling, usize),
         take: &mut Take<'_>,
     ) -> Result<(), ph_store::Error> {
         let selector = Selector::new(matchers).map_err(|e| ph_store::Error::new(ErrorKind::Invalid, e))?;
         let Some(pushed) = self.pushed(matchers, range, &selector).await? else { return Ok(()) };
         let ask = SeriesAsk { matchers: pushed, range, max_series: most };
-        let mut stream = self.store.select_series(self.ctx, ask).await?;
+        let mut stream = match pick {
+            Pick::All => self.store.select_series(self.ctx, ask).await?,
+            Pick::Newest => self.store.select_newest(self.ctx, ask).await?,
+        };
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             {
@@ -367,7 +408,7 @@ impl<'a> Gather<'a> {
         limit: usize,
     ) -> Result<BTreeMap<String, (String, SeriesKind)>, ph_store::Error> {
         let ask = SeriesAsk { matchers: Vec::new(), range, max_series: MOST_SERIES };
-        let mut stream = self.store.select_series(self.ctx, ask).await?;
+        let mut stream = self.store.select_newest(self.ctx, ask).await?;
         let mut found = BTreeMap::new();
         while let Some(batch) = stream.next().await {
             for one in batch? {
@@ -380,18 +421,39 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// Selections of equal matchers as one, over the range of all, so that nothing is fetched twice; each with the width of the
-/// windows that answer it, where samples are gone.
-fn merged(selections: Vec<Selection>, kept: &MetricsKept) -> Vec<(Selection, Option<i64>)> {
-    let mut out: Vec<(Selection, Option<i64>)> = Vec::new();
+/// A selection, and how it is fetched.
+struct Need {
+    selection: Selection,
+    /// The width of the windows that answer it, where samples are gone.
+    resolution_ms: Option<i64>,
+    pick: Pick,
+}
+
+/// What is looked at of a selection: of a plain selector at one moment the newest sample.
+fn pick_of(selection: &Selection) -> Pick {
+    let hint = &selection.hint;
+    let is_moment = hint.function.is_none() && hint.range_ms == 0 && hint.step_ms == 0;
+    if is_moment && hint.end_ms == Some(selection.to_ms) { Pick::Newest } else { Pick::All }
+}
+
+/// Selections of equal matchers as one, over the range of all, so that nothing is fetched twice.
+fn merged(selections: Vec<Selection>, kept: &MetricsKept) -> Vec<Need> {
+    let mut out: Vec<Need> = Vec::new();
     for one in selections {
         let resolution_ms = rolled::resolution(kept, &one);
-        match out.iter_mut().find(|(s, ms)| s.matchers == one.matchers && *ms == resolution_ms) {
-            Some((known, _)) => {
+        let same = |n: &&mut Need| n.selection.matchers == one.matchers && n.resolution_ms == resolution_ms;
+        match out.iter_mut().find(same) {
+            Some(Need { selection: known, pick, .. }) => {
+                if (known.from_ms, known.to_ms, *pick) != (one.from_ms, one.to_ms, pick_of(&one)) {
+                    *pick = Pick::All;
+                }
                 known.from_ms = known.from_ms.min(one.from_ms);
                 known.to_ms = known.to_ms.max(one.to_ms);
             }
-            None => out.push((one, resolution_ms)),
+            None => {
+                let pick = pick_of(&one);
+                out.push(Need { selection: one, resolution_ms, pick });
+            }
         }
     }
     out
@@ -401,4 +463,49 @@ fn merged(selections: Vec<Selection>, kept: &MetricsKept) -> Vec<(Selection, Opt
 fn escape(name: &str) -> String {
     let special = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
     name.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Series are in order and each is there once, however they came.
+
+    use super::*;
+
+    fn row(text: &str, times: &[i64]) -> (Labels, Vec<Sample>) {
+        let samples = times.iter().map(|at_ms| Sample { at_ms: *at_ms, value: text.len() as f64 });
+        (Labels::of([("__name__", text)]), samples.collect())
+    }
+
+    #[test]
+    fn rows_are_ascending_and_those_of_one_name_are_one() {
+        for given in [vec!["a", "b", "c"], vec!["c", "a", "b"], vec!["b", "a", "b", "c", "b"]] {
+            let mut rows = Rows::<Vec<Sample>>::after(5);
+            for (at, name) in (0..).zip(&given) {
+                let (labels, samples) = row(name, &[10 * at, 10 * at + 1, 100]);
+                rows.add(labels, samples).unwrap();
+            }
+            rows.settle();
+            let repeats = given.len() - 3;
+            assert_eq!((rows.count(), rows.size()), (3, 5 + 3 * given.len() - repeats));
+            let found = rows.into_series();
+            assert_eq!(found.iter().map(|(l, _)| l.metric()).collect::<Vec<_>>(), ["a", "b", "c"]);
+            for (_, samples) in found {
+                assert!(samples.is_sorted_by(|a, b| a.at_ms < b.at_ms));
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_samples_at_one_time_the_first_stays_and_the_limit_is_named() {
+        let mut rows = Rows::<Vec<Sample>>::default();
+        for (name, value) in [("b", 1.0), ("a", 2.0), ("b", 3.0)] {
+            rows.add(Labels::of([("__name__", name)]), vec![Sample { at_ms: 7, value }]).unwrap();
+        }
+        let found: Vec<f64> = rows.into_series().into_iter().map(|(_, samples)| samples[0].value).collect();
+        assert_eq!(found, [2.0, 1.0]);
+        let mut full = Rows::<Vec<Sample>>::after(MOST_SAMPLES - 1);
+        let (labels, samples) = row("a", &[1, 2]);
+        let refused = full.add(labels, samples).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Exhausted);
+    }
 }

@@ -16,6 +16,7 @@ use http::header;
 use ph_access::{Permission, TenantCtx};
 use ph_model::{ErrorKind, MatchOp, Matcher, Sample};
 use ph_promql::{Hint, Selection};
+use ph_tsdb::Pick;
 use prost::Message;
 use std::time::Duration;
 
@@ -72,8 +73,9 @@ async fn gathered<K: Kept>(gather: &Gather<'_>, selections: Vec<Selection>) -> R
     let (spelling, mut found) = (Spelling::default(), Vec::new());
     let (mut series, mut size) = (0, 0);
     for selection in selections {
-        let rows: Rows<K> = gather.rows(&selection, (&spelling, MOST_SERIES - series), size).await?;
-        (series, size) = (series + rows.series.len(), rows.size());
+        let rows: Rows<K> =
+            gather.rows((&selection, Pick::All), (&spelling, MOST_SERIES - series), size).await?;
+        (series, size) = (series + rows.count(), rows.size());
         found.push(rows);
     }
     Ok(found)
@@ -83,7 +85,7 @@ fn samples(found: Vec<Rows<Vec<Sample>>>) -> Result<Response, Fault> {
     let point = |s: Sample| Point { value: s.value, timestamp: s.at_ms };
     let result = |rows: Rows<Vec<Sample>>| QueryResult {
         timeseries: rows
-            .series
+            .into_series()
             .into_iter()
             .map(|(set, samples)| TimeSeries {
                 labels: labels(&set),

@@ -86,6 +86,14 @@ async fn one<S: Store + ?Sized>(asker: &mut Asker<'_, S>, ask: SeriesAsk, test: 
     let found: Vec<(Labels, Vec<Sample>)> =
         batches.into_iter().flat_map(Result::unwrap).map(|s| (s.labels, s.samples)).collect();
     asker.right(&format!("select {what}"), &found, &expected);
+    let batches: Vec<Result<Vec<SeriesSamples>, _>> =
+        asker.store.select_newest(&asker.ctx, ask.clone()).await.unwrap().collect().await;
+    let found: Vec<(Labels, Vec<Sample>)> =
+        batches.into_iter().flat_map(Result::unwrap).map(|s| (s.labels, s.samples)).collect();
+    let last = |samples: &[Sample]| samples.last().copied().into_iter().collect::<Vec<_>>();
+    let newest: Vec<(Labels, Vec<Sample>)> =
+        expected.iter().map(|(labels, samples)| (labels.clone(), last(samples))).collect();
+    asker.right(&format!("newest of {what}"), &found, &newest);
     let series = asker.store.series(&asker.ctx, ask.clone()).await.unwrap();
     let right: Vec<Labels> = expected.iter().map(|(l, _)| l.clone()).collect();
     asker.right(&format!("series {what}"), &series, &(right.clone(), false));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures::stream::{self, BoxStream, StreamExt};
 use ph_access::{Grant, TelemetryErase, TenantCtx};
 use ph_model::{ErrorKind, Labels, RangeMs, RangeNs, Signal};
+use ph_tsdb::Pick;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::Embedded;
 use super::start::run;
@@ -21,7 +23,7 @@ use crate::scan::{Budget, Leave};
 use crate::series::Listed;
 use crate::shard::shard_of;
 use crate::snapshot::Table;
-use crate::{count, exemplars, facts, fields, known, rolled, scan, search, series, tail, traces};
+use crate::{count, exemplars, facts, fields, known, rolled, scan, search, series, tail, traces, turns};
 
 /// Batches of series that may wait for the reader.
 const AHEAD: usize = 2;
@@ -42,6 +44,38 @@ impl Embedded {
 }
 
 impl Embedded {
+    /// Series, in batches that the reader takes when it likes.
+    async fn selected(
+        &self,
+        ctx: &TenantCtx,
+        mut ask: SeriesAsk,
+        pick: Pick,
+    ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error> {
+        ask.range = self.visible_ms(ctx, ask.range);
+        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        // A reader that goes away ends the work at its next series.
+        let leave = Leave::default();
+        let waiting = leave.unless_waited_for();
+        let turn = self.turns.wait().await;
+        let work = tokio::task::spawn_blocking(move || {
+            let _until_the_end = turn.begin();
+            let asked = series::Asked { org, ask: &ask, pick, leave: &leave };
+            let give = |item| match sender.try_send(item) {
+                Err(TrySendError::Full(item)) => turns::aside(|| sender.blocking_send(item).is_ok()),
+                given => given.is_ok(),
+            };
+            let result = series::select(&shared, asked, &mut |batch| give(Ok(batch)));
+            if let Err(error) = result {
+                give(Err(error));
+            }
+        });
+        Ok(stream::unfold((receiver, work, waiting), |(mut receiver, work, waiting)| async move {
+            receiver.recv().await.map(|item| (item, (receiver, work, waiting)))
+        })
+        .boxed())
+    }
+
     /// Answers from the spans of one snapshot.
     async fn on_spans<T: Send + 'static>(
         &self,
@@ -49,11 +83,12 @@ impl Embedded {
         answer: impl FnOnce(Option<&Table>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
-        run(move || {
-            let snapshot = shared.snapshots.load();
-            answer(snapshot.table(org, Signal::Spans).map(Arc::as_ref))
-        })
-        .await?
+        self.turns
+            .run(move || {
+                let snapshot = shared.snapshots.load();
+                answer(snapshot.table(org, Signal::Spans).map(Arc::as_ref))
+            })
+            .await?
     }
 }
 
@@ -74,25 +109,17 @@ impl Store for Embedded {
     async fn select_series(
         &self,
         ctx: &TenantCtx,
-        mut ask: SeriesAsk,
+        ask: SeriesAsk,
     ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error> {
-        ask.range = self.visible_ms(ctx, ask.range);
-        let (shared, org) = (Arc::clone(&self.shared), ctx.org());
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        // A reader that goes away ends the work at its next series.
-        let leave = Leave::default();
-        let waiting = leave.unless_waited_for();
-        let work = tokio::task::spawn_blocking(move || {
-            let asked = series::Asked { org, ask: &ask, leave: &leave };
-            let result = series::select(&shared, asked, &mut |batch| sender.blocking_send(Ok(batch)).is_ok());
-            if let Err(error) = result {
-                let _ = sender.blocking_send(Err(error));
-            }
-        });
-        Ok(stream::unfold((receiver, work, waiting), |(mut receiver, work, waiting)| async move {
-            receiver.recv().await.map(|item| (item, (receiver, work, waiting)))
-        })
-        .boxed())
+        self.selected(ctx, ask, Pick::All).await
+    }
+
+    async fn select_newest(
+        &self,
+        ctx: &TenantCtx,
+        ask: SeriesAsk,
+    ) -> Result<BoxStream<'static, Result<Vec<SeriesSamples>, Error>>, Error> {
+        self.selected(ctx, ask, Pick::Newest).await
     }
 
     async fn standing(&self, ctx: &TenantCtx, range: RangeMs, since: u64) -> Result<Standing, Error> {
@@ -109,7 +136,7 @@ impl Store for Embedded {
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         let leave = Leave::default();
         let _waiting = leave.unless_waited_for();
-        run(move || rolled::select(&shared, (org, &leave), &ask)).await?
+        self.turns.run(move || rolled::select(&shared, (org, &leave), &ask)).await?
     }
 
     async fn metrics_kept(&self, ctx: &TenantCtx) -> Result<MetricsKept, Error> {
@@ -120,19 +147,19 @@ impl Store for Embedded {
     async fn series(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<(Vec<Labels>, bool), Error> {
         let listed = self.listed(ctx, ask);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
-        run(move || series::series(&shared, org, &listed)).await?
+        self.turns.run(move || series::series(&shared, org, &listed)).await?
     }
 
     async fn label_names(&self, ctx: &TenantCtx, ask: SeriesAsk) -> Result<LabelPage, Error> {
         let listed = self.listed(ctx, ask);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
-        run(move || series::label_names(&shared, org, &listed)).await?
+        self.turns.run(move || series::label_names(&shared, org, &listed)).await?
     }
 
     async fn label_values(&self, ctx: &TenantCtx, name: &str, ask: SeriesAsk) -> Result<LabelPage, Error> {
         let listed = self.listed(ctx, ask);
         let (shared, org, name) = (Arc::clone(&self.shared), ctx.org(), name.to_owned());
-        run(move || series::label_values(&shared, org, &name, &listed)).await?
+        self.turns.run(move || series::label_values(&shared, org, &name, &listed)).await?
     }
 
     async fn known_names(&self, ctx: &TenantCtx, range: RangeMs, most: usize) -> Result<KnownNames, Error> {
@@ -145,11 +172,12 @@ impl Store for Embedded {
         let range = RangeNs::new(ns(ask.range.from), ns(ask.range.to));
         let range = self.visible_ns(ctx, Signal::Exemplars, range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
-        run(move || {
-            let snapshot = shared.snapshots.load();
-            exemplars::exemplars(snapshot.table(org, Signal::Exemplars).map(Arc::as_ref), &ask, range)
-        })
-        .await?
+        self.turns
+            .run(move || {
+                let snapshot = shared.snapshots.load();
+                exemplars::exemplars(snapshot.table(org, Signal::Exemplars).map(Arc::as_ref), &ask, range)
+            })
+            .await?
     }
 
     async fn search(&self, ctx: &TenantCtx, mut ask: SearchAsk) -> Result<SearchPage, Error> {
@@ -158,19 +186,20 @@ impl Store for Embedded {
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         let leave = Leave::default();
         let _waiting = leave.unless_waited_for();
-        run(move || {
-            // First how far rows are visible, then the rows: what comes in between is for a follower.
-            let reached = shared.tails.reached(shard_of(org, shared.config.shards.unwrap_or(1)));
-            let snapshot = shared.snapshots.load();
-            let budget = Budget { leave, ..shared.settings(org).limits.budget() };
-            let table = snapshot.table(org, ask.signal).map(Arc::as_ref);
-            let page = search::search(table, &ask, (budget, reached))?;
-            if let Some(first) = page.incomplete.first() {
-                shared.meter.failed(first.clone());
-            }
-            Ok(page)
-        })
-        .await?
+        self.turns
+            .run(move || {
+                // First how far rows are visible, then the rows: what comes in between is for a follower.
+                let reached = shared.tails.reached(shard_of(org, shared.config.shards.unwrap_or(1)));
+                let snapshot = shared.snapshots.load();
+                let budget = Budget { leave, ..shared.settings(org).limits.budget() };
+                let table = snapshot.table(org, ask.signal).map(Arc::as_ref);
+                let page = search::search(table, &ask, (budget, reached))?;
+                if let Some(first) = page.incomplete.first() {
+                    shared.meter.failed(first.clone());
+                }
+                Ok(page)
+            })
+            .await?
     }
 
     async fn count(&self, ctx: &TenantCtx, mut ask: CountAsk) -> Result<Vec<Bucket>, Error> {
@@ -179,15 +208,16 @@ impl Store for Embedded {
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
         let leave = Leave::default();
         let _waiting = leave.unless_waited_for();
-        run(move || {
-            let snapshot = shared.snapshots.load();
-            let table = snapshot.table(org, ask.signal).map(Arc::as_ref);
-            let budget = Budget { leave, ..shared.settings(org).limits.budget() };
-            let (buckets, scanned) = count::count(table, &ask, budget)?;
-            scan::complete(&shared.meter, &scanned)?;
-            Ok(buckets)
-        })
-        .await?
+        self.turns
+            .run(move || {
+                let snapshot = shared.snapshots.load();
+                let table = snapshot.table(org, ask.signal).map(Arc::as_ref);
+                let budget = Budget { leave, ..shared.settings(org).limits.budget() };
+                let (buckets, scanned) = count::count(table, &ask, budget)?;
+                scan::complete(&shared.meter, &scanned)?;
+                Ok(buckets)
+            })
+            .await?
     }
 
     async fn tail(&self, ctx: &TenantCtx, ask: TailAsk) -> Result<Tail, Error> {
@@ -225,11 +255,12 @@ impl Store for Embedded {
         rows_only(ask.signal)?;
         ask.range = self.visible_ns(ctx, ask.signal, ask.range);
         let (shared, org) = (Arc::clone(&self.shared), ctx.org());
-        run(move || {
-            let snapshot = shared.snapshots.load();
-            fields::fields(snapshot.table(org, ask.signal).map(Arc::as_ref), &ask)
-        })
-        .await?
+        self.turns
+            .run(move || {
+                let snapshot = shared.snapshots.load();
+                fields::fields(snapshot.table(org, ask.signal).map(Arc::as_ref), &ask)
+            })
+            .await?
     }
 
     async fn metadata(&self, ctx: &TenantCtx, name: Option<&str>) -> Result<Vec<MetricFacts>, Error> {

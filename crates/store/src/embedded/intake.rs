@@ -37,6 +37,7 @@ impl Embedded {
         let limits = self.shared.settings(ctx.org());
         let usage = self.shared.usage(ctx.org());
         usage.admit(&limits.limits, load_of(&batch.rows, size), (self.shared.clock)())?;
+        self.turns.note_batch(size as u64);
         let kib = (size >> 10).max(1) as u32;
         let _under_way = tokio::select! {
             permit = self.intake.acquire_many(kib) => permit.map_err(|_| closing())?,

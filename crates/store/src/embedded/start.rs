@@ -24,6 +24,7 @@ use crate::part::{Cache, Packs, Part, discard, files};
 use crate::shard::{self, Clock, Lane, Opened, Shard, ShardHandle, Shared};
 use crate::snapshot::Snapshots;
 use crate::tail::Tails;
+use crate::turns::Turns;
 use crate::window::Windows;
 
 /// KiB of batches that may be under way at once.
@@ -104,12 +105,14 @@ impl Embedded {
             compactor: Mutex::default(),
             threads: Mutex::default(),
             intake: Arc::new(Semaphore::new(INTAKE_KIB)),
+            turns: Turns::new(cores),
             stop: stop.child_token(),
             lost,
             lock: Mutex::new(Some(lock)),
             ended: OnceCell::new(),
         };
         this.start(ready)?;
+        this.turns.keep_for_intake(&tasks, this.stop.clone());
         let this = Arc::new(this);
         let (weak, stopped) = (Arc::downgrade(&this), this.stop.clone());
         tasks.spawn(async move {

@@ -178,11 +178,19 @@ impl<'a> Texts<'a> {
     }
 
     fn labels(&mut self, row: &Row) -> Result<Labels, Error> {
-        let mut pairs = Vec::with_capacity(row.pairs.len());
+        // First all pages are there, then texts are taken as they lie in them.
         for (name, value) in &row.pairs {
-            pairs.push((self.text(*name)?.to_owned(), self.text(*value)?.to_owned()));
+            self.text(*name)?;
+            self.text(*value)?;
         }
-        Ok(Labels::new(pairs))
+        Ok(Labels::of(row.pairs.iter().map(|(name, value)| (self.known(*name), self.known(*value)))))
+    }
+
+    /// A text that was asked for before.
+    fn known(&self, symbol: u32) -> &str {
+        let page = self.pages.get(&self.block.symbols.page_of(symbol));
+        let text = page.and_then(|(first, texts)| texts.get(symbol.checked_sub(*first)? as usize));
+        text.map_or("", |text| text)
     }
 }
 

@@ -19,6 +19,8 @@ use crate::series::{SeriesSamples, StartRun};
 pub struct Cut {
     border_ms: i64,
     texts: Vec<Arc<str>>,
+    /// Names and values by number of a label.
+    pairs: Vec<Pair>,
     /// Ascending by labels.
     parts: Vec<Part>,
     lost: Mutex<Vec<String>>,
@@ -26,7 +28,8 @@ pub struct Cut {
 
 #[derive(Debug)]
 struct Part {
-    pairs: Arc<[Pair]>,
+    /// Numbers of labels.
+    labels: Arc<[u32]>,
     series: Arc<MemSeries>,
     chunks: Arc<[Chunk]>,
 }
@@ -45,21 +48,21 @@ impl Head {
     pub fn cut(&self, border_ms: i64) -> Cut {
         let border_ms = border_ms.max(self.cut_border_ms.fetch_max(border_ms, Ordering::SeqCst));
         let index = self.read();
-        let texts = index.texts().to_vec();
+        let (texts, pairs) = (index.texts().to_vec(), index.pairs().to_vec());
         let mut parts: Vec<Part> = Vec::new();
         for slot in index.slots() {
             if let Some(chunks) = slot.series.state().cut(border_ms) {
-                parts.push(Part { pairs: slot.pairs.clone(), series: slot.series.clone(), chunks });
+                parts.push(Part { labels: slot.labels.clone(), series: slot.series.clone(), chunks });
             }
         }
         drop(index);
         let rank = ranks(&texts);
-        let key = |s: u32| rank.get(s as usize).copied().unwrap_or(0);
-        parts.sort_by(|a, b| {
-            let a = a.pairs.iter().map(|p| (key(p.0), key(p.1)));
-            a.cmp(b.pairs.iter().map(|p| (key(p.0), key(p.1))))
-        });
-        Cut { border_ms, texts, parts, lost: Mutex::default() }
+        let rank = |symbol: u32| rank.get(symbol as usize).copied().unwrap_or(0);
+        // Label sets compare as these numbers do.
+        let keys: Vec<Pair> = pairs.iter().map(|(name, value)| (rank(*name), rank(*value))).collect();
+        let key = |label: &u32| keys.get(*label as usize).copied().unwrap_or_default();
+        parts.sort_by(|a, b| a.labels.iter().map(key).cmp(b.labels.iter().map(key)));
+        Cut { border_ms, texts, pairs, parts, lost: Mutex::default() }
     }
 
     /// Forgets the samples of a cut, after its block is visible to readers. Series left with nothing leave the head.
@@ -135,8 +138,10 @@ impl Cut {
         CutSeries { cut: self, at: 0 }
     }
 
-    fn text(&self, symbol: u32) -> String {
-        self.texts.get(symbol as usize).map_or(String::new(), |t| t.to_string())
+    fn labels(&self, numbers: &[u32]) -> Labels {
+        let text = |symbol: u32| self.texts.get(symbol as usize).map_or("", |text| &**text);
+        let pairs = numbers.iter().filter_map(|number| self.pairs.get(*number as usize));
+        Labels::of(pairs.map(|(name, value)| (text(*name), text(*value))))
     }
 }
 
@@ -161,12 +166,11 @@ impl Iterator for CutSeries<'_> {
         };
         let last_ms = samples.last().map_or(i64::MIN, |s| s.at_ms);
         let state = part.series.state();
-        let starts: Vec<StartRun> = state.starts.iter().filter(|r| r.from_ms <= last_ms).copied().collect();
-        let labels: Labels = part.pairs.iter().map(|p| (self.cut.text(p.0), self.cut.text(p.1))).collect();
+        let starts: Vec<StartRun> = state.starts().iter().filter(|r| r.from_ms <= last_ms).copied().collect();
         Some(Ok(SeriesSamples {
-            labels,
+            labels: self.cut.labels(&part.labels),
             kind: state.kind,
-            unit: state.unit.as_deref().unwrap_or_default().to_owned(),
+            unit: state.unit().to_owned(),
             disputed: false,
             starts,
             samples,

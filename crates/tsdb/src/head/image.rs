@@ -13,9 +13,8 @@ use ph_model::{Sample, SeriesKind};
 
 use super::Head;
 use super::index::Pair;
-use super::memory::{Late, MemSeries, State};
+use super::memory::{Late, MemSeries, Open, State};
 use crate::Error;
-use crate::bits::{BitWriter, Xor};
 use crate::chunk::{Bytes, Chunk, OpenChunk, seal_all};
 use crate::series::StartRun;
 use crate::spill::{ChunkFile, Stored};
@@ -30,10 +29,10 @@ const PIECE: usize = 1 << 20;
 const INLINE: u8 = 0;
 const STORED: u8 = 1;
 
-/// A series with its labels as symbols.
+/// A series with the numbers of its labels.
 struct Known {
     hash: u128,
-    pairs: Arc<[Pair]>,
+    labels: Arc<[u32]>,
     series: Arc<MemSeries>,
 }
 
@@ -93,14 +92,14 @@ impl Head {
     ///
     /// Errors: those of `out`.
     pub fn image(&self, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<BTreeSet<u64>> {
-        let (texts, all): (Vec<Arc<str>>, Vec<Known>) = {
+        let (texts, pairs, all): (Vec<Arc<str>>, Vec<Pair>, Vec<Known>) = {
             let index = self.read();
             let known = |s: &super::index::Slot| Known {
-                hash: s.hash,
-                pairs: s.pairs.clone(),
+                hash: s.hash(),
+                labels: s.labels.clone(),
                 series: s.series.clone(),
             };
-            (index.texts().to_vec(), index.slots().iter().map(known).collect())
+            (index.texts().to_vec(), index.pairs().to_vec(), index.slots().iter().map(known).collect())
         };
         let mut payload = vec![SYMBOLS];
         for text in &texts {
@@ -113,12 +112,11 @@ impl Head {
         for known in &all {
             let state = known.series.state();
             if !state.is_empty() {
-                let closed = state.cut.iter().flat_map(|c| c.iter()).chain(&state.full);
-                needed.extend(closed.filter_map(|c| match &c.bytes {
+                needed.extend(state.closed().filter_map(|c| match &c.bytes {
                     Bytes::Stored(place) => Some(place.file.number),
                     Bytes::Memory(_) => None,
                 }));
-                put_series(&mut payload, known, &state);
+                put_series(&mut payload, (known, &pairs), &state);
             }
             drop(state);
             give(&mut payload, out)?;
@@ -169,31 +167,31 @@ fn end(payload: &mut Vec<u8>, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> i
     Ok(())
 }
 
-fn put_series(out: &mut Vec<u8>, known: &Known, state: &State) {
+fn put_series(out: &mut Vec<u8>, (known, pairs): (&Known, &[Pair]), state: &State) {
     out.extend_from_slice(&known.hash.to_le_bytes());
-    put(out, known.pairs.len() as u64);
-    for (name, value) in known.pairs.iter() {
+    let labels = known.labels.iter().filter_map(|number| pairs.get(*number as usize));
+    put(out, labels.clone().count() as u64);
+    for (name, value) in labels {
         put(out, u64::from(*name));
         put(out, u64::from(*value));
     }
     out.push(state.kind as u8);
-    put_str(out, state.unit.as_deref().unwrap_or_default());
-    put(out, state.starts.len() as u64);
-    for run in &state.starts {
+    put_str(out, state.unit());
+    put(out, state.starts().len() as u64);
+    for run in state.starts() {
         put_signed(out, run.from_ms);
         put_signed(out, run.start_ms);
     }
-    put_sample(out, state.newest.unwrap_or(Sample { at_ms: 0, value: 0.0 }));
-    let closed: Vec<&Chunk> = state.cut.iter().flat_map(|c| c.iter()).chain(&state.full).collect();
-    put_chunks(out, &closed);
-    match &state.open {
+    put_sample(out, state.newest().unwrap_or(Sample { at_ms: 0, value: 0.0 }));
+    put_chunks(out, &state.closed().collect::<Vec<_>>());
+    match state.open.chunk() {
         Some(open) => {
             out.push(1);
             put_open(out, open);
         }
         None => out.push(0),
     }
-    let late = state.late.as_deref();
+    let late = state.late();
     put_chunks(out, &late.iter().flat_map(|l| &l.chunks).collect::<Vec<_>>());
     let buffer = late.map_or(&[][..], |l| &l.buffer);
     put(out, buffer.len() as u64);
@@ -229,14 +227,14 @@ fn put_chunks(out: &mut Vec<u8>, chunks: &[&Chunk]) {
 }
 
 fn put_open(out: &mut Vec<u8>, open: &OpenChunk) {
-    put_signed(out, open.first_ms);
+    put_signed(out, open.first_ms());
     put_signed(out, open.last_ms);
     put_signed(out, open.interval);
     put(out, u64::from(open.count));
-    out.extend_from_slice(&open.xor.value.to_le_bytes());
-    out.extend_from_slice(&[open.xor.lead, open.xor.len, open.bits.free as u8]);
-    put(out, open.bits.bytes.len() as u64);
-    out.extend_from_slice(&open.bits.bytes);
+    out.extend_from_slice(&open.value.to_le_bytes());
+    out.extend_from_slice(&[open.lead, open.len, open.free]);
+    put(out, open.bytes.len() as u64);
+    out.extend_from_slice(&open.bytes);
 }
 
 /// Reads the payloads of an image, in their order, into a head that is empty.
@@ -294,38 +292,42 @@ impl<'a> Loader<'a> {
             }
             let mut index = self.head.index.write().unwrap_or_else(PoisonError::into_inner);
             let number = self.head.next_ref.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            index.link(hash, pairs, Arc::new(MemSeries::with(number, state)));
+            index.link(hash, &pairs, Arc::new(MemSeries::with(number, state)));
         }
         Some(())
     }
 
-    fn read_series(&mut self, from: &mut Reader<'_>) -> Option<(u128, Arc<[Pair]>, State)> {
+    fn read_series(&mut self, from: &mut Reader<'_>) -> Option<(u128, Vec<Pair>, State)> {
         let hash = u128::from_le_bytes(from.take(16)?.try_into().ok()?);
         let mut pairs = Vec::new();
         for _ in 0..from.count()? {
             let mut symbol = || self.symbols.get(usize::try_from(from.varint()?).ok()?).copied();
             pairs.push((symbol()?, symbol()?));
         }
-        let mut state = State { kind: SeriesKind::from_u8(from.byte()?)?, ..State::default() };
+        let mut state = State::default();
+        state.kind = SeriesKind::from_u8(from.byte()?)?;
         let unit = from.str()?;
-        state.unit = (!unit.is_empty()).then(|| Arc::from(unit));
+        if !unit.is_empty() {
+            state.set_unit(self.head.units.share(unit));
+        }
+        let mut starts = Vec::new();
         for _ in 0..from.count()? {
-            state.starts.push(StartRun { from_ms: from.signed()?, start_ms: from.signed()? });
+            starts.push(StartRun { from_ms: from.signed()?, start_ms: from.signed()? });
         }
-        state.newest = Some(sample(from)?);
+        state.set_starts(starts);
+        let newest = sample(from)?;
         state.full = self.chunks(from)?;
-        if from.byte()? == 1 {
-            state.open = Some(open(from)?);
-        }
+        state.full.shrink_to_fit();
+        state.open = if from.byte()? == 1 { Open::Chunk(open(from)?) } else { Open::Closed(newest) };
         let chunks = self.chunks(from)?;
         let mut buffer = Vec::new();
         for _ in 0..from.count()? {
             buffer.push(sample(from)?);
         }
         if !chunks.is_empty() || !buffer.is_empty() {
-            state.late = Some(Box::new(Late { buffer, chunks }));
+            state.set_late(Some(Box::new(Late { buffer, chunks })));
         }
-        Some((hash, pairs.into(), state))
+        Some((hash, pairs, state))
     }
 
     fn chunks(&mut self, from: &mut Reader<'_>) -> Option<Vec<Chunk>> {
@@ -370,20 +372,15 @@ impl<'a> Loader<'a> {
         if let Some(samples) = first.and_then(|c| c.samples().ok()) {
             state.full.splice(..1, seal_all(samples.into_iter().filter(|s| s.at_ms >= from_ms)));
         }
-        if let Some(open) = state.open.take_if(|c| c.first_ms < from_ms) {
-            for sample in open.samples().filter(|s| s.at_ms >= from_ms) {
-                match &mut state.open {
-                    Some(chunk) => chunk.push(sample),
-                    None => state.open = Some(OpenChunk::new(sample)),
-                }
-            }
+        if let Some(open) = state.open.take_before(from_ms) {
+            open.samples().filter(|s| s.at_ms >= from_ms).for_each(|sample| state.open.push(sample));
         }
-        if let Some(mut late) = state.late.take() {
+        if let Some(mut late) = state.take_late() {
             late.buffer.retain(|s| s.at_ms >= from_ms);
             let kept = late.chunks.iter().filter(|c| c.last_ms >= from_ms).filter_map(|c| c.samples().ok());
             late.chunks =
                 kept.flat_map(|all| seal_all(all.into_iter().filter(|s| s.at_ms >= from_ms))).collect();
-            state.late = (!late.buffer.is_empty() || !late.chunks.is_empty()).then_some(late);
+            state.set_late((!late.buffer.is_empty() || !late.chunks.is_empty()).then_some(late));
         }
     }
 }
@@ -396,11 +393,12 @@ fn sample(from: &mut Reader<'_>) -> Option<Sample> {
 fn open(from: &mut Reader<'_>) -> Option<OpenChunk> {
     let (first_ms, last_ms, interval) = (from.signed()?, from.signed()?, from.signed()?);
     let count = u16::try_from(from.varint()?).ok()?;
-    let mut xor = Xor::new(from.u64()?);
-    (xor.lead, xor.len) = (from.byte()?, from.byte()?);
-    let free = u32::from(from.byte()?);
-    let len = from.count()?;
-    let bytes = from.take(len)?.to_vec();
-    let possible = xor.lead < 32 && u32::from(xor.lead) + u32::from(xor.len) <= 64 && free < 8;
-    possible.then_some(OpenChunk { bits: BitWriter { bytes, free }, xor, first_ms, last_ms, interval, count })
+    let value = from.u64()?;
+    let (lead, len, free) = (from.byte()?, from.byte()?, from.byte()?);
+    let length = from.count()?;
+    let bytes = from.take(length)?.to_vec();
+    let open = OpenChunk { bytes, value, last_ms, interval, count, free, lead, len };
+    let possible = lead < 32 && u32::from(lead) + u32::from(len) <= 64 && free < 8;
+    // The first sample stands whole at the start of the bytes.
+    (possible && open.bytes.len() >= 16 && open.first_ms() == first_ms).then_some(open)
 }

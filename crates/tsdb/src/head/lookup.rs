@@ -15,6 +15,15 @@ use crate::metrics::Metrics;
 use crate::postings::find;
 use crate::series::{Listing, SeriesSamples};
 
+/// Which samples of a series are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pick {
+    #[default]
+    All,
+    /// The last one of the range.
+    Newest,
+}
+
 /// The label that holds the name of a metric.
 const NAME: &str = "__name__";
 
@@ -26,7 +35,7 @@ impl Head {
     ///
     /// Errors: `Invalid` for a regular expression that does not compile; those of files that hold closed chunks.
     pub fn select(&self, matchers: &[Matcher], range: RangeMs) -> Result<Vec<SeriesSamples>, Error> {
-        let (series, fault) = self.select_readable(matchers, range, (usize::MAX, &|_| true))?;
+        let (series, fault) = self.select_readable(matchers, (range, Pick::All), (usize::MAX, &|_| true))?;
         fault.map_or(Ok(series), Err)
     }
 
@@ -36,7 +45,7 @@ impl Head {
     pub fn select_readable(
         &self,
         matchers: &[Matcher],
-        range: RangeMs,
+        (range, pick): (RangeMs, Pick),
         (most, goes_on): (usize, &dyn Fn(u64) -> bool),
     ) -> Result<(Vec<SeriesSamples>, Option<Error>), Error> {
         let tests = LabelTest::all(matchers)?;
@@ -46,7 +55,7 @@ impl Head {
                 return Err(Error::Ended);
             }
             let state = series.state();
-            let samples = match state.samples(range) {
+            let samples = match state.picked(range, pick) {
                 Ok(samples) if samples.is_empty() => continue,
                 Ok(samples) => samples,
                 Err(error) => {
@@ -58,9 +67,9 @@ impl Head {
             out.push(SeriesSamples {
                 labels,
                 kind: state.kind,
-                unit: state.unit.as_deref().unwrap_or_default().to_owned(),
+                unit: state.unit().to_owned(),
                 disputed: false,
-                starts: state.starts.clone(),
+                starts: state.starts().to_vec(),
                 samples,
             });
         }
@@ -91,7 +100,7 @@ impl Head {
         let index = self.read();
         let mut names: HashSet<u32, FoldBuild> = HashSet::default();
         for slot in slots(&index, &tests, range)? {
-            names.extend(slot.pairs.iter().map(|p| p.0));
+            names.extend(slot.labels.iter().map(|label| index.pair(*label).0));
         }
         Ok(Listing::cut(names.into_iter().map(|n| index.text(n).to_owned()).collect(), limit))
     }
@@ -109,7 +118,8 @@ impl Head {
         let Some(name) = index.symbol(name) else { return Ok(Listing::cut(Vec::new(), limit)) };
         let mut values: HashSet<u32, FoldBuild> = HashSet::default();
         for slot in slots(&index, &tests, range)? {
-            values.extend(slot.pairs.iter().filter(|p| p.0 == name).map(|p| p.1));
+            let pairs = slot.labels.iter().map(|label| index.pair(*label));
+            values.extend(pairs.filter(|pair| pair.0 == name).map(|pair| pair.1));
         }
         Ok(Listing::cut(values.into_iter().map(|v| index.text(v).to_owned()).collect(), limit))
     }
@@ -123,18 +133,19 @@ impl Head {
     /// The same of the values of one label.
     pub fn known_values(&self, name: &str) -> Vec<String> {
         let index = self.read();
-        let values = index.symbol(name).map_or(&[][..], |name| index.values_of(name));
-        values.iter().map(|value| index.text(*value).to_owned()).collect()
+        let labels = index.symbol(name).map_or(&[][..], |name| index.labels_of(name));
+        labels.iter().map(|label| index.text(index.pair(*label).1).to_owned()).collect()
     }
 
     pub(crate) fn each_metric(&self, out: &mut Metrics) {
         let index = self.read();
         let Some(symbol) = index.symbol(NAME) else { return };
         for slot in index.slots() {
-            let name = slot.pairs.iter().find(|p| p.0 == symbol).map(|p| index.text(p.1));
+            let mut pairs = slot.labels.iter().map(|label| index.pair(*label));
+            let name = pairs.find(|pair| pair.0 == symbol).map(|pair| index.text(pair.1));
             let state = slot.series.state();
             if let (Some(name), Some((_, last_ms))) = (name, state.bounds()) {
-                out.note(name, state.kind, state.unit.as_deref().unwrap_or_default(), last_ms);
+                out.note(name, state.kind, state.unit(), last_ms);
             }
         }
     }
@@ -152,7 +163,7 @@ impl Head {
         if found.len() > most && found.iter().filter(has_some).take(most.saturating_add(1)).count() > most {
             return Err(Error::ManySeries { most });
         }
-        Ok(found.into_iter().map(|slot| (index.labels(&slot.pairs), slot.series.clone())).collect())
+        Ok(found.into_iter().map(|slot| (index.labels(&slot.labels), slot.series.clone())).collect())
     }
 }
 

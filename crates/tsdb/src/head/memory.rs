@@ -1,9 +1,11 @@
 //! One series in memory: an open chunk, closed chunks, late samples, and what a cut holds for a block.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ph_model::{RangeMs, Sample, Series, SeriesKind};
 
+use super::lookup::Pick;
 use crate::Error;
 use crate::chunk::{Chunk, OpenChunk, seal_all};
 use crate::merge::merge_samples;
@@ -37,18 +39,71 @@ impl Refusal {
 }
 
 /// Samples of one series. In time order: `cut`, then `full`, then `open`; `late` lies anywhere before the newest.
+///
+/// There are millions of these, most of which hold an open chunk and nothing else: what few have lies in `rest`.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub kind: SeriesKind,
-    pub unit: Option<Arc<str>>,
-    pub starts: Vec<StartRun>,
-    pub(super) newest: Option<Sample>,
-    pub(super) open: Option<OpenChunk>,
-    pub(super) full: Vec<Chunk>,
-    pub(super) late: Option<Box<Late>>,
-    pub(super) cut: Option<Arc<[Chunk]>>,
     /// The series left the head; whoever still holds it must look it up anew.
     pub gone: bool,
+    pub(super) open: Open,
+    pub(super) full: Vec<Chunk>,
+    rest: Option<Box<Rest>>,
+}
+
+/// Where the next sample goes.
+#[derive(Debug, Default)]
+pub(super) enum Open {
+    /// Nothing came yet.
+    #[default]
+    Empty,
+    /// All that came is closed; this was the newest.
+    Closed(Sample),
+    Chunk(OpenChunk),
+}
+
+impl Open {
+    pub fn chunk(&self) -> Option<&OpenChunk> {
+        match self {
+            Open::Chunk(chunk) => Some(chunk),
+            Open::Empty | Open::Closed(_) => None,
+        }
+    }
+
+    /// Takes the chunk out if it holds samples before a border.
+    pub fn take_before(&mut self, border_ms: i64) -> Option<OpenChunk> {
+        let newest = match self {
+            Open::Chunk(chunk) if chunk.first_ms() < border_ms => chunk.newest(),
+            _ => return None,
+        };
+        match std::mem::replace(self, Open::Closed(newest)) {
+            Open::Chunk(chunk) => Some(chunk),
+            Open::Empty | Open::Closed(_) => None,
+        }
+    }
+
+    /// Adds a sample to the chunk, or begins one.
+    pub fn push(&mut self, sample: Sample) {
+        match self {
+            Open::Chunk(chunk) => chunk.push(sample),
+            _ => *self = Open::Chunk(OpenChunk::new(sample)),
+        }
+    }
+}
+
+/// What not every series has.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    pub unit: Option<Arc<str>>,
+    pub starts: Box<[StartRun]>,
+    pub late: Option<Box<Late>>,
+    pub cut: Option<Arc<[Chunk]>>,
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.unit.is_none() && self.starts.is_empty() && self.late.is_none() && self.cut.is_none()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -75,20 +130,76 @@ impl MemSeries {
 
 impl State {
     /// Takes kind and unit from a batch where they are not known yet; whether samples were there that had none.
-    pub fn describe(&mut self, series: &Series) -> bool {
+    pub fn describe(&mut self, series: &Series, units: &Units) -> bool {
         let kind = self.kind == SeriesKind::Unknown && series.kind != SeriesKind::Unknown;
-        let unit = self.unit.is_none() && !series.unit.is_empty();
+        let unit = !series.unit.is_empty() && self.unit().is_empty();
         if kind {
             self.kind = series.kind;
         }
         if unit {
-            self.unit = Some(Arc::from(series.unit.as_str()));
+            self.set_unit(units.share(&series.unit));
         }
-        (kind || unit) && self.newest.is_some()
+        (kind || unit) && self.newest().is_some()
+    }
+
+    /// The UCUM unit; `""` while it is not known.
+    pub fn unit(&self) -> &str {
+        self.rest.as_ref().and_then(|rest| rest.unit.as_deref()).unwrap_or_default()
+    }
+
+    pub fn set_unit(&mut self, unit: Arc<str>) {
+        self.rest.get_or_insert_default().unit = Some(unit);
+    }
+
+    pub fn starts(&self) -> &[StartRun] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.starts)
+    }
+
+    pub fn set_starts(&mut self, starts: Vec<StartRun>) {
+        self.change(|rest| rest.starts = starts.into());
+    }
+
+    pub fn late(&self) -> Option<&Late> {
+        self.rest.as_ref()?.late.as_deref()
+    }
+
+    pub fn set_late(&mut self, late: Option<Box<Late>>) {
+        self.change(|rest| rest.late = late);
+    }
+
+    pub fn take_late(&mut self) -> Option<Box<Late>> {
+        let late = self.rest.as_mut()?.late.take();
+        self.change(|_| {});
+        late
+    }
+
+    /// What was set apart for a block.
+    fn set_apart(&self) -> Option<&Arc<[Chunk]>> {
+        self.rest.as_ref()?.cut.as_ref()
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Rest)) {
+        let mut rest = self.rest.take().unwrap_or_default();
+        change(&mut rest);
+        self.rest = Some(rest).filter(|rest| !rest.is_empty());
+    }
+
+    /// The newest sample that was taken, also when it is in a block by now.
+    pub fn newest(&self) -> Option<Sample> {
+        match &self.open {
+            Open::Empty => None,
+            Open::Closed(newest) => Some(*newest),
+            Open::Chunk(chunk) => Some(chunk.newest()),
+        }
+    }
+
+    /// Closed chunks, ascending.
+    pub fn closed(&self) -> impl Iterator<Item = &Chunk> {
+        self.set_apart().into_iter().flat_map(|chunks| chunks.iter()).chain(&self.full)
     }
 
     pub fn append(&mut self, sample: Sample, window_ms: i64, start_ms: Option<i64>) -> Result<(), Refusal> {
-        let Some(newest) = self.newest else {
+        let Some(newest) = self.newest() else {
             self.push(sample, start_ms);
             return Ok(());
         };
@@ -105,7 +216,7 @@ impl State {
         match self.sample_at(sample.at_ms) {
             Some(known) => same_bits(known, sample),
             None => {
-                self.late.get_or_insert_default().insert(sample);
+                self.rest.get_or_insert_default().late.get_or_insert_default().insert(sample);
                 Ok(())
             }
         }
@@ -113,87 +224,100 @@ impl State {
 
     fn push(&mut self, sample: Sample, start_ms: Option<i64>) {
         if let Some(start_ms) = start_ms
-            && self.starts.last().is_none_or(|run| run.start_ms != start_ms)
+            && self.starts().last().is_none_or(|run| run.start_ms != start_ms)
         {
-            self.starts.push(StartRun { from_ms: sample.at_ms, start_ms });
+            let run = StartRun { from_ms: sample.at_ms, start_ms };
+            self.set_starts([self.starts(), &[run]].concat());
         }
-        self.newest = Some(sample);
-        match &mut self.open {
-            Some(chunk) if !chunk.is_full() => chunk.push(sample),
-            _ => {
-                let closed = self.open.replace(OpenChunk::new(sample));
-                self.full.extend(closed.map(OpenChunk::seal));
-            }
+        if self.open.chunk().is_some_and(OpenChunk::is_full)
+            && let Open::Chunk(closed) = std::mem::take(&mut self.open)
+        {
+            // One comes every half an hour or so, and there are few.
+            self.full.reserve_exact(1);
+            self.full.push(closed.seal());
         }
+        self.open.push(sample);
     }
 
     fn sample_at(&self, at_ms: i64) -> Option<Sample> {
-        let late = self.late.as_deref();
+        let late = self.late();
         if let Some(known) = late.and_then(|l| l.buffer.iter().find(|s| s.at_ms == at_ms)) {
             return Some(*known);
         }
-        let chunks = self.cut.iter().flat_map(|c| c.iter()).chain(&self.full);
-        let in_chunks = chunks
+        let in_chunks = self
+            .closed()
             .chain(late.iter().flat_map(|l| &l.chunks))
             .filter(|c| c.first_ms <= at_ms && at_ms <= c.last_ms)
             // A chunk that cannot be read says so when it is asked for; the first of two samples wins then, too.
             .find_map(|c| c.samples().ok()?.into_iter().find(|s| s.at_ms == at_ms));
         in_chunks.or_else(|| {
-            let open = self.open.as_ref().filter(|c| c.first_ms <= at_ms)?;
+            let open = self.open.chunk().filter(|c| c.first_ms() <= at_ms)?;
             open.samples().find(|s| s.at_ms == at_ms)
         })
     }
 
     /// Samples in the range, ascending, without duplicates. Errors: those of files that hold chunks.
     pub fn samples(&self, range: RangeMs) -> Result<Vec<Sample>, Error> {
-        let mut out = Vec::new();
-        for chunk in self.cut.iter().flat_map(|c| c.iter()).chain(&self.full) {
-            if range.touches(chunk.first_ms, chunk.last_ms) {
-                chunk.read_into(range, &mut out)?;
-            }
+        let open = self.open.chunk().filter(|c| range.touches(c.first_ms(), c.last_ms));
+        let touched = || self.closed().filter(move |chunk| range.touches(chunk.first_ms, chunk.last_ms));
+        let most = touched().map(|c| usize::from(c.count)).sum::<usize>();
+        let mut out = Vec::with_capacity(most + open.map_or(0, |c| usize::from(c.count)));
+        for chunk in touched() {
+            chunk.read_into(range, &mut out)?;
         }
-        if let Some(open) = self.open.as_ref().filter(|c| range.touches(c.first_ms, c.last_ms)) {
+        if let Some(open) = open {
             out.extend(open.samples().filter(|s| range.contains(s.at_ms)));
         }
-        Ok(match &self.late {
-            Some(late) => merge_samples(out, late.samples(range)),
-            None => out,
-        })
+        if let Some(late) = self.late() {
+            return Ok(merge_samples(out, late.samples(range)));
+        }
+        // A query holds those of many series: what it does not ask for goes at once.
+        Ok(if out.len() * 4 < out.capacity() * 3 { out.as_slice().to_vec() } else { out })
+    }
+
+    /// As [`State::samples`], as far as they are asked for.
+    pub fn picked(&self, range: RangeMs, pick: Pick) -> Result<Vec<Sample>, Error> {
+        if pick == Pick::All {
+            return self.samples(range);
+        }
+        let newest = match self.open.chunk().map(OpenChunk::newest) {
+            // Late samples are older.
+            Some(newest) if range.contains(newest.at_ms) => Some(newest),
+            _ => self.samples(range)?.last().copied(),
+        };
+        Ok(newest.into_iter().collect())
     }
 
     /// Times of the first and the last sample.
     pub fn bounds(&self) -> Option<(i64, i64)> {
-        let mut chunks = self.cut.iter().flat_map(|c| c.iter()).chain(&self.full);
-        let first = chunks.next().map(|c| (c.first_ms, c.last_ms));
-        let last = self.full.last().or_else(|| self.cut.as_ref()?.last()).map(|c| (c.first_ms, c.last_ms));
-        let open = self.open.as_ref().map(|c| (c.first_ms, c.last_ms));
-        let late = self.late.as_ref().and_then(|l| l.bounds());
+        let first = self.closed().next().map(|c| (c.first_ms, c.last_ms));
+        let last = self.full.last().or_else(|| self.set_apart()?.last()).map(|c| (c.first_ms, c.last_ms));
+        let open = self.open.chunk().map(|c| (c.first_ms(), c.last_ms));
+        let late = self.late().and_then(Late::bounds);
         let parts = [first, last, open, late];
         parts.into_iter().flatten().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     pub fn count(&self) -> u64 {
-        let chunks = self.cut.iter().flat_map(|c| c.iter()).chain(&self.full);
-        let closed: u64 = chunks.map(|c| u64::from(c.count)).sum();
-        closed
-            + self.open.as_ref().map_or(0, |c| u64::from(c.count))
-            + self.late.as_ref().map_or(0, |l| l.count())
+        let closed: u64 = self.closed().map(|c| u64::from(c.count)).sum();
+        closed + self.open.chunk().map_or(0, |c| u64::from(c.count)) + self.late().map_or(0, Late::count)
     }
 
-    pub fn size_bytes(&self) -> u64 {
-        let chunks = self.cut.iter().flat_map(|c| c.iter()).chain(&self.full);
-        let closed: usize = chunks.map(|c| c.size_bytes() + size_of::<Chunk>()).sum();
-        let late = self.late.as_ref().map_or(0, |l| l.count() as usize * size_of::<Sample>());
-        let starts = self.starts.capacity() * size_of::<StartRun>();
-        (closed
-            + late
-            + starts
-            + self.open.as_ref().map_or(0, OpenChunk::size_bytes)
-            + size_of::<MemSeries>()) as u64
+    /// Bytes of what holds samples, and of all else of the series but its labels.
+    pub fn size_bytes(&self) -> (u64, u64) {
+        let closed: usize = self.closed().map(Chunk::size_bytes).sum();
+        let chunks = self.set_apart().map_or(0, |chunks| chunks.len()) + self.full.capacity();
+        let late = self.late().map_or(0, |l| l.count() as usize * size_of::<Sample>());
+        let samples = closed + late + self.open.chunk().map_or(0, OpenChunk::size_bytes);
+        let counts = 2 * size_of::<usize>();
+        let rest = self.rest.as_ref().map_or(0, |rest| size_of::<Rest>() + size_of_val(&*rest.starts));
+        let own = size_of::<MemSeries>() + counts + rest + chunks * size_of::<Chunk>();
+        (samples as u64, own as u64)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.open.is_none() && self.full.is_empty() && self.late.is_none() && self.cut.is_none()
+        let holds_more = self.late().is_some() || self.set_apart().is_some();
+        self.open.chunk().is_none() && self.full.is_empty() && !holds_more
     }
 
     /// Marks a series that holds nothing as gone; says whether it is.
@@ -205,7 +329,7 @@ impl State {
     /// Sets everything before `border_ms` apart for a block; it stays readable. `None` when there is nothing.
     pub fn cut(&mut self, border_ms: i64) -> Option<Arc<[Chunk]>> {
         let late = self.take_late_before(border_ms);
-        let mut older: Vec<Chunk> = self.cut.as_deref().map(<[Chunk]>::to_vec).unwrap_or_default();
+        let mut older: Vec<Chunk> = self.set_apart().map(|chunks| chunks.to_vec()).unwrap_or_default();
         let split = self.full.partition_point(|c| c.last_ms < border_ms);
         older.extend(self.full.drain(..split));
         if self.full.first().is_some_and(|c| c.first_ms < border_ms) {
@@ -221,15 +345,11 @@ impl State {
                 Err(_) => older.push(chunk),
             }
         }
-        if let Some(open) = self.open.take_if(|c| c.first_ms < border_ms) {
+        self.full.shrink_to_fit();
+        if let Some(open) = self.open.take_before(border_ms) {
             let (before, after): (Vec<_>, Vec<_>) = open.samples().partition(|s| s.at_ms < border_ms);
             older.extend(seal_all(before));
-            for sample in after {
-                match &mut self.open {
-                    Some(chunk) => chunk.push(sample),
-                    None => self.open = Some(OpenChunk::new(sample)),
-                }
-            }
+            after.into_iter().for_each(|sample| self.open.push(sample));
         }
         if !late.is_empty() {
             let mut in_order = Vec::new();
@@ -239,28 +359,52 @@ impl State {
             older.extend(unread);
             older.sort_by_key(|c| c.first_ms);
         }
-        self.cut = (!older.is_empty()).then(|| Arc::from(older));
-        self.cut.clone()
+        let cut: Option<Arc<[Chunk]>> = (!older.is_empty()).then(|| Arc::from(older));
+        self.change(|rest| rest.cut.clone_from(&cut));
+        cut
     }
 
     /// Forgets what a cut set apart, unless a newer cut took it over.
     pub fn forget(&mut self, cut: &Arc<[Chunk]>) {
-        if self.cut.as_ref().is_some_and(|held| Arc::ptr_eq(held, cut)) {
-            self.cut = None;
+        if self.set_apart().is_some_and(|held| Arc::ptr_eq(held, cut)) {
             let last_ms = cut.last().map_or(i64::MIN, |c| c.last_ms);
-            let holding = self.starts.partition_point(|r| r.from_ms <= last_ms).saturating_sub(1);
-            self.starts.drain(..holding);
+            let holding = self.starts().partition_point(|r| r.from_ms <= last_ms).saturating_sub(1);
+            self.change(|rest| {
+                rest.cut = None;
+                rest.starts = rest.starts.get(holding..).unwrap_or_default().into();
+            });
         }
     }
 
     fn take_late_before(&mut self, border_ms: i64) -> Vec<Sample> {
-        let Some(late) = self.late.take() else { return Vec::new() };
+        let Some(late) = self.take_late() else { return Vec::new() };
         let (before, after): (Vec<_>, Vec<_>) =
             late.samples(RangeMs::ALL).into_iter().partition(|s| s.at_ms < border_ms);
-        for sample in after {
-            self.late.get_or_insert_default().insert(sample);
-        }
+        let mut kept = Late::default();
+        after.into_iter().for_each(|sample| kept.insert(sample));
+        self.set_late((kept.count() > 0).then(|| Box::new(kept)));
         before
+    }
+}
+
+/// Units of a head's series: a few texts, each there once.
+#[derive(Debug, Default)]
+pub(super) struct Units(Mutex<HashSet<Arc<str>>>);
+
+impl Units {
+    /// More than these are not remembered: somebody numbers them.
+    const MOST: usize = 1_024;
+
+    pub fn share(&self, unit: &str) -> Arc<str> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unit) = known.get(unit) {
+            return Arc::clone(unit);
+        }
+        let unit: Arc<str> = Arc::from(unit);
+        if known.len() < Self::MOST {
+            known.insert(Arc::clone(&unit));
+        }
+        unit
     }
 }
 
@@ -269,7 +413,7 @@ fn same_bits(known: Sample, given: Sample) -> Result<(), Refusal> {
 }
 
 impl Late {
-    fn insert(&mut self, sample: Sample) {
+    pub fn insert(&mut self, sample: Sample) {
         if self.buffer.len() >= LATE_BUFFER {
             self.chunks.extend(seal_all(self.buffer.drain(..)));
         }

@@ -56,7 +56,9 @@ fn more_series_than_wanted_are_refused_and_those_without_samples_do_not_count() 
     let around = [(10, 1.0), (90, 1.0)];
     head.append(&[series("a=1", &here), series("a=2", &here), series("a=3", &around)], 100);
     let range = RangeMs::new(40, 60);
-    let found = |most| head.select_readable(&[], range, (most, &|_| true)).map(|(series, _)| series.len());
+    let found = |most| {
+        head.select_readable(&[], (range, Pick::All), (most, &|_| true)).map(|(series, _)| series.len())
+    };
     assert_eq!(found(3).unwrap(), 2);
     assert_eq!(found(2).unwrap(), 2);
     let refused = found(1).unwrap_err();
@@ -75,7 +77,8 @@ fn a_selection_ends_when_its_reader_says_so() {
             told.borrow_mut().push(samples);
             samples < most
         };
-        head.select_readable(&[], RangeMs::ALL, (usize::MAX, &goes_on)).map(|(series, _)| series.len())
+        head.select_readable(&[], (RangeMs::ALL, Pick::All), (usize::MAX, &goes_on))
+            .map(|(series, _)| series.len())
     };
     assert_eq!(until(100).unwrap(), 3);
     assert_eq!(told.take(), [0, 3, 6]);
@@ -306,4 +309,49 @@ fn readers_see_whole_series_beside_appends_and_cuts() {
         }
     });
     assert_eq!(head.stats().samples, 2_000);
+}
+
+#[test]
+fn a_series_in_memory_is_small() {
+    // With its reference counts it fills a class of 128 bytes.
+    assert!(size_of::<MemSeries>() <= 112, "{}", size_of::<MemSeries>());
+    let head = Head::new(HeadConfig::default());
+    for at in 0..60 {
+        for n in 0..2_000 {
+            let mut one = series(
+                &format!("__name__=metric_{},job=bench,node=node-{},pod=web-{}", n % 40, n / 40 % 20, n / 40),
+                &[(at * 15_000, (at * (n % 90)) as f64)],
+            );
+            one.unit.clear();
+            head.append(&[one], i64::MAX);
+        }
+    }
+    let HeadStats { parts, bytes, series, .. } = head.stats();
+    assert_eq!((series, bytes), (2_000, parts.total()));
+    let each = |bytes: u64| bytes / 2_000;
+    assert!(each(parts.series) <= 128 && each(parts.samples) <= 256, "{parts:?}");
+    assert!(each(parts.sets) <= 120 && each(parts.hashes) <= 33, "{parts:?}");
+    assert!(each(parts.postings) <= 60 && each(parts.texts) <= 60, "{parts:?}");
+}
+
+#[test]
+fn labels_of_many_series_are_found_as_those_of_few() {
+    let head = Head::new(HeadConfig::default());
+    for n in 0..300 {
+        head.append(&[series(&format!("all=yes,n={n},third={}", n % 3), &[(n, 1.0)])], i64::MAX);
+    }
+    let count = |matchers: &[Matcher]| head.series(matchers, RangeMs::ALL, 999).unwrap().items.len();
+    assert_eq!((count(&[Matcher::equal("all", "yes")]), count(&[Matcher::equal("third", "1")])), (300, 100));
+    let both = [Matcher::equal("all", "yes"), Matcher::equal("n", "7")];
+    assert_eq!((count(&both), count(&[Matcher::regex("third", "0|2|9")])), (1, 200));
+    let not = Matcher { op: MatchOp::NotEqual, ..Matcher::equal("third", "1") };
+    assert_eq!((count(std::slice::from_ref(&not)), count(&[not, Matcher::regex("n", ".*1")])), (200, 20));
+    // Series that leave take their labels along, and those that stay are found by theirs.
+    let cut = head.cut(290);
+    head.drop_cut(&cut);
+    assert_eq!(
+        (count(&[]), count(&[Matcher::equal("all", "yes")]), count(&[Matcher::equal("n", "7")])),
+        (10, 10, 0)
+    );
+    assert_eq!(head.known_values("n").len(), 10);
 }

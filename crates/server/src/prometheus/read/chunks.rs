@@ -4,8 +4,6 @@
 //! with one series or a part of one. Series ascend by labels; all frames of one follow each other.
 //! Source: prometheus/storage/remote/chunked.go, prometheus/prompb/remote.proto.
 
-use std::collections::btree_map;
-
 use axum::body::Bytes;
 use crc32c::crc32c;
 use ph_model::{Labels, Sample};
@@ -28,15 +26,16 @@ pub struct Packed(Vec<XorChunk>);
 impl Kept for Packed {
     const MOST: (usize, &'static str) = (128 << 20, "bytes of chunks");
 
-    fn add(&mut self, samples: Vec<Sample>) {
-        if self.0.is_empty() {
-            self.0 = XorChunk::all_of(&samples);
-            return;
-        }
+    fn of(samples: Vec<Sample>) -> Self {
+        Self(XorChunk::all_of(&samples))
+    }
+
+    fn join(&mut self, later: Self) {
         // Two stored series that are one to the reader, which is rare. What was written here can be read here.
-        let mut all: Vec<Sample> = self.0.iter().filter_map(XorChunk::samples).flatten().collect();
-        all.add(samples);
-        self.0 = XorChunk::all_of(&all);
+        let read = |of: &Self| of.0.iter().filter_map(XorChunk::samples).flatten().collect::<Vec<Sample>>();
+        let mut all = read(self);
+        all.join(read(&later));
+        *self = Self::of(all);
     }
 
     fn size(&self) -> usize {
@@ -48,7 +47,7 @@ impl Kept for Packed {
 pub struct Frames {
     queries: std::iter::Enumerate<std::vec::IntoIter<Rows<Packed>>>,
     query_index: i64,
-    series: btree_map::IntoIter<Labels, Packed>,
+    series: std::vec::IntoIter<(Labels, Packed)>,
     labels: Vec<Label>,
     chunks: std::iter::Peekable<std::vec::IntoIter<XorChunk>>,
 }
@@ -58,7 +57,7 @@ impl Frames {
         Self {
             queries: queries.into_iter().enumerate(),
             query_index: 0,
-            series: btree_map::IntoIter::default(),
+            series: Vec::new().into_iter(),
             labels: Vec::new(),
             chunks: Vec::new().into_iter().peekable(),
         }
@@ -73,7 +72,7 @@ impl Frames {
             } else {
                 let (index, rows) = self.queries.next()?;
                 self.query_index = i64::try_from(index).unwrap_or(i64::MAX);
-                self.series = rows.series.into_iter();
+                self.series = rows.into_series().into_iter();
             }
         }
         Some(())
@@ -155,9 +154,8 @@ mod tests {
         let at = |pairs: &[(i64, f64)]| {
             pairs.iter().map(|(at_ms, value)| Sample { at_ms: *at_ms, value: *value }).collect::<Vec<_>>()
         };
-        let mut packed = Packed::default();
-        packed.add(at(&[(1, 1.0), (3, 3.0)]));
-        packed.add(at(&[(2, 2.0), (3, 9.0)]));
+        let mut packed = Packed::of(at(&[(1, 1.0), (3, 3.0)]));
+        packed.join(Packed::of(at(&[(2, 2.0), (3, 9.0)])));
         let [chunk]: [XorChunk; 1] = packed.0.try_into().unwrap();
         assert_eq!(chunk.samples().unwrap(), at(&[(1, 1.0), (2, 2.0), (3, 3.0)]));
     }

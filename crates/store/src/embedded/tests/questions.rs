@@ -300,7 +300,7 @@ async fn a_selection_that_nobody_waits_for_ends_in_memory_and_in_blocks() {
     put(&store, &ctx, Rows::Metrics(pods)).await;
     let ask = SeriesAsk { matchers: Vec::new(), range: RangeMs::ALL, max_series: 10 };
     let chosen = |leave: &Leave| {
-        let (asked, mut found) = (Asked { org: ctx.org(), ask: &ask, leave }, 0);
+        let (asked, mut found) = (Asked { org: ctx.org(), ask: &ask, pick: ph_tsdb::Pick::All, leave }, 0);
         let done = series::select(&store.shared, asked, &mut |batch| {
             found += batch.len();
             true
