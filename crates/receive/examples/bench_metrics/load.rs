@@ -4,13 +4,15 @@
 
 /// Series of one body.
 pub const PER_BODY: u64 = 2_000;
+/// Metrics of a pod.
+pub const METRICS: u64 = 40;
 
 /// A series' labels as they stand in a request, made once.
 pub fn labels(n: u64) -> Vec<u8> {
-    let pod = n / 40;
+    let pod = n / METRICS;
     let hash = pod.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let pairs = [
-        ("__name__", format!("bench_metric_{}", n % 40)),
+        ("__name__", format!("bench_metric_{}", n % METRICS)),
         ("cluster", "bench".to_owned()),
         ("container", "app".to_owned()),
         ("instance", format!("10.{}.{}.{}:8080", pod >> 16 & 255, pod >> 8 & 255, pod & 255)),
