@@ -29,13 +29,16 @@ pub(crate) fn fields(table: Option<&Table>, ask: &FieldsAsk) -> Result<FieldsPag
     let mut tally = Tally::default();
     let mut scanned = Scanned::default();
     if let Some(table) = table {
-        scan::all(table, &plan, &mut scanned, &mut |_, batch, row| {
-            let view = RowView { signal: ask.signal, batch, row };
-            tally.rows += 1;
-            match &ask.field {
-                Some(field) => tally.value(&view, field),
-                None => tally.names(&view),
+        scan::all(table, &plan, &mut scanned, &mut |passed| {
+            for (row, _) in passed.rows() {
+                let view = RowView { signal: ask.signal, batch: passed.batch, row };
+                tally.rows += 1;
+                match &ask.field {
+                    Some(field) => tally.value(&view, field),
+                    None => tally.names(&view),
+                }
             }
+            Some(())
         });
     }
     let mut items: Vec<FieldCount> =

@@ -6,11 +6,16 @@
 //! Never:  trusts a file: the first read compares its hash with the catalogue.
 
 mod attributes;
+mod blanks;
 mod cache;
+mod fetch;
 mod indexed;
 mod pack;
 mod pages;
+mod pick;
 mod read;
+mod shapes;
+mod sifted;
 mod summary;
 mod write;
 

@@ -5,6 +5,7 @@
 //! Never:  empty text as a value of its own: an empty column value means that the row does not have the field.
 
 mod attributes;
+mod blank;
 mod build;
 mod codec;
 mod columns;
@@ -13,6 +14,7 @@ mod exemplars;
 mod logs;
 mod messages;
 mod promoted;
+mod sight;
 mod sorting;
 mod spans;
 mod take;
@@ -24,6 +26,7 @@ use arrow::array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, UInt
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use ph_model::Signal;
 
+pub(crate) use blank::{blank, is_blank};
 pub(crate) use codec::{decode, encode};
 pub(crate) use columns::{ATTRS, Columns, OWN};
 pub(crate) use events::{event_rows, events_batch};
@@ -31,6 +34,7 @@ pub(crate) use exemplars::{COLUMNS as EXEMPLAR_COLUMNS, exemplar_rows, exemplars
 pub(crate) use logs::{log_rows, logs_batch};
 pub(crate) use messages::Messages;
 pub(crate) use promoted::{promote, whole};
+pub(crate) use sight::Sight;
 pub(crate) use sorting::Sorting;
 pub(crate) use spans::{span_rows, spans_batch};
 pub(crate) use take::entries;

@@ -14,8 +14,8 @@ use ph_model::{ErrorKind, RangeNs, Signal};
 use crate::contract::{Error, Order, SearchAsk, SearchPage, SearchRows};
 use crate::cursor::{self, Stand, place_text};
 use crate::part::Part;
-use crate::rows::{Key, rows_of, stored_schema};
-use crate::scan::{self, Budget, Plan, Scanned};
+use crate::rows::{Key, Keys, rows_of, stored_schema};
+use crate::scan::{self, Budget, Passed, Plan, Scanned};
 use crate::snapshot::Table;
 
 /// Most rows of one page.
@@ -62,6 +62,13 @@ struct Best {
 }
 
 impl Best {
+    /// Rows that pass; `place` says where a row of the batch lies. `None` when a column is missing.
+    fn offer_all(&mut self, passed: &Passed<'_>, place: &dyn Fn(usize, u64) -> Place) -> Option<()> {
+        let keys = Keys::of(passed.batch)?;
+        passed.rows().for_each(|(row, at)| self.offer(keys.at(row), place(row, at)));
+        Some(())
+    }
+
     fn offer(&mut self, key: Key, place: Place) {
         if key.lsn > self.pin {
             return;
@@ -120,7 +127,8 @@ pub(crate) fn search(
             RangeNs::new(ask.range.from, ask.range.to.min(key.ts.saturating_add(1)))
         }
     };
-    let plan = Plan::new(table, ask.signal, &ask.filter, range)?;
+    let mut plan = Plan::new(table, ask.signal, &ask.filter, range)?;
+    plan.columns.extend(scan::PLACED);
     let after = from.map(|place| Ranked::new(place.key, ask.order));
     let mut best = Best { heap: BinaryHeap::new(), keep: ask.limit + 1, order: ask.order, after, pin };
     let mut scanned = Scanned::new(budget);
@@ -131,8 +139,8 @@ pub(crate) fn search(
     for (number, batch) in memory.iter().enumerate() {
         scanned.rows += batch.num_rows() as u64;
         scanned.bytes += batch.get_array_memory_size() as u64;
-        plan.run(batch, &mut |keys, row| {
-            best.offer(keys.at(row), Place::Memory { batch: number, row: row as u32 });
+        plan.run(batch, &mut |passed| {
+            best.offer_all(passed, &|row, _| Place::Memory { batch: number, row: row as u32 })
         });
     }
     let mut parts: Vec<Arc<Part>> =
@@ -162,8 +170,8 @@ pub(crate) fn search(
                 break;
             }
         }
-        scan::part(part, &plan, &mut scanned, &mut |keys, _, row, part_row| {
-            best.offer(keys.at(row), Place::Part { part: number, row: part_row });
+        scan::part_side_by_side(part, &plan, &mut scanned, &mut |passed| {
+            best.offer_all(passed, &|_, row| Place::Part { part: number, row })
         });
     }
     scanned.within()?;

@@ -13,6 +13,7 @@ mod keeping;
 mod managing;
 mod merging;
 mod model;
+mod picked;
 mod promoted;
 mod pruning;
 mod questions;

@@ -55,6 +55,11 @@ impl Blocks {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// Groups of eight blocks, as many as a group of rows has, of which one is in the set.
+    pub fn groups(&self) -> usize {
+        self.words.iter().flat_map(|word| word.to_le_bytes()).filter(|eight| *eight != 0).count()
+    }
+
     /// Ascending.
     #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = u32> {

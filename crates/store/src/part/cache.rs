@@ -1,4 +1,4 @@
-//! What was read of parts: footers and directories of indexes, bounded in bytes.
+//! What was read of parts: footers, directories of indexes and shapes of messages, bounded in bytes.
 //!
 //! When it is full, something new takes the place of something old only if it was asked for more often (TinyLFU), so that
 //! one walk through all parts does not drive out what everybody asks for.
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use uuid::Uuid;
 
+use super::shapes::Shapes;
 use crate::index::{Index, Kind};
 
 /// What of a part.
@@ -16,12 +17,15 @@ use crate::index::{Index, Kind};
 enum What {
     Footer,
     Index(u8),
+    Shapes,
 }
 
 #[derive(Clone, Debug)]
 enum Kept {
     Footer(ArrowReaderMetadata),
     Index(Arc<Index>),
+    /// `None`: the part tells none.
+    Shapes(Option<Arc<Shapes>>),
 }
 
 type Key = (Uuid, What);
@@ -61,7 +65,7 @@ impl Cache {
     pub fn footer(&self, id: Uuid) -> Option<ArrowReaderMetadata> {
         match self.find((id, What::Footer))? {
             Kept::Footer(footer) => Some(footer),
-            Kept::Index(_) => None,
+            Kept::Index(_) | Kept::Shapes(_) => None,
         }
     }
 
@@ -73,7 +77,7 @@ impl Cache {
     pub fn index(&self, id: Uuid, kind: Kind) -> Option<Arc<Index>> {
         match self.find((id, What::Index(kind as u8)))? {
             Kept::Index(index) => Some(index),
-            Kept::Footer(_) => None,
+            Kept::Footer(_) | Kept::Shapes(_) => None,
         }
     }
 
@@ -82,10 +86,23 @@ impl Cache {
         self.keep((id, What::Index(kind as u8)), Kept::Index(index), bytes);
     }
 
+    /// What a part tells of the shapes of its messages; `read` is asked when that is not known.
+    pub fn shapes(&self, id: Uuid, read: impl FnOnce() -> Option<Shapes>) -> Option<Arc<Shapes>> {
+        let key = (id, What::Shapes);
+        if let Some(Kept::Shapes(known)) = self.find(key) {
+            return known;
+        }
+        let shapes = read().map(Arc::new);
+        let bytes = shapes.as_ref().map_or(0, |shapes| shapes.memory_bytes());
+        self.keep(key, Kept::Shapes(shapes.clone()), bytes);
+        shapes
+    }
+
     /// Drops what is kept of a part that is gone.
     pub fn forget(&self, id: Uuid) {
-        let all = [What::Footer, What::Index(Kind::Tokens as u8), What::Index(Kind::Traces as u8)];
-        all.into_iter().for_each(|what| self.kept.invalidate(&(id, what)));
+        let indexes = [Kind::Tokens, Kind::Traces].map(|kind| What::Index(kind as u8));
+        let all = [What::Footer, What::Shapes].into_iter().chain(indexes);
+        all.for_each(|what| self.kept.invalidate(&(id, what)));
     }
 
     /// Found and not found since the start, and bytes that are kept.

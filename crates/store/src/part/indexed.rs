@@ -3,18 +3,20 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use arrow::array::{Array, FixedSizeBinaryArray, Int64Array};
 use ph_model::RangeNs;
 
 use super::Part;
 use super::read::{Group, Want};
+use super::write::GROUP_ROWS;
 use crate::block::disk_error;
 use crate::contract::Error;
 use crate::health::Meter;
 use crate::index::{Blocks, Fault, Index, Kind, Need, Open};
 use crate::rows::{Columns, TRACE_ID, TS};
-use crate::scan::{Scanned, Share};
+use crate::scan::{Scanned, Share, together};
 
 impl Part {
     /// Blocks in which rows may satisfy a need and lie in a range; `None`: any block.
@@ -108,7 +110,13 @@ impl Part {
         });
     }
 
-    /// Rows that belong to one of the traces and lie in the range, ascending.
+    /// How many groups of rows have a wanted block, about.
+    pub fn groups_of(&self, blocks: Option<&Blocks>) -> usize {
+        let all = usize::try_from(self.row.rows / GROUP_ROWS as u64 + 1).unwrap_or(usize::MAX);
+        blocks.map_or(all, Blocks::groups)
+    }
+
+    /// Rows that belong to one of the traces and lie in the range, ascending. Groups of rows are read side by side.
     pub fn rows_of_traces(
         &self,
         ids: &HashSet<[u8; 16]>,
@@ -117,27 +125,75 @@ impl Part {
     ) -> Result<Vec<u64>, Error> {
         let need = Need::Any(ids.iter().map(|id| Need::Trace(*id)).collect());
         let blocks = self.candidates(&need, range)?;
-        let columns = Columns::from([TS, TRACE_ID]);
+        let sought = Sought::new(ids, range);
+        let columns = match range.from <= self.row.first && self.row.last < range.to {
+            true => Columns::from([TRACE_ID]),
+            false => Columns::from([TRACE_ID, TS]),
+        };
+        let next = AtomicUsize::default();
+        let found = together(self.groups_of(blocks.as_ref()), scanned, &|nth, scanned| {
+            let (blocks, share) = (blocks.as_ref(), Share::of(&next, nth));
+            let want = Want { columns: &columns, range, blocks, pins: &[], share };
+            let mut rows = Vec::new();
+            let scan = self.scan(&want, scanned, &mut |group| match sought.find(&group, &mut rows) {
+                Some(()) => ControlFlow::Continue(()),
+                None => ControlFlow::Break(()),
+            });
+            scan.map(|()| rows)
+        });
         let mut rows = Vec::new();
-        let (blocks, share) = (blocks.as_ref(), Share::ALL);
-        let want = Want { columns: &columns, range, blocks, pins: &[], share };
-        self.scan(&want, scanned, &mut |group| match traces_in(&group, ids, range, &mut rows) {
-            Some(()) => ControlFlow::Continue(()),
-            None => ControlFlow::Break(()),
-        })?;
+        for some in found {
+            rows.extend(some?);
+        }
+        rows.sort_unstable();
         Ok(rows)
     }
 }
 
-/// Adds the numbers of a group's rows that belong to one of the traces; `None` when a column is missing.
-fn traces_in(group: &Group<'_>, ids: &HashSet<[u8; 16]>, range: RangeNs, rows: &mut Vec<u64>) -> Option<()> {
-    let ts: &Int64Array = group.batch.column_by_name(TS)?.as_any().downcast_ref()?;
-    let trace: &FixedSizeBinaryArray = group.batch.column_by_name(TRACE_ID)?.as_any().downcast_ref()?;
-    for row in 0..group.batch.num_rows() {
-        let id = trace.value(row).first_chunk::<16>().filter(|_| trace.is_valid(row));
-        if range.contains(ts.value(row)) && id.is_some_and(|id| ids.contains(id)) {
-            rows.push(group.first_row + row as u64);
+/// Traces that are looked for in many rows.
+struct Sought<'a> {
+    ids: &'a HashSet<[u8; 16]>,
+    range: RangeNs,
+    /// A bit for each short form that one of the ids has, so that most rows are decided without a look at the ids.
+    forms: Vec<u64>,
+}
+
+impl<'a> Sought<'a> {
+    fn new(ids: &'a HashSet<[u8; 16]>, range: RangeNs) -> Self {
+        let mut forms = vec![0_u64; 1 << 10];
+        for id in ids {
+            let form = short(id);
+            if let Some(word) = forms.get_mut(form / 64) {
+                *word |= 1 << (form % 64);
+            }
         }
+        Self { ids, range, forms }
     }
-    Some(())
+
+    fn has(&self, id: &[u8; 16]) -> bool {
+        let form = short(id);
+        self.forms.get(form / 64).is_some_and(|word| word >> (form % 64) & 1 == 1) && self.ids.contains(id)
+    }
+
+    /// Adds the numbers of a group's rows that belong to one of the traces; `None` when a column is missing. Without a
+    /// column of times all rows lie in the range.
+    fn find(&self, group: &Group<'_>, rows: &mut Vec<u64>) -> Option<()> {
+        let trace: &FixedSizeBinaryArray = group.batch.column_by_name(TRACE_ID)?.as_any().downcast_ref()?;
+        let ts = group.batch.column_by_name(TS).and_then(|ts| ts.as_any().downcast_ref::<Int64Array>());
+        for row in 0..group.batch.num_rows() {
+            let id = trace.value(row).first_chunk::<16>();
+            if id.is_some_and(|id| self.has(id))
+                && trace.is_valid(row)
+                && ts.is_none_or(|ts| self.range.contains(ts.value(row)))
+            {
+                rows.push(group.first_row + row as u64);
+            }
+        }
+        Some(())
+    }
+}
+
+/// Sixteen bits out of an id: random ids differ anywhere, counted ones at their end.
+fn short([a, b, .., y, z]: &[u8; 16]) -> usize {
+    usize::from(u16::from_be_bytes([a ^ y, b ^ z]))
 }

@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{RecordBatch, RecordBatchReader};
-use arrow::compute::concat_batches;
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -22,6 +21,7 @@ use ph_model::{ErrorKind, RangeNs};
 use super::Part;
 use super::attributes::Attributes;
 use super::pages::{self, Pin, Pinned, Runs};
+use super::shapes;
 use crate::block::disk_error;
 use crate::contract::Error;
 use crate::fs::File;
@@ -41,7 +41,7 @@ pub(crate) struct Want<'a> {
     pub blocks: Option<&'a Blocks>,
     /// What rows that pass have in attributes: others may be left out.
     pub pins: &'a [Pin],
-    pub share: Share,
+    pub share: Share<'a>,
 }
 
 /// Rows of a scan: number of the first one in the part, and the wanted columns.
@@ -50,21 +50,21 @@ pub(crate) struct Group<'a> {
     pub batch: &'a RecordBatch,
 }
 
-struct Source {
-    disk: Arc<Disk>,
+pub(super) struct Source {
+    pub disk: Arc<Disk>,
     /// Where the part begins in its file.
     base: u64,
     len: u64,
 }
 
-struct Cursor {
+pub(super) struct Cursor {
     disk: Arc<Disk>,
     at: u64,
 }
 
 /// A file that remembers what its disk refused. Parquet and Arrow pass such errors on as text, which then looks like
 /// damage.
-struct Disk {
+pub(super) struct Disk {
     file: Arc<dyn File>,
     refused: Mutex<Option<io::Error>>,
     /// Bytes that were read.
@@ -83,8 +83,15 @@ impl Disk {
         result
     }
 
+    /// Bytes that were read so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Told to each who asks: several threads may read at once.
     fn refused(&self) -> Option<io::Error> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().map(|e| io::Error::new(e.kind(), e.to_string()))
     }
 }
 
@@ -137,7 +144,7 @@ impl Iterator for PartRows<'_> {
 
 impl Source {
     /// The same file for another reader.
-    fn again(&self) -> Self {
+    pub fn again(&self) -> Self {
         Self { disk: Arc::clone(&self.disk), base: self.base, len: self.len }
     }
 }
@@ -174,37 +181,19 @@ fn selection(runs: &[(u64, u64)], first_row: u64, rows: u64) -> RowSelection {
     RowSelection::from(selectors)
 }
 
-/// The groups of rows that hold some of the rows, and what to select of these groups alone: each group that is read costs,
-/// also when nothing of it is wanted. `rows` strictly ascending; `groups`: how many rows each has.
-pub(super) fn single(rows: &[u64], groups: impl Iterator<Item = u64>) -> (Vec<usize>, Vec<RowSelector>) {
-    let (mut chosen, mut selectors) = (Vec::new(), Vec::new());
-    let (mut first, mut left) = (0, rows);
-    for (number, length) in groups.enumerate() {
-        let (mine, others) = left.split_at(left.partition_point(|row| *row < first + length));
-        let mut at = first;
-        for row in mine {
-            selectors.push(RowSelector::skip((row - at) as usize));
-            selectors.push(RowSelector::select(1));
-            at = row + 1;
-        }
-        if !mine.is_empty() {
-            chosen.push(number);
-            selectors.push(RowSelector::skip((first + length - at) as usize));
-        }
-        (first, left) = (first + length, others);
-    }
-    (chosen, selectors)
-}
-
 /// Finds for each row that a reader gives where it stands in the part.
-struct Places {
+pub(super) struct Places {
     runs: std::vec::IntoIter<(u64, u64)>,
     /// Next row and how many of its run are left.
     now: (u64, u64),
 }
 
 impl Places {
-    fn give(
+    pub fn new(runs: Runs) -> Self {
+        Self { runs: runs.into_iter(), now: (0, 0) }
+    }
+
+    pub fn give(
         &mut self,
         batch: &RecordBatch,
         each: &mut dyn FnMut(Group<'_>) -> ControlFlow<()>,
@@ -224,22 +213,90 @@ impl Places {
 }
 
 /// How the file of a part is read.
-struct Reading<'a> {
-    footer: &'a ArrowReaderMetadata,
-    source: Source,
-    pinned: Pinned<'a>,
+pub(super) struct Reading<'a> {
+    pub footer: ArrowReaderMetadata,
+    pub source: Source,
+    want: &'a Want<'a>,
 }
 
-/// The columns that must be read; `in_all` as in [`Columns::of_rows`].
-fn mask(meta: &ParquetMetaData, columns: &Columns, in_all: &dyn Fn(&str) -> bool) -> ProjectionMask {
+/// A group of rows of which some are wanted.
+pub(super) struct Chosen {
+    pub number: usize,
+    pub first_row: u64,
+    pub rows: u64,
+    /// The wanted ones, by their numbers in the part.
+    pub runs: Runs,
+}
+
+impl Reading<'_> {
+    pub fn meta(&self) -> &ParquetMetaData {
+        self.footer.metadata()
+    }
+
+    /// Calls `each` with the groups in which wanted rows can lie, ascending, without those that others take.
+    pub fn groups(
+        &self,
+        each: &mut dyn FnMut(Chosen) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let (want, mut first_row) = (self.want, 0_u64);
+        let mut turns = want.share.turns();
+        let pinned = Pinned::new(self.meta(), want.pins);
+        for (number, group) in self.meta().row_groups().iter().enumerate() {
+            let rows = group.num_rows() as u64;
+            let may_touch = || match group.columns().first().and_then(|c| c.statistics()) {
+                Some(Statistics::Int64(s)) => match (s.min_opt(), s.max_opt()) {
+                    (Some(first), Some(last)) => want.range.touches(*first, *last),
+                    _ => true,
+                },
+                _ => true,
+            };
+            let touched = turns.has(number) && may_touch();
+            let runs = if touched { runs(want.blocks, first_row, rows) } else { Runs::new() };
+            let runs = pinned.left(number, (first_row, rows), runs);
+            if !runs.is_empty() && each(Chosen { number, first_row, rows, runs })?.is_break() {
+                return Ok(());
+            }
+            first_row += rows;
+        }
+        Ok(())
+    }
+
+    /// Numbers of the columns that must be read of a group, ascending.
+    pub fn roots(&self, group: usize, columns: &Columns) -> Vec<usize> {
+        roots(self.meta(), columns, &|key| pages::is_in_all(self.meta(), group, key))
+    }
+
+    /// A reader of some runs of rows of a group.
+    pub fn reader(
+        &self,
+        group: &Chosen,
+        runs: &Runs,
+        roots: Vec<usize>,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let mask = ProjectionMask::roots(self.meta().file_metadata().schema_descr(), roots);
+        let whole = runs.len() == 1 && runs.first().is_some_and(|run| run.1 == group.rows);
+        let mut reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.again(), self.footer.clone())
+                .with_row_groups(vec![group.number])
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS);
+        if !whole {
+            reader = reader.with_row_selection(selection(runs, group.first_row, group.rows));
+        }
+        reader.build()
+    }
+}
+
+/// Numbers of the columns that must be read; `in_all` as in [`Columns::of_rows`].
+pub(super) fn roots(meta: &ParquetMetaData, columns: &Columns, in_all: &dyn Fn(&str) -> bool) -> Vec<usize> {
     let schema = meta.file_metadata().schema_descr();
     let names: Vec<&str> = schema.root_schema().get_fields().iter().map(|f| f.name()).collect();
-    ProjectionMask::roots(schema, columns.of_rows(&names, in_all))
+    columns.of_rows(&names, in_all)
 }
 
 impl Part {
     /// All attributes of a batch in the map.
-    fn whole(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
+    pub(super) fn whole(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
         whole(batch).ok_or_else(|| self.damaged("columns of attributes are not what was written"))
     }
 
@@ -248,19 +305,19 @@ impl Part {
         Ok(Attributes::read(self.footer()?.metadata().file_metadata()))
     }
 
-    fn damaged(&self, what: impl std::fmt::Display) -> Error {
+    pub(super) fn damaged(&self, what: impl std::fmt::Display) -> Error {
         Error::new(ErrorKind::Internal, format!("part {} is damaged: {what}", self.path().display()))
     }
 
     /// A failed read: the disk's fault if it refused something, else damage.
-    fn unreadable(&self, disk: &Disk, what: impl std::fmt::Display) -> Error {
+    pub(super) fn unreadable(&self, disk: &Disk, what: impl std::fmt::Display) -> Error {
         match disk.refused() {
             Some(cause) => disk_error("read part", &self.path(), cause),
             None => self.damaged(what),
         }
     }
 
-    fn source(&self) -> Result<Source, Error> {
+    pub(super) fn source(&self) -> Result<Source, Error> {
         let path = self.path();
         let file = self.fs.open(&path).map_err(|e| disk_error("open part", &path, e))?;
         Ok(Source {
@@ -271,7 +328,7 @@ impl Part {
     }
 
     /// The footer; the first call reads the whole file and compares it with the catalogue.
-    fn footer(&self) -> Result<ArrowReaderMetadata, Error> {
+    pub(super) fn footer(&self) -> Result<ArrowReaderMetadata, Error> {
         if let Some(footer) = self.cache.footer(self.row.id) {
             return Ok(footer);
         }
@@ -313,6 +370,10 @@ impl Part {
         Ok(())
     }
 
+    pub(super) fn reading<'a>(&self, want: &'a Want<'a>) -> Result<Reading<'a>, Error> {
+        Ok(Reading { footer: self.footer()?, source: self.source()?, want })
+    }
+
     /// Reads the wanted columns of row groups that can touch the range, of the wanted blocks alone, in the order of
     /// the file. Rows outside the range come along.
     pub fn scan(
@@ -324,69 +385,31 @@ impl Part {
         if want.blocks.is_some_and(Blocks::is_empty) {
             return Ok(());
         }
-        let footer = &self.footer()?;
-        let source = self.source()?;
-        let disk = Arc::clone(&source.disk);
-        let pinned = Pinned::new(footer.metadata(), want.pins);
-        let reading = Reading { footer, source, pinned };
-        let result = self.scan_groups(want, &reading, &mut |group| {
-            scanned.rows += group.batch.num_rows() as u64;
-            if scanned.is_over(disk.read.load(Ordering::Relaxed)) {
-                return ControlFlow::Break(());
-            }
-            each(group)
-        });
-        scanned.bytes += disk.read.load(Ordering::Relaxed);
-        result
-    }
-
-    fn scan_groups(
-        &self,
-        want: &Want<'_>,
-        Reading { footer, source, pinned }: &Reading<'_>,
-        each: &mut dyn FnMut(Group<'_>) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let mut first_row = 0_u64;
-        let meta = footer.metadata();
+        let reading = self.reading(want)?;
+        let disk = &reading.source.disk;
         let needs_map = want.columns.has_all_attributes();
-        for (number, group) in meta.row_groups().iter().enumerate() {
-            let rows = group.num_rows() as u64;
-            let mine = want.share.has(number);
-            let touched = mine
-                && match group.columns().first().and_then(|c| c.statistics()) {
-                    Some(Statistics::Int64(s)) => match (s.min_opt(), s.max_opt()) {
-                        (Some(first), Some(last)) => want.range.touches(*first, *last),
-                        _ => true,
-                    },
-                    _ => true,
-                };
-            let runs = if touched { runs(want.blocks, first_row, rows) } else { Runs::new() };
-            let runs = pinned.left(number, (first_row, rows), runs);
-            if !runs.is_empty() {
-                let disk = &source.disk;
-                let whole = runs.len() == 1 && runs.first().is_some_and(|run| run.1 == rows);
-                let mask = mask(meta, want.columns, &|key| pages::is_in_all(meta, number, key));
-                let mut reader =
-                    ParquetRecordBatchReaderBuilder::new_with_metadata(source.again(), (*footer).clone())
-                        .with_row_groups(vec![number])
-                        .with_projection(mask)
-                        .with_batch_size(BATCH_ROWS);
-                if !whole {
-                    reader = reader.with_row_selection(selection(&runs, first_row, rows));
-                }
-                let reader = reader.build().map_err(|e| self.unreadable(disk, e))?;
-                let mut place = Places { runs: runs.into_iter(), now: (0, 0) };
-                for batch in reader {
-                    let batch = batch.map_err(|e| self.unreadable(disk, e))?;
-                    let batch = if needs_map { self.whole(batch)? } else { batch };
-                    if place.give(&batch, each).is_break() {
-                        return Ok(());
+        let result = reading.groups(&mut |group| {
+            let roots = reading.roots(group.number, want.columns);
+            let reader = reading.reader(&group, &group.runs, roots).map_err(|e| self.unreadable(disk, e))?;
+            let mut places = Places::new(group.runs);
+            for batch in reader {
+                let batch = batch.map_err(|e| self.unreadable(disk, e))?;
+                let batch = if needs_map { self.whole(batch)? } else { batch };
+                let flow = places.give(&batch, &mut |group| {
+                    scanned.rows += group.batch.num_rows() as u64;
+                    if scanned.is_over(disk.read()) {
+                        return ControlFlow::Break(());
                     }
+                    each(group)
+                });
+                if flow.is_break() {
+                    return Ok(flow);
                 }
             }
-            first_row += rows;
-        }
-        Ok(())
+            Ok(ControlFlow::Continue(()))
+        });
+        scanned.bytes += disk.read();
+        result
     }
 
     /// All rows with all columns, in the order of the file, batch by batch.
@@ -394,46 +417,12 @@ impl Part {
         let footer = self.footer()?;
         let source = self.source()?;
         let disk = Arc::clone(&source.disk);
+        let mask = shapes::rows_alone(footer.metadata());
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer)
+            .with_projection(mask)
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(|e| self.unreadable(&disk, e))?;
         Ok(PartRows { part: self, reader, disk })
-    }
-
-    /// All columns of the given rows; `rows` strictly ascending, so is the result.
-    pub fn fetch(&self, rows: &[u64], scanned: &mut Scanned) -> Result<RecordBatch, Error> {
-        self.fetch_columns(rows, None, scanned)
-    }
-
-    /// The given columns of the given rows, `None` for all; `rows` strictly ascending, so is the result.
-    pub fn fetch_columns(
-        &self,
-        rows: &[u64],
-        columns: Option<&Columns>,
-        scanned: &mut Scanned,
-    ) -> Result<RecordBatch, Error> {
-        let footer = self.footer()?;
-        let (groups, selectors) =
-            single(rows, footer.metadata().row_groups().iter().map(|g| g.num_rows() as u64));
-        let source = self.source()?;
-        let disk = Arc::clone(&source.disk);
-        let mask = columns.map(|columns| mask(footer.metadata(), columns, &|_| false));
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer)
-            .with_projection(mask.unwrap_or_else(ProjectionMask::all))
-            .with_row_groups(groups)
-            .with_row_selection(RowSelection::from(selectors))
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(|e| self.unreadable(&disk, e))?;
-        let schema = reader.schema();
-        let batches: Result<Vec<RecordBatch>, _> = reader.collect();
-        scanned.bytes += disk.read.load(Ordering::Relaxed);
-        let batches = batches.map_err(|e| self.unreadable(&disk, e))?;
-        let all = concat_batches(&schema, &batches).map_err(|e| self.damaged(e))?;
-        if all.num_rows() != rows.len() {
-            return Err(self.damaged(format!("{} rows instead of {}", all.num_rows(), rows.len())));
-        }
-        if columns.is_none_or(Columns::has_all_attributes) { self.whole(all) } else { Ok(all) }
     }
 }

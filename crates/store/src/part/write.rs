@@ -15,6 +15,8 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::attributes::Counting;
+use super::blanks::Blanking;
+use super::shapes::Shaping;
 use super::summary::Gathering;
 use super::{day_text, discard_part};
 use crate::block::disk_error;
@@ -27,7 +29,7 @@ use crate::memtable::Generation;
 use crate::rows::{Keys, OWN, Sorting, promote, stored_schema};
 
 const DAY_NS: i64 = 86_400_000_000_000;
-const GROUP_ROWS: usize = 65_536;
+pub(super) const GROUP_ROWS: usize = 65_536;
 const PAGE_ROWS: usize = 8_192;
 /// Bytes that are written to the disk at once.
 const BUFFER: usize = 1 << 20;
@@ -183,6 +185,8 @@ pub(crate) fn store_all(
             builder: Builder::new(of.1, id),
             summary: Gathering::new(of.1),
             promoted,
+            blanking: Blanking::default(),
+            shaping: (of.1 == Signal::Logs).then(Shaping::default),
             counting: Counting::default(),
             rows: 0,
             bounds: (i64::MAX, i64::MIN),
@@ -239,6 +243,9 @@ struct Writing<'a> {
     builder: Builder,
     summary: Gathering,
     promoted: &'a [String],
+    blanking: Blanking,
+    /// Of messages, where rows are log lines.
+    shaping: Option<Shaping>,
     counting: Counting,
     rows: u64,
     bounds: (i64, i64),
@@ -251,15 +258,16 @@ impl Writing<'_> {
         first: RecordBatch,
         next: &mut dyn FnMut() -> Result<Option<RecordBatch>, Error>,
     ) -> Result<(), Error> {
-        let shaped = self.shaped(&first)?;
-        let properties = properties(&shaped)?;
+        let written = self.in_file(&first)?;
+        let properties = properties(&written)?;
         let out = BufWriter::with_capacity(BUFFER, sink);
-        let mut writer = ArrowWriter::try_new(out, shaped.schema(), Some(properties)).map_err(defect)?;
-        let mut batch = Some((first, shaped));
-        while let Some((rows, shaped)) = batch {
-            writer.write(&shaped).map_err(defect)?;
+        let mut writer = ArrowWriter::try_new(out, written.schema(), Some(properties)).map_err(defect)?;
+        let mut batch = Some((first, written));
+        while let Some((rows, written)) = batch {
+            writer.write(&written).map_err(defect)?;
             self.counting.add(&rows);
-            self.counting.add_own(&shaped);
+            self.counting.add_own(&written);
+            self.blanking.add(&written);
             self.builder.add(&rows).ok_or_else(|| defect("rows lack a column"))?;
             self.summary.add(&rows);
             self.rows += rows.num_rows() as u64;
@@ -267,20 +275,27 @@ impl Writing<'_> {
                 self.bounds = (self.bounds.0.min(first), self.bounds.1.max(last));
             }
             let following = next_rows(next)?;
-            batch = following.map(|rows| self.shaped(&rows).map(|shaped| (rows, shaped))).transpose()?;
+            batch = following.map(|rows| self.in_file(&rows).map(|written| (rows, written))).transpose()?;
         }
         let told = std::mem::take(&mut self.counting).finish(self.promoted);
-        told.into_iter().for_each(|told| writer.append_key_value_metadata(told));
+        let shapes = self.shaping.take().and_then(Shaping::finish);
+        let blanks = std::mem::take(&mut self.blanking).finish();
+        told.into_iter().chain(shapes).chain(blanks).for_each(|told| writer.append_key_value_metadata(told));
         let mut out = writer.into_inner().map_err(defect)?;
         out.flush().map_err(defect)
     }
 
     /// Rows with the columns of the file.
-    fn shaped(&self, rows: &RecordBatch) -> Result<RecordBatch, Error> {
-        if self.promoted.is_empty() {
-            return Ok(rows.clone());
+    fn in_file(&mut self, rows: &RecordBatch) -> Result<RecordBatch, Error> {
+        let rows = match self.promoted.is_empty() {
+            true => rows.clone(),
+            false => promote(rows, self.promoted)
+                .ok_or_else(|| defect("attributes are not in the order of their keys"))?,
+        };
+        match &mut self.shaping {
+            Some(shaping) => shaping.add(rows, "message").ok_or_else(|| defect("rows with shapes")),
+            None => Ok(rows),
         }
-        promote(rows, self.promoted).ok_or_else(|| defect("attributes are not in the order of their keys"))
     }
 }
 

@@ -258,12 +258,42 @@ impl<'a> RowView<'a> {
 
     /// An attribute's text, from its own column or from the map.
     pub fn attribute(&self, key: &str) -> Option<Cow<'a, str>> {
-        let mut fields = self.batch.schema_ref().fields().iter();
-        let own = fields.position(|f| f.name().strip_prefix(OWN) == Some(key));
-        match own.and_then(|at| self.batch.columns().get(at)?.as_any().downcast_ref::<StringArray>()) {
+        match self.own(key) {
             Some(texts) => texts.is_valid(self.row).then(|| Cow::Borrowed(texts.value(self.row))),
             None => self.entry(ATTRS, key),
         }
+    }
+
+    fn own(&self, key: &str) -> Option<&'a StringArray> {
+        let mut fields = self.batch.schema_ref().fields().iter();
+        let at = fields.position(|f| f.name().strip_prefix(OWN) == Some(key))?;
+        self.batch.columns().get(at)?.as_any().downcast_ref()
+    }
+
+    /// The attribute's own column in which a field is looked for first, if there is one.
+    pub fn own_column(&self, field: &str) -> Option<&'a StringArray> {
+        match field.strip_prefix(OWN) {
+            Some(key) => self.own(key),
+            None if field.starts_with("resource.") || field.starts_with("body.") => None,
+            None => self.own(field),
+        }
+    }
+
+    /// See [`Record::field`].
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        if let Some(column) = column_name(self.signal, name) {
+            return self.column_text(column);
+        }
+        if let Some(key) = name.strip_prefix(OWN) {
+            return self.attribute(key);
+        }
+        if let Some(key) = name.strip_prefix("resource.") {
+            return self.entry("resource", key).or_else(|| self.entry("resource", name));
+        }
+        if let Some(key) = name.strip_prefix("body.") {
+            return self.body(key);
+        }
+        self.attribute(name).or_else(|| self.entry("resource", name)).or_else(|| self.body(name))
     }
 
     fn message_bytes(&self) -> &'a [u8] {
@@ -328,18 +358,6 @@ impl Record for RowView<'_> {
     }
 
     fn field(&self, name: &str) -> Option<Cow<'_, str>> {
-        if let Some(column) = column_name(self.signal, name) {
-            return self.column_text(column);
-        }
-        if let Some(key) = name.strip_prefix(OWN) {
-            return self.attribute(key);
-        }
-        if let Some(key) = name.strip_prefix("resource.") {
-            return self.entry("resource", key).or_else(|| self.entry("resource", name));
-        }
-        if let Some(key) = name.strip_prefix("body.") {
-            return self.body(key);
-        }
-        self.attribute(name).or_else(|| self.entry("resource", name)).or_else(|| self.body(name))
+        self.text(name)
     }
 }

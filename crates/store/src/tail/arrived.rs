@@ -87,8 +87,12 @@ impl Round {
                 .collect();
             for (batch, rows) in memory.iter().enumerate() {
                 scanned.rows += rows.num_rows() as u64;
-                plan.run(rows, &mut |keys, row| {
-                    earliest.offer(keys, row, Place::Memory { batch, row: row as u32 });
+                plan.run(rows, &mut |passed| {
+                    let keys = Keys::of(passed.batch)?;
+                    for (row, _) in passed.rows() {
+                        earliest.offer(&keys, row, Place::Memory { batch, row: row as u32 });
+                    }
+                    Some(())
                 });
             }
             parts = table
@@ -98,8 +102,12 @@ impl Round {
                 .cloned()
                 .collect();
             for (number, part) in parts.iter().enumerate() {
-                scan::part(part, plan, &mut scanned, &mut |keys, _, row, part_row| {
-                    earliest.offer(keys, row, Place::Part { part: number, row: part_row });
+                scan::part(part, plan, &mut scanned, &mut |passed| {
+                    let keys = Keys::of(passed.batch)?;
+                    for (row, place) in passed.rows() {
+                        earliest.offer(&keys, row, Place::Part { part: number, row: place });
+                    }
+                    Some(())
                 });
                 scanned.within()?;
             }

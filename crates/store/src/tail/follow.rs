@@ -17,7 +17,7 @@ use crate::cursor::Stand;
 use crate::embedded::run;
 use crate::flush::keep::cutoff_ms;
 use crate::rows::{rows_of, stored_schema};
-use crate::scan::{Budget, Leave, Plan};
+use crate::scan::{Budget, Leave, PLACED, Plan};
 use crate::shard::{Shared, shard_of};
 
 /// Where a follower is.
@@ -162,7 +162,8 @@ impl Follower {
             let snapshot = shared.snapshots.load();
             let table = snapshot.table(org, signal).map(Arc::as_ref);
             let first = cutoff_ms(&shared, org, signal).saturating_mul(1_000_000);
-            let plan = Plan::new(table, signal, &filter, RangeNs::new(first, i64::MAX))?;
+            let mut plan = Plan::new(table, signal, &filter, RangeNs::new(first, i64::MAX))?;
+            plan.columns.extend(PLACED);
             let budget = Budget { leave, ..shared.settings(org).limits.budget() };
             Round::look(table, (&plan, signal), (stand, upto), budget)
         })

@@ -19,7 +19,7 @@ use super::sets::{Facts, Member, Sets};
 use crate::contract::{Error, SelectedSpan, ServiceSpans, TracePage, TraceSummary, TracesAsk};
 use crate::part::Part;
 use crate::rows::{Columns, RowView, TRACE_ID, TS, columns_of_field};
-use crate::scan::{self, Plan, Scanned};
+use crate::scan::{self, Passed, Plan, Scanned};
 use crate::snapshot::Table;
 
 /// Most traces of one page.
@@ -102,7 +102,7 @@ impl<'a> Sought<'a> {
         let mut plan = Plan::new(table, Signal::Spans, &ask.spans.candidates(), ask.range)?;
         plan.columns.add(TRACE_ID);
         let sets = Sets::new(&ask.spans)?;
-        let mut columns = plan.columns.clone();
+        let mut columns = plan.all_columns();
         columns.extend(SUMMARY);
         sets.iter().for_each(|sets| sets.columns(&mut columns));
         ask.select.iter().for_each(|field| columns_of_field(Signal::Spans, field, &mut columns));
@@ -123,6 +123,18 @@ struct Best {
 }
 
 impl Best {
+    /// `None` when the column of ids is missing.
+    fn offer_all(&mut self, passed: &Passed<'_>) -> Option<()> {
+        let ids: &FixedSizeBinaryArray = passed.batch.column_by_name(TRACE_ID)?.as_any().downcast_ref()?;
+        for (row, _) in passed.rows() {
+            self.offer((
+                passed.ts.value(row),
+                ids.value(row).first_chunk::<16>().copied().unwrap_or_default(),
+            ));
+        }
+        Some(())
+    }
+
     fn offer(&mut self, place: Place) {
         if self.page.before.is_some_and(|before| place >= before) {
             return;
@@ -157,9 +169,7 @@ fn newest(table: &Table, plan: &Plan, page: &Page, scanned: &mut Scanned) -> Vec
     let mut best = Best { page, order: BTreeSet::new(), newest: HashMap::new() };
     for batch in scan::memory(table, plan.range) {
         scanned.rows += batch.num_rows() as u64;
-        plan.run(&batch, &mut |keys, row| {
-            best.offer((keys.ts.value(row), trace_id(&batch, row)));
-        });
+        plan.run(&batch, &mut |passed| best.offer_all(passed));
     }
     let reaches = |p: &&Arc<Part>| {
         plan.range.touches(p.row.first, p.row.last) && before.is_none_or(|b| p.row.first <= b.0)
@@ -170,9 +180,7 @@ fn newest(table: &Table, plan: &Plan, page: &Page, scanned: &mut Scanned) -> Vec
         if best.closed_to(part.row.last) {
             break;
         }
-        scan::part(part, plan, scanned, &mut |keys, batch, row, _| {
-            best.offer((keys.ts.value(row), trace_id(batch, row)));
-        });
+        scan::part_side_by_side(part, plan, scanned, &mut |passed| best.offer_all(passed));
     }
     best.order.into_iter().rev().collect()
 }
