@@ -2,6 +2,7 @@
 
 mod ranges;
 mod rolled;
+mod tenants;
 
 use http::StatusCode;
 use ph_model::{Labels, Sample, Series, SeriesKind};
