@@ -185,13 +185,13 @@ mod tests {
                 pod: ["", "web-1", "web-2"][n % 3].to_owned(),
                 iostream: "stderr".to_owned(),
                 message: [&b"k=m l=n"[..], b"\xff\0", b"", b"{\"k\":\"j\"}"][n % 4].to_vec(),
-                trace_id: (n % 2 == 0).then_some([n as u8; 16]),
+                trace_id: n.is_multiple_of(2).then_some([n as u8; 16]),
                 ..LogRow::default()
             };
-            if n % 3 == 0 {
+            if n.is_multiple_of(3) {
                 row.attributes.set("k", ["", "a", "\u{1b}[1mb"][n / 3 % 3]);
             }
-            if n % 5 == 0 {
+            if n.is_multiple_of(5) {
                 row.attributes.set("l", Value::Int(n as i64));
                 row.resource.set("k", "r");
             }

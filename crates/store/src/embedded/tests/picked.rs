@@ -129,7 +129,7 @@ fn corpus(runner: &mut TestRunner) -> Corpus {
         if n % RARE == 17 {
             row.message.extend_from_slice(b" Rare");
         }
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             row.attributes.set("k", ["task", "", "TASK"][(n / 3 % 3) as usize]);
         }
         row
