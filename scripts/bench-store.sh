@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # The store and the metrics of the server beside their peers. Rows of metrics (M1 M3 M4 M5 M6) run the server itself next to
 # Prometheus, which promdiff builds once, and to Debian's victoria-metrics when it is installed; all other rows run in one
-# process. Arguments: rows, none for all, and a size (series for rows of metrics, MiB for the others).
+# process. Arguments: rows, none for all but S1, and a size (series for rows of metrics, MiB for the others).
+# S1 MINUTES: half of what the server can take, for so long, with a clock that runs twenty times as fast (needs libfaketime).
 # BENCH_BINARY: a release binary that is built already. BENCH_SERVE: flags of `serve`, "--samples-per-second 0" when not set. BENCH_PEERS: which peers, "prometheus victoria" when not set.
 . "$(dirname "$0")/env.sh"
 metrics=() rest=() size=() asked=no
 for word in "$@"; do
   case $word in
-  M1 | M3 | M4 | M5 | M6) metrics+=("$word") asked=yes ;;
+  M1 | M3 | M4 | M5 | M6 | S1) metrics+=("$word") asked=yes ;;
   [A-Z]*) rest+=("$word") asked=yes ;;
   *) size=("$word") ;;
   esac

@@ -31,7 +31,7 @@ const ROWS: &[(&str, Program, &str)] = &[
         "store",
         Program::Script("bench-store.sh"),
         "search, counts, traces and size against zstdcat and grep; the server's metrics beside Prometheus and \
-         VictoriaMetrics; L1 … L5, T1, M1 … M6 behind it pick rows",
+         VictoriaMetrics; L1 … L5, T1, M1 … M6 behind it pick rows; S1 MINUTES soaks the server",
     ),
     (
         "serve",

@@ -65,13 +65,13 @@ pub fn body<'a>(series: impl Iterator<Item = (&'a [u8], f64)>, at_ms: i64) -> Ve
     snap::raw::Encoder::new().compress_vec(&raw).unwrap_or_default()
 }
 
-fn field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+pub fn field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     varint(out, number << 3 | 2);
     varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-fn varint(out: &mut Vec<u8>, mut n: u64) {
+pub fn varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;

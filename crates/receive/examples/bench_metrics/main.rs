@@ -1,13 +1,15 @@
 //! How the server takes, keeps and answers metrics, beside Prometheus and VictoriaMetrics.
 //!
-//! In:     rows (`M1 M3 M4 M5 M6`), the size in series, `pilothouse=PATH`, and `prometheus=PATH`, `victoria=PATH` for peers.
+//! In:     rows (`M1 M3 M4 M5 M6`, `S1` when it is named), the size in series (of `S1` in minutes), `pilothouse=PATH`, and `prometheus=PATH`, `victoria=PATH` for peers.
 //! Out:    a line a subject and row, then the ratios; answers are compared before times, a wrong one ends the row.
 //! Run:    `cargo xtask bench store M1 100000`, which finds or builds the programs.
 //! Note:   peers do not sync each write; we do.
 
 mod http;
 mod load;
+mod otlp;
 mod queries;
+mod soak;
 mod subject;
 
 use std::path::PathBuf;
@@ -56,6 +58,11 @@ impl Plan {
     fn series_at(&self, place: u64, step: u64) -> u64 {
         let life = step.checked_div(self.churn).map_or(0, |turn| (turn + 9 - place % 10) / 10);
         place + life * self.series
+    }
+
+    /// Ranges of places that make one body each.
+    fn bodies_of_all(&self) -> Vec<std::ops::Range<u64>> {
+        (0..SENDERS).flat_map(|sender| self.bodies(sender)).collect()
     }
 
     fn body(&self, places: std::ops::Range<u64>, step: u64, known: &mut Vec<(u64, Vec<u8>)>) -> Vec<u8> {
@@ -390,7 +397,8 @@ fn main() -> Result<(), Fault> {
         "M4" => bench.m4(),
         "M5" => bench.m5(),
         "M6" => bench.m6(),
-        other => Err(format!("row {other} is none of M1, M3, M4, M5, M6").into()),
+        "S1" => bench.programs.iter().try_for_each(|p| soak::run(p, &dir, bench.size(120))),
+        other => Err(format!("row {other} is none of M1, M3, M4, M5, M6, S1").into()),
     });
     std::fs::remove_dir_all(&dir)?;
     done
