@@ -26,7 +26,7 @@ pub use error::{Denied, Error, Refused};
 pub use grant::{Decision, Grant, Ledger, Target, decide};
 pub use operation::{
     AgentRevoke, AuditRead, BoardCreate, BoardEdit, BoardRemove, ClusterJoin, ClusterRemove, ExecOpen,
-    KeyCreate, KeyRevoke, LogsQuery, MemberAdd, MemberRemove, Operation, TelemetryErase,
+    KeyCreate, KeyRevoke, LogsQuery, MemberAdd, MemberRemove, Operation, TelemetryErase, TelemetryRetain,
 };
 pub use password::{PasswordFault, PasswordHash, StoredMember, check_password, hash_password};
 pub use role::{Permission, Permissions, Role};

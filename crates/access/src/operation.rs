@@ -50,6 +50,8 @@ operations! {
     MemberRemove: "member.remove" needs MembersEdit;
     /// Deletes stored rows or samples.
     TelemetryErase: "telemetry.erase" needs EraseRun;
+    /// Changes how long telemetry is kept.
+    TelemetryRetain: "telemetry.retain" needs OrgManage;
     /// Makes a board, from nothing, as a copy or from a file.
     BoardCreate: "board.create" needs DashboardsEdit;
     /// Changes a board.

@@ -17,6 +17,7 @@ mod metric;
 mod object;
 mod overview;
 mod problem;
+mod telemetry;
 mod trace;
 
 pub use access::*;
@@ -32,4 +33,5 @@ pub use metric::*;
 pub use object::*;
 pub use overview::*;
 pub use problem::*;
+pub use telemetry::*;
 pub use trace::*;

@@ -36,5 +36,6 @@ pub use explain::{explain, syntax_tree};
 pub use functions::{Arity, FUNCTIONS, Function, Type, function};
 pub use number::{duration_text, parse_duration, parse_number, plain as number_text, sample_text};
 pub use parse::{MAX_DEPTH, MAX_EXPRESSION_BYTES, parse, parse_selector};
+pub use print::selector_text;
 pub use source::{Hint, MemorySource, Selection, SeriesIter, SeriesSource, SourceError, SourceSeries};
 pub use text::{is_plain_label, is_plain_metric, quote};

@@ -6,7 +6,7 @@ use ph_model::{MatchOp, Matcher};
 
 use crate::ast::{
     Aggregate, At, Binary, BinaryOp, Call, Edges, Expr, ExprKind, Fill, Group, Grouping, Length, LengthKind,
-    MatchLabels, Matching, Number, Selector, Shift, Subquery, Unary,
+    MatchLabels, Matching, Number, Shift, Subquery, Unary,
 };
 use crate::number::{duration_text, plain};
 use crate::text::{is_plain_label, is_plain_metric, quote};
@@ -17,12 +17,12 @@ impl Display for Expr {
             ExprKind::Number(number) => number.fmt(f),
             ExprKind::Text(text) => f.write_str(&quote(text)),
             ExprKind::Vector(selector) => {
-                name_and_labels(selector, f)?;
+                name_and_labels(&selector.matchers, f)?;
                 selector.shift.fmt(f)?;
                 edges(selector.edges, f)
             }
             ExprKind::Matrix(matrix) => {
-                name_and_labels(&matrix.selector, f)?;
+                name_and_labels(&matrix.selector.matchers, f)?;
                 write!(f, "[{}]", matrix.range)?;
                 edges(matrix.selector.edges, f)?;
                 matrix.selector.shift.fmt(f)
@@ -56,14 +56,25 @@ fn edges(edges: Edges, f: &mut Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn name_and_labels(selector: &Selector, f: &mut Formatter<'_>) -> fmt::Result {
-    let name = selector
-        .matchers
-        .first()
-        .filter(|m| m.name == "__name__" && m.op == MatchOp::Equal && !m.value.is_empty());
+/// The text of a selector that matches these, as [`parse_selector`](crate::parse_selector) reads it.
+pub fn selector_text(matchers: &[Matcher]) -> String {
+    Selected(matchers).to_string()
+}
+
+struct Selected<'a>(&'a [Matcher]);
+
+impl Display for Selected<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        name_and_labels(self.0, f)
+    }
+}
+
+fn name_and_labels(matchers: &[Matcher], f: &mut Formatter<'_>) -> fmt::Result {
+    let name =
+        matchers.first().filter(|m| m.name == "__name__" && m.op == MatchOp::Equal && !m.value.is_empty());
     // With further conditions on the name it stands among them.
-    let name = name.filter(|_| selector.matchers.iter().filter(|m| m.name == "__name__").count() == 1);
-    let rest = selector.matchers.get(usize::from(name.is_some())..).unwrap_or_default();
+    let name = name.filter(|_| matchers.iter().filter(|m| m.name == "__name__").count() == 1);
+    let rest = matchers.get(usize::from(name.is_some())..).unwrap_or_default();
     let quoted = name.filter(|m| !is_plain_metric(&m.value) || crate::parse::is_reserved_name(&m.value));
     if let Some(matcher) = name.filter(|_| quoted.is_none()) {
         f.write_str(&matcher.value)?;

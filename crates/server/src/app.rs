@@ -40,7 +40,7 @@ use crate::objects::{Inventories, LastWords};
 use crate::prometheus::PrometheusRoom;
 use crate::{
     audit, auth, boards, events, exec, gateway, ingest, link, live, logs, loki, metrics, objects, prometheus,
-    traces, ui,
+    telemetry, traces, ui,
 };
 
 pub use start::{Running, Server};
@@ -127,6 +127,7 @@ fn rooms() -> OpenApiRouter<AppState> {
         .merge(events::routes())
         .merge(logs::routes())
         .merge(traces::routes())
+        .merge(telemetry::routes())
         .merge(live::routes())
         .merge(exec::routes())
 }

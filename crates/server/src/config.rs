@@ -96,6 +96,13 @@ pub struct ServerConfig {
     pub cors_origins: Vec<String>,
     /// What each organisation may send. Default: 2,000,000 active series, 200,000 samples and 64 MB of rows a second.
     pub limits: ph_store::Limits,
+    /// How long telemetry is kept, of organisations that have no settings of their own. Default: metrics and events 30 days, logs and
+    /// spans 7.
+    pub retention: ph_store::Retention,
+    /// How long roll-ups of metrics are kept. Default: 5 minutes 180 days, an hour 400.
+    pub rollups: ph_store::RollupDays,
+    /// Most bytes of all telemetry on the disk; the oldest days go first. Default: none.
+    pub disk_cap_bytes: Option<u64>,
     /// Bytes of range queries' steps that are kept in memory for the next who asks; 0: none. Default: 64 MiB.
     pub range_cache_bytes: usize,
     /// Slug of the organisation that the first start creates.
@@ -124,6 +131,9 @@ impl ServerConfig {
                 bytes_per_second: Some(64_000_000),
                 ..ph_store::Limits::default()
             },
+            retention: ph_store::Retention::default(),
+            rollups: ph_store::RollupDays::default(),
+            disk_cap_bytes: None,
             range_cache_bytes: 64 << 20,
             org_slug: "main".to_owned(),
             owner_email: "owner@localhost".to_owned(),

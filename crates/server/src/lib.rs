@@ -22,7 +22,8 @@ mod loki;
 pub mod metrics;
 pub mod objects;
 pub mod prometheus;
-pub mod traces;
+pub mod telemetry;
+mod traces;
 pub mod ui;
 
 pub use app::{AppState, Running, Server, openapi};

@@ -5,6 +5,7 @@
 mod deletion;
 mod exemplars;
 mod facts;
+mod kept;
 mod rolled;
 mod spanset;
 mod standing;
@@ -24,6 +25,7 @@ use ph_model::{
 pub use deletion::{DeleteAsk, Deletion};
 pub use exemplars::{Exemplar, ExemplarPage, ExemplarsAsk, SeriesExemplars};
 pub use facts::{FieldCount, FieldsAsk, FieldsPage, MetricFacts};
+pub use kept::{Keep, Kept};
 pub use rolled::{MetricsKept, RolledAsk, RolledKept, RolledSeries};
 pub use spanset::{Comparison, Measure, ROOT_NAME, ROOT_SERVICE, SpanSet, TRACE_DURATION};
 pub use standing::Standing;
@@ -363,6 +365,17 @@ pub trait Store: Send + Sync + 'static {
         grant: Grant<TelemetryErase>,
         ask: DeleteAsk,
     ) -> Result<Deletion, Error>;
+
+    /// Deletions in force, oldest first. They end when nothing of what they cover can come any more.
+    async fn deletions(&self, ctx: &TenantCtx) -> Result<Vec<Deletion>, Error>;
+
+    /// How long telemetry is kept.
+    async fn kept(&self, ctx: &TenantCtx) -> Result<Kept, Error>;
+
+    /// Changes how long telemetry is kept: durable when it returns, and what is older is in no answer from then on; it
+    /// leaves the disk within a day. A longer time does not bring back what left. Errors: `Invalid` for less than a
+    /// day, for a rule about metrics, for one whose filter does not compile, and for more than 100 rules.
+    async fn keep(&self, ctx: &TenantCtx, keep: Keep) -> Result<(), Error>;
 
     async fn stats(&self, ctx: &TenantCtx) -> Result<Stats, Error>;
 }

@@ -45,6 +45,8 @@ pub struct Embedded {
     /// KiB of batches that may be under way.
     intake: Arc<Semaphore>,
     turns: Turns,
+    /// One permit: settings are read, changed and kept by one at a time.
+    settings_turn: Semaphore,
     stop: CancellationToken,
     /// What repair left out at the start.
     lost: Vec<String>,

@@ -47,10 +47,11 @@ pub use config::{DiskFloor, Durability, Retention, RollupDays, StoreConfig};
 pub use contract::{
     Appended, Batch, Bucket, Comparison, CountAsk, DeleteAsk, Deletion, Dependency, DependencyKind,
     DependencyPage, Error, Exemplar, ExemplarPage, ExemplarsAsk, FieldCount, FieldsAsk, FieldsPage, Gap,
-    KnownNames, LabelPage, Measure, MetricFacts, MetricsKept, Operation, Order, ROOT_NAME, ROOT_SERVICE,
-    Rejection, RolledAsk, RolledKept, RolledSeries, Rows, SearchAsk, SearchPage, SearchRows, SelectedSpan,
-    SeriesAsk, SeriesExemplars, SeriesSamples, Service, ServicePage, ServiceSpans, SpanSet, Standing, Stats,
-    Store, TRACE_DURATION, Tail, TailAsk, TailEvent, TailFrom, Trace, TracePage, TraceSummary, TracesAsk,
+    Keep, Kept, KnownNames, LabelPage, Measure, MetricFacts, MetricsKept, Operation, Order, ROOT_NAME,
+    ROOT_SERVICE, Rejection, RolledAsk, RolledKept, RolledSeries, Rows, SearchAsk, SearchPage, SearchRows,
+    SelectedSpan, SeriesAsk, SeriesExemplars, SeriesSamples, Service, ServicePage, ServiceSpans, SpanSet,
+    Standing, Stats, Store, TRACE_DURATION, Tail, TailAsk, TailEvent, TailFrom, Trace, TracePage,
+    TraceSummary, TracesAsk,
 };
 pub use embedded::{Embedded, SnapshotReport, Surroundings};
 pub use fs::{Fault, FaultFs, File, Found, Fs, RealFs, Space};

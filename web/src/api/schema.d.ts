@@ -987,6 +987,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/telemetry/deletions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Deletions in force, oldest first. They end when nothing of what they cover is kept any more. */
+        get: operations["get_telemetry_deletions"];
+        put?: never;
+        /**
+         * Deletes rows or samples: when it answers they are in no answer any more, nor are late ones of the range; they leave the disk
+         *     within a day.
+         */
+        post: operations["post_telemetry_deletions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/telemetry/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long telemetry is kept. */
+        get: operations["get_telemetry_retention"];
+        /**
+         * Changes how long telemetry is kept, whole: what the body does not say is not in force any more. What is older is in no answer
+         *     from then on and leaves the disk within a day.
+         */
+        put: operations["put_telemetry_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces": {
         parameters: {
             query?: never;
@@ -2827,6 +2869,63 @@ export interface components {
             /** @description A sentence of ours. */
             text: string;
         };
+        /** @description Whole days by signal, 1 to 36,500. */
+        RetentionDays: {
+            /** Format: int32 */
+            events: number;
+            /** Format: int32 */
+            logs: number;
+            /** Format: int32 */
+            metrics: number;
+            /** Format: int32 */
+            spans: number;
+        };
+        /** @description Rows of a signal that are kept for less. */
+        RetentionRule: {
+            /**
+             * Format: int32
+             * @description Whole days, 1 to 36,500.
+             */
+            days: number;
+            /** @description In the filter language, such as `namespace=dev`. */
+            filter: string;
+            signal: components["schemas"]["RowSignal"];
+        };
+        /**
+         * @description A signal that is kept as rows.
+         * @enum {string}
+         */
+        RowSignal: "logs" | "spans" | "events";
+        /** @description Rows that pass a filter. */
+        RowsErase: {
+            /** @description In the filter language; empty: all rows of the range. */
+            filter: string;
+            /**
+             * Format: int64
+             * @description ms UTC. Absent: from the beginning.
+             */
+            from_ms?: number | null;
+            /**
+             * Format: int64
+             * @description ms UTC, not within. Absent, or in the future: until now.
+             */
+            to_ms?: number | null;
+        };
+        /** @description Samples of series that a selector matches. */
+        SamplesErase: {
+            /**
+             * Format: int64
+             * @description ms UTC. Absent: from the beginning.
+             */
+            from_ms?: number | null;
+            /** @description In PromQL, such as `http_requests_total{user="ann"}`. */
+            selector: string;
+            /**
+             * Format: int64
+             * @description ms UTC, not within. Absent, or in the future: until now.
+             */
+            to_ms?: number | null;
+        };
         /** @description A span that passed the query. */
         SelectedSpan: {
             /** @description The wanted fields that it has, as text. */
@@ -2961,6 +3060,54 @@ export interface components {
             samples_per_s?: number | null;
             /** Format: int64 */
             updated_ms: number;
+        };
+        /** @description A deletion in force: what it covers is in no answer, also when it comes late, and leaves the disk within a day. */
+        TelemetryDeletion: {
+            /** Format: int64 */
+            made_ms: number;
+            /**
+             * Format: int64
+             * @description Grows from deletion to deletion.
+             */
+            number: number;
+            what: components["schemas"]["TelemetryErase"];
+        };
+        /** @description What to delete: rows by a filter, or samples by a selector. */
+        TelemetryErase: (components["schemas"]["RowsErase"] & {
+            /** @enum {string} */
+            signal: "logs";
+        }) | (components["schemas"]["RowsErase"] & {
+            /** @enum {string} */
+            signal: "spans";
+        }) | (components["schemas"]["RowsErase"] & {
+            /** @enum {string} */
+            signal: "events";
+        }) | (components["schemas"]["SamplesErase"] & {
+            /** @enum {string} */
+            signal: "metrics";
+        });
+        /** @description What shall be in force instead. */
+        TelemetryRetain: {
+            days?: components["schemas"]["RetentionDays"] | null;
+            /** @description At most 100, each for rows of one signal; the shortest time that chooses a row counts. */
+            rules?: components["schemas"]["RetentionRule"][];
+        };
+        /** @description How long the organisation's telemetry is kept. */
+        TelemetryRetention: {
+            days: components["schemas"]["RetentionDays"];
+            /** @description The organisation's own days; else they are those of `serve --retention`. */
+            own: boolean;
+            /**
+             * Format: int32
+             * @description Days of roll-ups of metrics over an hour, of the server.
+             */
+            rollup_1h_days: number;
+            /**
+             * Format: int32
+             * @description Days of roll-ups of metrics over 5 minutes, of the server.
+             */
+            rollup_5m_days: number;
+            rules: components["schemas"]["RetentionRule"][];
         };
         /** @description `GET /api/v1/traces/{id}`: one trace with its spans by start. */
         Trace: {
@@ -5326,6 +5473,138 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Summary"];
+                };
+            };
+        };
+    };
+    get_telemetry_deletions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TelemetryDeletion"][];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_telemetry_deletions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TelemetryErase"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TelemetryDeletion"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_telemetry_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TelemetryRetention"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_telemetry_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TelemetryRetain"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TelemetryRetention"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -4,6 +4,7 @@
 //!         standard error.
 
 mod host_agent;
+mod retention;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -81,6 +82,14 @@ pub struct Args {
     /// ten seconds' worth at once. 0: no limit.
     #[arg(long, value_name = "BYTES", default_value_t = 64_000_000, env = "PILOTHOUSE_ROW_BYTES_PER_SECOND")]
     row_bytes_per_second: u64,
+    /// How long telemetry is kept, in whole days by signal; `5m` and `1h` are roll-ups of metrics, which answer what is older than the
+    /// metrics themselves. What is not named keeps its default.
+    #[arg(long, value_name = "NAME=DAYS,…", default_value = retention::DEFAULT, env = "PILOTHOUSE_RETENTION")]
+    retention: retention::Kept,
+    /// Most bytes on the disk that all telemetry may have; above it the oldest days go first, and an event says so. 0: no cap but the
+    /// disk, of which 5 % (at most 20 GiB, at least 2) are left free by refusing intake.
+    #[arg(long, value_name = "BYTES", default_value_t = 0, env = "PILOTHOUSE_DISK_CAP_BYTES")]
+    disk_cap_bytes: u64,
     /// Bytes of memory in which steps of range queries are kept for the next who asks. 0: none are kept.
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, env = "PILOTHOUSE_RANGE_CACHE_BYTES")]
     range_cache_bytes: usize,
@@ -145,6 +154,9 @@ pub async fn run(args: Args) -> Outcome {
         jaeger: args.jaeger,
         cors_origins: args.cors_origin,
         limits,
+        retention: args.retention.retention,
+        rollups: args.retention.rollups,
+        disk_cap_bytes: limit(args.disk_cap_bytes),
         range_cache_bytes: args.range_cache_bytes,
         ..ServerConfig::new(data)
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ph_model::OrgId;
-use ph_store::{Embedded, Error, Limits, OrgSettings};
+use ph_store::{Embedded, Error, Limits};
 
 use super::AppState;
 
@@ -46,8 +46,7 @@ pub(super) async fn apply(
 ) -> Result<(), Error> {
     for (org, status) in all {
         if status != "deleting" {
-            let settings = OrgSettings { limits: limits.clone(), ..telemetry.settings(*org) };
-            telemetry.configure(*org, settings).await?;
+            telemetry.reconfigure(*org, |settings| settings.limits = limits.clone()).await?;
         } else if !ended.contains(org) {
             telemetry.remove_org(*org).await?;
             ended.insert(*org);

@@ -22,6 +22,9 @@ pub(super) async fn open_telemetry(
     let mut store = StoreConfig::new(&config.data);
     store.durability = config.durability;
     store.repair = config.repair;
+    store.retention = config.retention;
+    store.rollups = config.rollups;
+    store.disk_cap_bytes = config.disk_cap_bytes;
     let clock = clock.clone();
     Ok(Embedded::open(store, stop.child_token(), tasks.clone(), Arc::new(move || clock.now_ms())).await?)
 }

@@ -18,24 +18,21 @@ fn of_deletion<'a>(org: &'a [u8], seq: i64, (ask, made_ms): (&'a str, i64)) -> [
 impl Catalogue {
     /// All deletions in force, oldest first.
     pub async fn deletions(&self) -> Result<Vec<(OrgId, Deletion)>, Error> {
-        let act = fault("read deletions");
         let rows = sqlx::query("SELECT org, seq, ask, made_ms, seal FROM deletions ORDER BY seq")
             .fetch_all(&self.pool)
             .await
-            .map_err(&act)?;
-        let mut out = Vec::new();
-        for row in rows {
-            let (org, text): (Vec<u8>, String) =
-                (row.try_get(0).map_err(&act)?, row.try_get(2).map_err(&act)?);
-            let (seq, made_ms, kept): (i64, i64, Option<i64>) =
-                (row.try_get(1).map_err(&act)?, row.try_get(3).map_err(&act)?, row.try_get(4).map_err(&act)?);
-            seal::checked(kept, &of_deletion(&org, seq, (&text, made_ms)), "a deletion")?;
-            let ask: Option<DeleteAsk> = serde_json::from_str(&text).ok();
-            // What cannot be read must not be shown either, so the start fails rather than forgets.
-            let (org, ask) = org_of(&org).zip(ask).ok_or_else(|| damaged("a deletion cannot be read"))?;
-            out.push((org, Deletion { seq, ask, made_ms }));
-        }
-        Ok(out)
+            .map_err(fault("read deletions"))?;
+        rows.iter().map(deletion).collect()
+    }
+
+    /// The same of one organisation.
+    pub async fn deletions_of(&self, org: OrgId) -> Result<Vec<Deletion>, Error> {
+        let rows = sqlx::query("SELECT org, seq, ask, made_ms, seal FROM deletions WHERE org = $1 ORDER BY seq")
+            .bind(org.as_bytes().to_vec())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(fault("read deletions"))?;
+        rows.iter().map(|row| deletion(row).map(|(_, deletion)| deletion)).collect()
     }
 
     /// Keeps a deletion and numbers it. Errors: `Exhausted` when the organisation has too many.
@@ -150,4 +147,16 @@ impl Catalogue {
         }
         tx.commit().await.map_err(&act)
     }
+}
+
+fn deletion(row: &sqlx::sqlite::SqliteRow) -> Result<(OrgId, Deletion), Error> {
+    let act = fault("read deletions");
+    let (org, text): (Vec<u8>, String) = (row.try_get(0).map_err(&act)?, row.try_get(2).map_err(&act)?);
+    let (seq, made_ms, kept): (i64, i64, Option<i64>) =
+        (row.try_get(1).map_err(&act)?, row.try_get(3).map_err(&act)?, row.try_get(4).map_err(&act)?);
+    seal::checked(kept, &of_deletion(&org, seq, (&text, made_ms)), "a deletion")?;
+    let ask: Option<DeleteAsk> = serde_json::from_str(&text).ok();
+    // What cannot be read must not be shown either, so the start fails rather than forgets.
+    let (org, ask) = org_of(&org).zip(ask).ok_or_else(|| damaged("a deletion cannot be read"))?;
+    Ok((org, Deletion { seq, ask, made_ms }))
 }

@@ -14,9 +14,9 @@ use super::start::run;
 use crate::changes::SETTLES_MS;
 use crate::contract::{
     Appended, Batch, Bucket, CountAsk, DeleteAsk, Deletion, DependencyPage, Error, ExemplarPage,
-    ExemplarsAsk, FieldsAsk, FieldsPage, KnownNames, LabelPage, MetricFacts, MetricsKept, RolledAsk,
-    RolledSeries, SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Standing, Stats, Store, Tail,
-    TailAsk, Trace, TracePage, TracesAsk,
+    ExemplarsAsk, FieldsAsk, FieldsPage, Keep, Kept, KnownNames, LabelPage, MetricFacts, MetricsKept,
+    RolledAsk, RolledSeries, SearchAsk, SearchPage, SeriesAsk, SeriesSamples, ServicePage, Standing, Stats,
+    Store, Tail, TailAsk, Trace, TracePage, TracesAsk,
 };
 use crate::flush::keep::cutoff_ms;
 use crate::scan::{Budget, Leave};
@@ -284,6 +284,18 @@ impl Store for Embedded {
         ask: DeleteAsk,
     ) -> Result<Deletion, Error> {
         self.delete_with(ctx, grant, ask).await
+    }
+
+    async fn deletions(&self, ctx: &TenantCtx) -> Result<Vec<Deletion>, Error> {
+        self.catalogue.deletions_of(ctx.org()).await
+    }
+
+    async fn kept(&self, ctx: &TenantCtx) -> Result<Kept, Error> {
+        Ok(self.kept_of(ctx.org()))
+    }
+
+    async fn keep(&self, ctx: &TenantCtx, keep: Keep) -> Result<(), Error> {
+        self.keep_of(ctx.org(), keep).await
     }
 
     async fn stats(&self, ctx: &TenantCtx) -> Result<Stats, Error> {

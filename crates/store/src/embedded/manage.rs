@@ -7,11 +7,14 @@ use ph_model::{ErrorKind, OrgId, RangeMs, RangeNs, Signal};
 
 use super::Embedded;
 use super::start::run;
-use crate::contract::{DeleteAsk, Deletion, Error};
+use crate::contract::{DeleteAsk, Deletion, Error, Keep, Kept};
 use crate::hidden::{Hidden, HiddenSeries};
 use crate::limits::OrgSettings;
 use crate::orgs::ROWS;
 use crate::shard::{Order, Shared};
+
+/// Every row that is read is held against every rule of its signal.
+const MAX_RULES: usize = 100;
 
 impl Embedded {
     /// What an organisation may send and how long its rows are kept. Durable when it returns, in force at once.
@@ -25,6 +28,47 @@ impl Embedded {
         self.catalogue.set(org, &settings).await?;
         self.shared.configure(org, settings);
         show_rules(&self.shared, org)
+    }
+
+    /// Changes some of an organisation's settings and leaves the others, whoever changes those meanwhile.
+    ///
+    /// Errors: as of [`Self::configure`].
+    pub async fn reconfigure(
+        &self,
+        org: OrgId,
+        change: impl FnOnce(&mut OrgSettings) + Send,
+    ) -> Result<(), Error> {
+        let _one = self.settings_turn.acquire().await;
+        let mut settings = self.settings(org);
+        change(&mut settings);
+        self.configure(org, settings).await
+    }
+
+    pub(super) fn kept_of(&self, org: OrgId) -> Kept {
+        let settings = self.shared.settings(org);
+        let config = &self.shared.config;
+        Kept {
+            retention: settings.retention.unwrap_or(config.retention),
+            own: settings.retention.is_some(),
+            rules: settings.rules.clone(),
+            rollups: config.rollups,
+        }
+    }
+
+    pub(super) async fn keep_of(&self, org: OrgId, keep: Keep) -> Result<(), Error> {
+        let wrong = |what: String| Err(Error::new(ErrorKind::Invalid, what));
+        if keep.rules.len() > MAX_RULES {
+            return wrong(format!("{} rules; {MAX_RULES} are the most", keep.rules.len()));
+        }
+        let own = keep.retention.iter().flat_map(|r| Signal::ALL.map(|signal| r.days(signal)));
+        if own.chain(keep.rules.iter().map(|r| r.days)).any(|days| days == 0) {
+            return wrong("telemetry is kept for a day at least".to_owned());
+        }
+        self.reconfigure(org, |settings| {
+            settings.retention = keep.retention;
+            settings.rules = keep.rules;
+        })
+        .await
     }
 
     /// What is in force for an organisation.

@@ -109,6 +109,7 @@ impl Embedded {
             stop: stop.child_token(),
             lost,
             lock: Mutex::new(Some(lock)),
+            settings_turn: Semaphore::new(1),
             ended: OnceCell::new(),
         };
         this.start(ready)?;

@@ -153,6 +153,8 @@ fn body_for(route: &Route) -> Option<Value> {
         (&http::Method::POST, "/api/v1/debug/exec") => {
             Some(json!({"cluster": "eu-1", "namespace": "shop", "pod": "web-1", "argv": ["id"]}))
         }
+        (&http::Method::POST, "/api/v1/telemetry/deletions") => Some(json!({"signal": "logs", "filter": ""})),
+        (&http::Method::PUT, "/api/v1/telemetry/retention") => Some(json!({})),
         (&http::Method::POST, "/api/v1/dashboards") => Some(json!({"title": "x"})),
         (&http::Method::POST, "/api/v1/dashboards/import") => Some(json!({"document": {}})),
         (&http::Method::PUT, path) if path.starts_with("/api/v1/dashboards/") => {
