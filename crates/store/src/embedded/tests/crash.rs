@@ -27,7 +27,8 @@ const SPAN: u64 = 10_000;
 
 fn rows(source: u64, seq: u64) -> Rows {
     if source + 1 == SOURCES {
-        let at = NOW_MS + seq as i64 * 100 - 86_400_000;
+        // From a day ago on, and not into the future however often it is killed.
+        let at = NOW_MS + seq as i64 * 20 - 86_400_000;
         return Rows::Metrics((0..ROWS).map(|n| gauge("m", &format!("p{n}"), &[(at, seq as f64)])).collect());
     }
     let rows = (0..ROWS).map(|n| {
