@@ -80,7 +80,7 @@ async fn who_waits_for_a_reader_leaves_the_turn_to_others() {
     let both = Arc::new(Barrier::new(2));
     let meet = || {
         let (turns, both) = (turns.clone(), Arc::clone(&both));
-        tokio::spawn(async move { turns.run(move || drop(both.wait())).await.unwrap() })
+        tokio::spawn(async move { turns.run(move || _ = both.wait()).await.unwrap() })
     };
     // Two meet although a third was there before them.
     let (a, b) = (meet(), meet());
