@@ -194,7 +194,7 @@ pub(crate) fn load(
         return Ok(Loaded::default());
     };
     let mut loaded = Loaded::default();
-    let mut files = HashMap::new();
+    let (mut files, mut unusable) = (HashMap::new(), HashMap::new());
     for (number, path) in &all {
         let name = path.display().to_string();
         let opened = ChunkFile::open(*number, name, Box::new(Stored(fs.open(path).map_err(act)?)));
@@ -203,10 +203,14 @@ pub(crate) fn load(
                 files.insert(*number, file);
             }
             Err(e @ ph_tsdb::Error::Version { .. }) => return Err(lift(e)),
-            Err(e) => loaded.lost.push(e.to_string()),
+            // What no image names is of a write that was cut short, and garbage.
+            Err(e) => {
+                unusable.insert(*number, e.to_string());
+            }
         }
     }
-    let mut reading = Reading { shared, checkpoints, files: &files, needed: BTreeSet::new(), orgs: 0 };
+    let mut reading =
+        Reading { shared, checkpoints, files: &files, unusable: &unusable, needed: BTreeSet::new(), orgs: 0 };
     let file = fs.open(path).map_err(act)?;
     match reading.all(&Source { file, name: path.display().to_string() }) {
         Ok(lsn) => loaded.lsn = lsn,
@@ -293,6 +297,8 @@ struct Reading<'a> {
     shared: &'a Shared,
     checkpoints: &'a HashMap<(OrgId, Signal), Checkpoint>,
     files: &'a HashMap<u64, Arc<ChunkFile>>,
+    /// Why other files cannot be used.
+    unusable: &'a HashMap<u64, String>,
     needed: BTreeSet<u64>,
     orgs: u64,
 }
@@ -326,7 +332,9 @@ impl Reading<'_> {
             if let Some(loader) = loader {
                 self.needed.extend(loader.needed());
                 if let Some(number) = loader.missing() {
-                    return Err(Stop::Damaged(lsn, format!("chunks-{number} beside it cannot be used")));
+                    let why = self.unusable.get(&number).map_or("it is not there", String::as_str);
+                    let what = format!("chunks-{number} beside it cannot be used: {why}");
+                    return Err(Stop::Damaged(lsn, what));
                 }
             }
         }

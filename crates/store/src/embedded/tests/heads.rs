@@ -50,6 +50,28 @@ fn log_files(bed: &Bed) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_spill_that_was_cut_short_is_garbage() {
+    for (name, left) in
+        [("chunks-2", &b""[..]), ("chunks-2", b"PHCH"), ("chunks-9", b"something else entirely")]
+    {
+        let bed = bed();
+        let ctx = org(1);
+        let store = bed.open().await;
+        fill(&store, &ctx, 0, 300).await;
+        store.image_heads().await.unwrap();
+        let before = all(&store, &ctx).await;
+        store.shutdown().await;
+        drop(store);
+        // Killed before the image that would have named it.
+        std::fs::write(bed.dir.join("head/m-0").join(name), left).unwrap();
+        let store = bed.open().await;
+        assert_eq!(all(&store, &ctx).await, before);
+        assert_eq!(files(&bed).join(" "), "chunks-1 series-1");
+        store.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_reads_the_image_and_the_log_behind_it() {
     let bed = bed();
     let (ctx, other) = (org(1), org(2));
