@@ -27,11 +27,12 @@ impl Catalogue {
 
     /// The same of one organisation.
     pub async fn deletions_of(&self, org: OrgId) -> Result<Vec<Deletion>, Error> {
-        let rows = sqlx::query("SELECT org, seq, ask, made_ms, seal FROM deletions WHERE org = $1 ORDER BY seq")
-            .bind(org.as_bytes().to_vec())
-            .fetch_all(&self.pool)
-            .await
-            .map_err(fault("read deletions"))?;
+        let rows =
+            sqlx::query("SELECT org, seq, ask, made_ms, seal FROM deletions WHERE org = $1 ORDER BY seq")
+                .bind(org.as_bytes().to_vec())
+                .fetch_all(&self.pool)
+                .await
+                .map_err(fault("read deletions"))?;
         rows.iter().map(|row| deletion(row).map(|(_, deletion)| deletion)).collect()
     }
 
